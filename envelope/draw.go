@@ -1,0 +1,118 @@
+package envelope
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+)
+
+// DrawKey is the secret that no reader of the database has: whoever holds it
+// can compute every draw.
+type DrawKey []byte
+
+const drawKeyBytesMin = 32
+
+// NewDrawKey refuses keys shorter than 32 bytes.
+func NewDrawKey(secret []byte) (DrawKey, error) {
+	if len(secret) < drawKeyBytesMin {
+		return nil, fmt.Errorf("draw key: want at least %d bytes, have %d", drawKeyBytesMin, len(secret))
+	}
+	return DrawKey(secret), nil
+}
+
+// String keeps the key out of logs.
+func (DrawKey) String() string { return "draw key (redacted)" }
+
+// Seed of the envelope's draw: HMAC-SHA256(draw key, order ID as 23 ASCII bytes).
+func (k DrawKey) Seed(id ID) Seed {
+	mac := hmac.New(sha256.New, k)
+	mac.Write([]byte(id))
+	var s Seed
+	mac.Sum(s[:0])
+	return s
+}
+
+// Seed decides every share of one lucky envelope. It stays secret until the
+// envelope is finished, then everyone may have it.
+type Seed [sha256.Size]byte
+
+// Commitment is what the sender is told at send.
+func (s Seed) Commitment() Commitment { return sha256.Sum256(s[:]) }
+
+// Hex is the seed as the API reveals it.
+func (s Seed) Hex() string { return hex.EncodeToString(s[:]) }
+
+// ParseSeed reads 64 hex digits.
+func ParseSeed(s string) (Seed, error) {
+	var seed Seed
+	if b, err := hex.DecodeString(s); err != nil || len(b) != len(seed) {
+		return seed, invalid("draw_seed", "must be %d hex digits", 2*len(seed))
+	} else {
+		copy(seed[:], b)
+	}
+	return seed, nil
+}
+
+// Commitment is the SHA-256 of a seed.
+type Commitment [sha256.Size]byte
+
+// Hex is the commitment as the API gives it.
+func (c Commitment) Hex() string { return hex.EncodeToString(c[:]) }
+
+// Draw computes lucky shares from one seed. It is not safe for concurrent use:
+// it reuses one HMAC state.
+type Draw struct{ mac hash.Hash }
+
+// NewDraw starts drawing from a seed.
+func NewDraw(seed Seed) *Draw { return &Draw{mac: hmac.New(sha256.New, seed[:])} }
+
+// Share is the amount of share k (1-based) when rest fen and left shares
+// remain before it and no share may exceed shareMax (design §4):
+//
+//	left = 1: the rest. Otherwise uniform in lo..hi with
+//	lo = max(1, rest − (left−1)·shareMax)
+//	hi = min(shareMax, ⌊2·rest/left⌋, rest − (left−1))
+//
+// so that everyone after keeps at least 1 fen and at most shareMax (I5). Want
+// 1 <= left <= rest <= left·shareMax; anything else is a programming error and
+// panics rather than paying.
+func (d *Draw) Share(k int, rest Fen, left int, shareMax Fen) Fen {
+	m := Fen(left)
+	if left < 1 || rest < m || rest > m*shareMax {
+		panic(fmt.Sprintf("draw: %d fen do not divide into %d shares of 1 to %d fen", rest, left, shareMax))
+	}
+	if left == 1 {
+		return rest
+	}
+	lo := max(1, rest-(m-1)*shareMax)
+	hi := min(shareMax, 2*rest/m, rest-(m-1))
+	return lo + Fen(d.uniform(uint32(k), uint64(hi-lo+1)))
+}
+
+// uniform is a number in 0..span−1 without bias: values past the last whole
+// multiple of span are rejected and drawn again with the next j.
+func (d *Draw) uniform(k uint32, span uint64) uint64 {
+	tail := -span % span // 2⁶⁴ mod span
+	for j := uint32(0); ; j++ {
+		x := d.word(k, j)
+		if tail == 0 || x < -tail {
+			return x % span
+		}
+	}
+}
+
+// word is the first 8 bytes of HMAC-SHA256(seed, "share" ‖ k ‖ j).
+func (d *Draw) word(k, j uint32) uint64 {
+	var msg [13]byte
+	copy(msg[:], "share")
+	binary.BigEndian.PutUint32(msg[5:], k)
+	binary.BigEndian.PutUint32(msg[9:], j)
+	d.mac.Reset()
+	d.mac.Write(msg[:])
+	var sum [sha256.Size]byte
+	d.mac.Sum(sum[:0])
+	return binary.BigEndian.Uint64(sum[:8])
+}

@@ -1,0 +1,52 @@
+package envelope
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// An answer is one of five classes. An outcome is a value ([Outcome]). A
+// refusal is one of the sentinels below or an [InvalidError]. Busy is a
+// [BusyError]. An unknown outcome wraps [ErrUnknownOutcome]. Everything else
+// is a fault. One table in internal/httpapi turns them into HTTP.
+var (
+	// ErrNotFound is the one answer for an envelope that does not exist and for
+	// one the caller may not know of.
+	ErrNotFound = errors.New("no such envelope")
+	// ErrNotActive refuses to open an envelope that nobody has paid for.
+	ErrNotActive = errors.New("the envelope is not paid")
+	// ErrKeyReused refuses an idempotency key that came before with another
+	// request: the caller has mixed up two sends.
+	ErrKeyReused = errors.New("the idempotency key was used for a different request")
+	// ErrPaymentMismatch refuses a payment whose amount or number is not the
+	// envelope's. Nothing becomes active; people look at it.
+	ErrPaymentMismatch = errors.New("the payment does not match the envelope")
+	// ErrUnknownOutcome says that nobody knows yet whether the request took
+	// effect. Asking again with the same request finds out; it never means
+	// failed.
+	ErrUnknownOutcome = errors.New("the outcome is not known yet")
+)
+
+// InvalidError refuses a request and names the field and the rule it broke.
+type InvalidError struct {
+	Field string // as the API spells it
+	Why   string // the rule, for people
+}
+
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Why }
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidError{Field: field, Why: fmt.Sprintf(format, args...)}
+}
+
+// BusyError says no for now, without an effect: the same request may pass
+// after RetryAfter.
+type BusyError struct {
+	Reason     string // stable, snake_case: the problem's code
+	RetryAfter time.Duration
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("busy: %s, retry after %v", e.Reason, e.RetryAfter)
+}

@@ -1,0 +1,240 @@
+package envelope
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Orders keeps envelopes, one transaction a method. It is implemented by
+// orderset on the SETs' databases.
+//
+// Every method answers ErrNotFound for an ID whose SET or day does not exist,
+// without touching a database, and a [BusyError] when the SET refuses or cannot
+// be reached and nothing took effect.
+type Orders interface {
+	// Mint makes a body that no other envelope has or will have.
+	Mint(ctx context.Context) (Body, error)
+	// Candidates are the SETs that may take this sender's key, best first. The
+	// choice depends on the key alone, the order also on health, so a repeat
+	// looks where the first one went.
+	Candidates(sender UserID, key string) []SetNumber
+	// FindSent is what an earlier send under the same key made in one SET. It
+	// answers ErrNotFound when there was none.
+	FindSent(ctx context.Context, set SetNumber, sender UserID, key string) (Sending, error)
+	// Create commits an unpaid envelope together with its key. When the key is
+	// there already it returns what the first send made.
+	Create(ctx context.Context, s Sending) (Sending, error)
+	// Pay makes an unpaid envelope active and starts its life. A repeat of the
+	// same payment is a result. ErrPaymentMismatch: amount or number differ.
+	Pay(ctx context.Context, p Payment) (Envelope, error)
+	// Find reads an envelope with all its shares.
+	Find(ctx context.Context, id ID) (Snapshot, error)
+	// Peek reads an envelope with at most the share of one user.
+	Peek(ctx context.Context, id ID, user UserID) (Snapshot, error)
+}
+
+// Opener takes shares. Requests for one envelope take effect in the order in
+// which Open was called on one server.
+type Opener interface {
+	Open(ctx context.Context, id ID, user UserID) (Opening, error)
+}
+
+// Sending is an envelope with the idempotency key it was sent under.
+type Sending struct {
+	Envelope Envelope
+	Key      string
+	Hash     [sha256.Size]byte // of the order; a repeat must ask for the same
+}
+
+// Snapshot is an envelope as one transaction saw it.
+type Snapshot struct {
+	Envelope Envelope
+	Shares   []Share   // in the order of their positions
+	Now      time.Time // the database's clock at the read
+}
+
+// TellerConfig is what a teller works with. All of it is required.
+type TellerConfig struct {
+	Orders   Orders
+	Opener   Opener
+	Provider Provider
+	DrawKey  DrawKey
+	Tickets  *Tickets
+	Limits   Limits
+	Now      func() time.Time
+}
+
+// Teller carries out what people ask: send, grab, open, show.
+type Teller struct{ cfg TellerConfig }
+
+// NewTeller refuses an incomplete configuration.
+func NewTeller(cfg TellerConfig) (*Teller, error) {
+	if cfg.Orders == nil || cfg.Opener == nil || cfg.Provider == nil || cfg.Tickets == nil || cfg.Now == nil {
+		return nil, errors.New("teller: orders, opener, provider, tickets and now are all required")
+	}
+	if len(cfg.DrawKey) < drawKeyBytesMin {
+		return nil, fmt.Errorf("teller: want a draw key of at least %d bytes", drawKeyBytesMin)
+	}
+	if err := cfg.Limits.Validate(); err != nil {
+		return nil, fmt.Errorf("teller: %w", err)
+	}
+	return &Teller{cfg: cfg}, nil
+}
+
+// Sent is the answer to a send.
+type Sent struct {
+	Envelope Envelope
+	CodeURL  string // where the payer's wallet pays; empty once it is paid
+}
+
+// Send makes an unpaid envelope and places its charge with the provider. The
+// envelope is committed before the provider hears of it, so no payment can
+// arrive for an order that does not exist. A repeat of the key returns the
+// first envelope as it is now, and takes up where an interrupted send stopped.
+func (t *Teller) Send(ctx context.Context, o Order) (Sent, error) {
+	o, err := t.cfg.Limits.Check(o)
+	if err != nil {
+		return Sent{}, err
+	}
+	s, err := t.place(ctx, &o)
+	if err != nil {
+		return Sent{}, err
+	}
+	sent := Sent{Envelope: s.Envelope}
+	if s.Envelope.State == Unpaid {
+		sent.CodeURL, err = t.cfg.Provider.Prepay(ctx, t.charge(&s.Envelope))
+	}
+	return sent, err
+}
+
+func (t *Teller) charge(e *Envelope) Charge {
+	return Charge{OrderNo: e.ID, Amount: e.Total, Description: e.Greeting, ExpiresAt: e.CreatedAt.Add(t.cfg.Limits.PayWithin)}
+}
+
+// place finds the envelope of the key, or mints a new one in the best SET that
+// takes it. A SET that refuses costs a new suffix, not the send: the body is
+// unique already.
+func (t *Teller) place(ctx context.Context, o *Order) (Sending, error) {
+	sets := t.cfg.Orders.Candidates(o.Sender, o.Key)
+	hash := o.Hash()
+	if first, err := t.findSent(ctx, sets, o, hash); !errors.Is(err, ErrNotFound) {
+		return first, err
+	}
+	body, err := t.cfg.Orders.Mint(ctx)
+	if err != nil {
+		return Sending{}, err
+	}
+	var refused error = &BusyError{Reason: "no_set_available", RetryAfter: time.Second}
+	for _, set := range sets {
+		id := body.In(set)
+		e := t.cfg.Limits.New(*o, id, t.cfg.DrawKey.Seed(id).Commitment(), t.cfg.Now())
+		s, err := t.cfg.Orders.Create(ctx, Sending{Envelope: e, Key: o.Key, Hash: hash})
+		if err == nil {
+			return same(s, hash)
+		}
+		if refused = err; !isBusy(err) {
+			break
+		}
+	}
+	return Sending{}, refused
+}
+
+// findSent looks for the key in every candidate SET that answers.
+func (t *Teller) findSent(ctx context.Context, sets []SetNumber, o *Order, hash [sha256.Size]byte) (Sending, error) {
+	for _, set := range sets {
+		s, err := t.cfg.Orders.FindSent(ctx, set, o.Sender, o.Key)
+		switch {
+		case err == nil:
+			return same(s, hash)
+		case !errors.Is(err, ErrNotFound) && !isBusy(err):
+			return Sending{}, err
+		}
+	}
+	return Sending{}, ErrNotFound
+}
+
+func same(s Sending, hash [sha256.Size]byte) (Sending, error) {
+	if s.Hash != hash {
+		return Sending{}, ErrKeyReused
+	}
+	return s, nil
+}
+
+func isBusy(err error) bool {
+	var busy *BusyError
+	return errors.As(err, &busy)
+}
+
+// Paid takes the provider's word that a charge was paid.
+func (t *Teller) Paid(ctx context.Context, p Payment) error {
+	_, err := t.cfg.Orders.Pay(ctx, p)
+	return err
+}
+
+// Grab says whether the envelope is worth opening for user. It promises
+// nothing.
+func (t *Teller) Grab(ctx context.Context, id ID, user UserID, ticket string) (Outcome, error) {
+	if !t.cfg.Tickets.Valid(id, ticket) {
+		return "", ErrNotFound
+	}
+	s, err := t.cfg.Orders.Peek(ctx, id, user)
+	if err != nil {
+		return "", err
+	}
+	return Peek(&s.Envelope, len(s.Shares) > 0, user, s.Now)
+}
+
+// Open takes a share for user. A repeat returns the same share (I2).
+func (t *Teller) Open(ctx context.Context, id ID, user UserID, ticket string) (Opening, error) {
+	if !t.cfg.Tickets.Valid(id, ticket) {
+		return Opening{}, ErrNotFound
+	}
+	o, err := t.cfg.Opener.Open(ctx, id, user)
+	if err == nil {
+		err = o.Err
+	}
+	return o, err
+}
+
+// Details is what show answers.
+type Details struct {
+	Envelope Envelope // with State Expired as soon as its life is over
+	Shares   []Share
+	BestLuck int    // position of the largest share, 0 while unknown
+	Seed     *Seed  // once finished
+	Ticket   string // for the sender, once paid
+}
+
+// Show reads an envelope for its sender, or for anyone with its ticket.
+func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (Details, error) {
+	valid := t.cfg.Tickets.Valid(id, ticket)
+	if ticket != "" && !valid {
+		return Details{}, ErrNotFound
+	}
+	s, err := t.cfg.Orders.Find(ctx, id)
+	if err != nil {
+		return Details{}, err
+	}
+	e := s.Envelope
+	if !valid && e.Sender != user {
+		return Details{}, ErrNotFound
+	}
+	d := Details{Envelope: e, Shares: s.Shares, BestLuck: BestLuck(&e, s.Shares)}
+	if e.State.Finished() {
+		seed := t.cfg.DrawKey.Seed(id)
+		if seed.Commitment() != e.Commitment {
+			return Details{}, fmt.Errorf("envelope %s: the draw key is not the one it was sent under", id)
+		}
+		d.Seed = &seed
+	}
+	if e.Sender == user && e.State != Unpaid && e.State != Closed {
+		d.Ticket = t.cfg.Tickets.Mint(id)
+	}
+	if e.ExpiredAt(s.Now) {
+		d.Envelope.State = Expired
+	}
+	return d, nil
+}
