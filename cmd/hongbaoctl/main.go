@@ -1,0 +1,52 @@
+// Command hongbaoctl is everything an operator or engineer types: the local
+// playground, tokens, the schema, and the check of a finished draw. Each verb is
+// one file.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+type cli struct {
+	Config string `help:"The settings file." default:".hongbao/hongbao.yaml" env:"HONGBAO_CONFIG" type:"path"`
+	JSON   bool   `help:"Print JSON for scripts instead of text for people." name:"json"`
+
+	Playground playgroundCmd `cmd:"" help:"A whole local deployment on real parts, under one directory."`
+	Token      tokenCmd      `cmd:"" help:"Mint a bearer token with the configured key."`
+	Schema     schemaCmd     `cmd:"" help:"Apply or verify the databases, accounts and grants."`
+	Verify     verifyCmd     `cmd:"" help:"Recompute a finished envelope's draw from its revealed seed."`
+
+	PaymentSimulator simulatorCmd `cmd:"" hidden:"" help:"Serve the payment simulator (the playground runs this)."`
+}
+
+// errFinding ends a verb that did its work and found something wrong: exit 1,
+// and the verb has said what.
+var errFinding = errors.New("differences were found")
+
+func main() {
+	var c cli
+	parsed := kong.Parse(&c, kong.Name("hongbaoctl"), kong.UsageOnError(),
+		kong.Description("Operates hongbao, the red-envelope (红包) service. Exit codes: 0 done, 1 failed or something was found, 2 wrong usage."),
+		kong.Exit(func(code int) {
+			if code != 0 {
+				code = 2
+			}
+			os.Exit(code)
+		}))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	if err := parsed.Run(&c); err != nil {
+		if !errors.Is(err, errFinding) {
+			fmt.Fprintln(os.Stderr, "hongbaoctl:", err)
+		}
+		os.Exit(1)
+	}
+}

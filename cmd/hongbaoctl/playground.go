@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+type playgroundCmd struct {
+	Up   playgroundUpCmd   `cmd:"" help:"Start it, walk one envelope, keep serving until Ctrl-C. A second start resumes with its data."`
+	Down playgroundDownCmd `cmd:"" help:"Stop a running one from elsewhere. Its data stays."`
+}
+
+type playgroundUpCmd struct {
+	Dir           string `help:"Everything lives under this directory." default:".hongbao" type:"path"`
+	Sets          int    `help:"How many SETs, 1 to 8, each on a mariadbd of its own." default:"2"`
+	NoTour        bool   `help:"Do not walk an envelope on the first start."`
+	APIPort       int    `help:"Public API." default:"8080"`
+	OperatorPort  int    `help:"Health, metrics, profiles." default:"8081"`
+	SimulatorPort int    `help:"Payment simulator." default:"8090"`
+	MemcachedPort int    `help:"memcached." default:"11311"`
+	DatabasePort  int    `help:"First SET's mariadbd; the next SET's is 10 higher." default:"13000"`
+}
+
+const (
+	setsMax    = 8
+	portMax    = 32767 // above are the ports of outgoing connections
+	stopMax    = 30 * time.Second
+	lockName   = "lock"
+	reportName = "playground.json"
+	configName = "hongbao.yaml"
+)
+
+func (u playgroundUpCmd) validate() error {
+	if u.Sets < 1 || u.Sets > setsMax {
+		return fmt.Errorf("--sets: want 1 to %d, have %d", setsMax, u.Sets)
+	}
+	for _, p := range u.ports() {
+		if p.port < 1024 || p.port > portMax {
+			return fmt.Errorf("--%s: want 1024 to %d, have %d", p.flag, portMax, p.port)
+		}
+	}
+	return nil
+}
+
+type flagPort struct {
+	flag string
+	port int
+}
+
+func (u playgroundUpCmd) ports() []flagPort {
+	ports := []flagPort{
+		{"api-port", u.APIPort}, {"operator-port", u.OperatorPort},
+		{"simulator-port", u.SimulatorPort}, {"memcached-port", u.MemcachedPort},
+	}
+	for i := range u.Sets {
+		ports = append(ports, flagPort{"database-port", u.databasePort(i)})
+	}
+	return ports
+}
+
+func (u playgroundUpCmd) databasePort(set int) int { return u.DatabasePort + 10*set }
+
+func (u playgroundUpCmd) Run(ctx context.Context, c *cli) error {
+	if err := u.validate(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(u.Dir, 0o755); err != nil {
+		return err
+	}
+	unlock, err := lockDir(u.Dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// A closed terminal ends the playground like Ctrl-C does.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
+	p := &playground{cmd: u, say: newNarrator(c.JSON)}
+	first := !exists(filepath.Join(u.Dir, reportName))
+	err = p.start(ctx)
+	if err == nil && first && !u.NoTour {
+		err = p.tour(ctx)
+	}
+	if err == nil {
+		err = p.announce(c.JSON)
+	}
+	if err == nil {
+		p.supervise(ctx)
+	}
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, p.stop())
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// lockDir makes this process the only playground of the directory.
+func lockDir(dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("a playground is already running in %s; stop it with: hongbaoctl playground down --dir %s", dir, dir)
+	}
+	return func() { f.Close() }, nil
+}
+
+type playgroundDownCmd struct {
+	Dir string `help:"The directory it was started with." default:".hongbao" type:"path"`
+}
+
+func (d playgroundDownCmd) Run(ctx context.Context) error {
+	unlock, err := lockDir(d.Dir)
+	if err == nil {
+		unlock()
+		fmt.Fprintln(os.Stderr, "no playground is running in", d.Dir)
+		return nil
+	}
+	raw, err := os.ReadFile(filepath.Join(d.Dir, reportName))
+	if err != nil {
+		return fmt.Errorf("playground: %w; it is still starting: try again", err)
+	}
+	var r report
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return fmt.Errorf("playground: %s: %w", reportName, err)
+	}
+	pid, err := r.supervisor()
+	if err != nil {
+		return err
+	}
+	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
+		return fmt.Errorf("playground: stop process %d: %w", pid, err)
+	}
+	return d.waitUnlocked(ctx, pid)
+}
+
+func (d playgroundDownCmd) waitUnlocked(ctx context.Context, pid int) error {
+	ctx, cancel := context.WithTimeout(ctx, stopMax)
+	defer cancel()
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		if unlock, err := lockDir(d.Dir); err == nil {
+			unlock()
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("playground: process %d has not stopped within %v", pid, stopMax)
+		case <-tick.C:
+		}
+	}
+}
+
+// supervisor is the pid of the running "playground up", checked to be one: a
+// stale file must not make us stop a stranger.
+func (r *report) supervisor() (int, error) {
+	for _, p := range r.Processes {
+		if p.Name == supervisorName {
+			cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.PID))
+			if err != nil || !strings.Contains(string(cmdline), "playground\x00up") {
+				return 0, fmt.Errorf("playground: process %d is not a playground any more", p.PID)
+			}
+			return p.PID, nil
+		}
+	}
+	return 0, fmt.Errorf("playground: %s names no %s", reportName, supervisorName)
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hongbao/cmd/internal/settings"
+	"hongbao/internal/cluster"
+	"hongbao/orderset"
+	"hongbao/schema"
+)
+
+const (
+	readyMax     = 30 * time.Second
+	readyEvery   = 50 * time.Millisecond
+	restartPause = time.Second
+)
+
+// playground runs the parts of one local deployment.
+type playground struct {
+	cmd      playgroundUpCmd
+	say      *narrator
+	settings *settings.Settings
+	sets     []*cluster.MariaDB
+
+	mu        sync.Mutex // guards the parts that supervise restarts
+	memcached *cluster.Memcached
+	simulator *cluster.Process
+	daemon    *cluster.Process
+}
+
+func (p *playground) path(parts ...string) string {
+	return filepath.Join(append([]string{p.cmd.Dir}, parts...)...)
+}
+
+// start brings everything up in the order of need. On an error the caller stops
+// what did start.
+func (p *playground) start(ctx context.Context) error {
+	for _, port := range p.cmd.ports() {
+		if err := cluster.CheckPort(port.port); err != nil {
+			return fmt.Errorf("%w (or choose another with --%s)", err, port.flag)
+		}
+	}
+	p.say.say("playground in %s", p.cmd.Dir)
+	steps := []struct {
+		what string
+		do   func() error
+	}{
+		{"settings and keys", p.writeSettings},
+		{fmt.Sprintf("%d mariadbd (one primary a SET)", p.cmd.Sets), func() error { return p.startDatabases(ctx) }},
+		{"memcached", func() error { return p.startMemcached(ctx) }},
+		{"databases, accounts, day tables", func() error { return p.applySchema(ctx) }},
+		{"payment simulator", func() error { return p.startSimulator(ctx) }},
+		{"hongbaod", func() error { return p.startDaemon(ctx) }},
+		{reportName, p.writeReport},
+	}
+	for _, s := range steps {
+		if err := p.say.step(s.what, s.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *playground) startDatabases(ctx context.Context) error {
+	admin, err := p.settings.Account("admin", p.settings.Accounts.Admin)
+	if err != nil {
+		return err
+	}
+	p.sets = make([]*cluster.MariaDB, p.cmd.Sets)
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range p.cmd.Sets {
+		g.Go(func() (err error) {
+			name := fmt.Sprintf("set%03d", i)
+			p.sets[i], err = cluster.StartMariaDB(ctx, cluster.MariaDBConfig{
+				Name: name, Dir: p.path(name), Port: p.cmd.databasePort(i),
+				ServerID: uint32(i + 1), AdminPassword: admin.Password, BufferPoolMiB: 256,
+			})
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+func (p *playground) startMemcached(ctx context.Context) error {
+	m, err := cluster.StartMemcached(ctx, cluster.MemcachedConfig{Name: "memcached", Dir: p.path("memcached"), Port: p.cmd.MemcachedPort})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.memcached = m
+	return err
+}
+
+func (p *playground) applySchema(ctx context.Context) error {
+	return eachSet(p.settings, func(spec orderset.SetSpec, db *schema.Server) error {
+		return applySet(ctx, p.settings, spec, db)
+	})
+}
+
+func (p *playground) startSimulator(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	proc, err := cluster.Start(cluster.Command{
+		Name: "paysim", Path: self, LogFile: p.path("paysim.log"),
+		Args: []string{"payment-simulator", "--listen", loopback(p.cmd.SimulatorPort), "--keys", p.path("keys"), "--dir", p.path("paysim")},
+	})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.simulator = proc
+	p.mu.Unlock()
+	return waitReady(ctx, proc, "http://"+loopback(p.cmd.SimulatorPort)+"/healthz")
+}
+
+func (p *playground) startDaemon(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	proc, err := cluster.Start(cluster.Command{
+		Name: "hongbaod", Path: filepath.Join(filepath.Dir(self), "hongbaod"), LogFile: p.path("hongbaod.log"),
+		Args: []string{"serve", "--config", p.path(configName)},
+	})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.daemon = proc
+	p.mu.Unlock()
+	return waitReady(ctx, proc, "http://"+loopback(p.cmd.OperatorPort)+"/readyz")
+}
+
+func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+// waitReady polls url until it answers 200, the process ends or readyMax is over.
+func waitReady(ctx context.Context, proc *cluster.Process, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyMax)
+	defer cancel()
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	last := errors.New("no answer")
+	for {
+		if last = askReady(ctx, url); last == nil {
+			return nil
+		}
+		select {
+		case <-proc.Done():
+			return errors.Join(errors.New("ended before it was ready"), proc.Err())
+		case <-ctx.Done():
+			return fmt.Errorf("not ready within %v: %w", readyMax, last)
+		case <-tick.C:
+		}
+	}
+}
+
+func askReady(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, res.Status)
+	}
+	return nil
+}
+
+// supervise starts again what holds no data when it dies, until ctx ends. A
+// database that dies stays dead: which role it may come back in is not for a
+// loop to decide.
+func (p *playground) supervise(ctx context.Context) {
+	var wg sync.WaitGroup
+	watch := func(what string, current func() *cluster.Process, start func(context.Context) error) {
+		wg.Go(func() {
+			for {
+				proc := current()
+				select {
+				case <-ctx.Done():
+					return
+				case <-proc.Done():
+				}
+				p.say.say("%s ended (%v); starting it again", what, proc.Err())
+				for current() == proc || ended(current()) {
+					select {
+					case <-ctx.Done():
+						return
+					case <-time.After(restartPause):
+					}
+					if err := errors.Join(start(ctx), p.writeReport()); err != nil {
+						p.say.say("%s: %v", what, err)
+					}
+				}
+			}
+		})
+	}
+	watch("hongbaod", p.get(&p.daemon), p.startDaemon)
+	watch("payment simulator", p.get(&p.simulator), p.startSimulator)
+	watch("memcached", func() *cluster.Process {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.memcached == nil {
+			return nil
+		}
+		return p.memcached.Process
+	}, p.startMemcached)
+	for i, db := range p.sets {
+		wg.Go(func() {
+			select {
+			case <-ctx.Done():
+			case <-db.Done():
+				p.say.say("mariadbd of SET %03d ended: %v. Stop the playground and start it again to bring it back.", i, db.Err())
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (p *playground) get(at **cluster.Process) func() *cluster.Process {
+	return func() *cluster.Process {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return *at
+	}
+}
+
+func ended(proc *cluster.Process) bool {
+	if proc == nil {
+		return true
+	}
+	select {
+	case <-proc.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// stop ends everything in the order in which it was needed, last first.
+func (p *playground) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopMax)
+	defer cancel()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, proc := range []*cluster.Process{p.daemon, p.simulator} {
+		if proc != nil && !ended(proc) {
+			errs = append(errs, proc.Stop(ctx))
+		}
+	}
+	if p.memcached != nil && !ended(p.memcached.Process) {
+		errs = append(errs, p.memcached.Stop(ctx))
+	}
+	var wg sync.WaitGroup
+	stopped := make([]error, len(p.sets))
+	for i, db := range p.sets {
+		if db != nil && !ended(db.Process) {
+			wg.Go(func() { stopped[i] = db.Stop(ctx) })
+		}
+	}
+	wg.Wait()
+	p.say.say("stopped; the data stays in %s", p.cmd.Dir)
+	return errors.Join(append(errs, stopped...)...)
+}

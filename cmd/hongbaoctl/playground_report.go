@@ -1,0 +1,144 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"hongbao/cmd/internal/settings"
+	"hongbao/internal/payment/simulator"
+	"hongbao/schema"
+)
+
+const supervisorName = "playground"
+
+// report is playground.json: what a script needs to find everything. Files are
+// relative to the file itself.
+type report struct {
+	API              string        `json:"api"`
+	Operator         string        `json:"operator"`
+	PaymentSimulator string        `json:"payment_simulator"`
+	Memcached        []string      `json:"memcached"`
+	TokenKeyFile     string        `json:"token_key_file"` // HS256 secret: the file's text without the line end
+	TokenKeyID       string        `json:"token_kid"`
+	TokenAlgorithm   string        `json:"token_algorithm"`
+	Config           string        `json:"config"`
+	Sets             []reportSet   `json:"sets"`
+	Processes        []processInfo `json:"processes"`
+}
+
+type reportSet struct {
+	Set   string       `json:"set"`
+	Nodes []reportNode `json:"nodes"`
+}
+
+type reportNode struct {
+	Addr     string `json:"addr"`
+	PID      int    `json:"pid"`
+	Role     string `json:"role"`
+	AuditDSN string `json:"audit_dsn"` // SELECT only
+}
+
+type processInfo struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
+}
+
+// writeReport writes playground.json, whole or not at all. It is written again
+// whenever a process is replaced.
+func (p *playground) writeReport() error {
+	r, err := p.report()
+	if err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	file := p.path(reportName)
+	if err := os.WriteFile(file+".new", append(raw, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
+
+func (p *playground) report() (*report, error) {
+	audit, err := p.settings.Account("audit", p.settings.Accounts.Audit)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	token := p.settings.Keys.Tokens[0]
+	r := &report{
+		API:              "http://" + p.settings.Listen.Public,
+		Operator:         "http://" + p.settings.Listen.Operator,
+		PaymentSimulator: p.settings.Payment.BaseURL,
+		Memcached:        p.settings.Memcached,
+		TokenKeyFile:     token.File, TokenKeyID: token.KeyID, TokenAlgorithm: token.Algorithm,
+		Config: configName,
+		Processes: []processInfo{
+			{supervisorName, os.Getpid()}, {"hongbaod", p.daemon.PID()},
+			{"paysim", p.simulator.PID()}, {"memcached", p.memcached.PID()},
+		},
+	}
+	for i, db := range p.sets {
+		r.Sets = append(r.Sets, reportSet{Set: fmt.Sprintf("%03d", i), Nodes: []reportNode{
+			{Addr: db.Addr(), PID: db.PID(), Role: "primary", AuditDSN: db.DSN(audit.User, audit.Password, schema.DatabaseName(i))},
+		}})
+	}
+	return r, nil
+}
+
+// secretNames are the secrets a playground makes on its first start.
+var secretNames = [...]string{"draw.key", "ticket.key", "token.key",
+	"db-admin.password", "db-app.password", "db-migrator.password", "db-audit.password", "db-arbiter.password"}
+
+// writeSettings makes the keys that are missing and writes the settings file
+// for the ports of this start.
+func (p *playground) writeSettings() error {
+	if err := os.MkdirAll(p.path("keys"), 0o700); err != nil {
+		return err
+	}
+	for _, name := range secretNames {
+		if err := settings.MakePlaygroundSecret(p.path("keys", name)); err != nil {
+			return err
+		}
+	}
+	payment, err := simulator.GenerateKeys(p.path("keys"))
+	if err != nil {
+		return err
+	}
+	file := p.path(configName)
+	if err := p.newSettings(payment).Save(file); err != nil {
+		return err
+	}
+	p.settings, err = settings.Load(file)
+	return err
+}
+
+func (p *playground) newSettings(payment simulator.Keys) *settings.Settings {
+	key := func(name string) string { return filepath.Join("keys", name) }
+	account := func(name string) settings.Account {
+		return settings.Account{User: name, PasswordFile: key("db-" + name + ".password")}
+	}
+	s := &settings.Settings{
+		Environment: settings.Playground,
+		Listen:      settings.Listen{Public: loopback(p.cmd.APIPort), Operator: loopback(p.cmd.OperatorPort)},
+		Memcached:   []string{loopback(p.cmd.MemcachedPort)},
+		Accounts: settings.Accounts{Host: "127.0.0.1", Admin: account("admin"), App: account("app"),
+			Migrator: account("migrator"), Audit: account("audit"), Arbiter: account("arbiter")},
+		Keys: settings.Keys{DrawFile: key("draw.key"), TicketFile: key("ticket.key"), TicketNumber: 1,
+			Tokens: []settings.TokenKey{{KeyID: "playground", Algorithm: "HS256", File: key("token.key")}}},
+		Payment: paymentSettings(payment, "http://"+loopback(p.cmd.SimulatorPort), "http://"+loopback(p.cmd.APIPort)+"/v1/payment/notifications"),
+	}
+	for i := range p.cmd.Sets {
+		block := i
+		s.Sets = append(s.Sets, settings.Set{Set: fmt.Sprintf("%03d", i), Primary: loopback(p.cmd.databasePort(i)),
+			Minting: true, MachineBlock: &block})
+	}
+	return s
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+var tourists = [...]string{"ming", "fang", "jun", "lan", "wei"}
+
+const tourGroup = "spring-festival"
+
+// tour walks one envelope: send, pay, grab, open by five people, details, and
+// the draw recomputed.
+func (p *playground) tour(ctx context.Context) error {
+	sender, err := p.user("sender")
+	if err != nil {
+		return err
+	}
+	p.say.say("\n%s", p.say.strong("One envelope, from hand to hand"))
+	s, err := sender.send(ctx, fmt.Sprintf("tour-%d", time.Now().UnixNano()), map[string]any{
+		"kind": "lucky", "total_fen": 8888, "count": len(tourists), "group_id": tourGroup,
+	})
+	if err != nil {
+		return fmt.Errorf("tour: send: %w", err)
+	}
+	p.say.say("  send 发   88.88 yuan in %d shares → order %s (%s)", len(tourists), s.ID, s.State)
+	if err := sender.pay(ctx, s.Payment.CodeURL); err != nil {
+		return fmt.Errorf("tour: pay: %w", err)
+	}
+	ticket, err := awaitTicket(ctx, sender, s.ID)
+	if err != nil {
+		return fmt.Errorf("tour: pay: %w", err)
+	}
+	p.say.say("  pay  付   the wallet paid %s", s.Payment.CodeURL)
+	for _, name := range tourists {
+		if err := p.tourOpen(ctx, name, s.ID, ticket); err != nil {
+			return err
+		}
+	}
+	done, err := sender.show(ctx, s.ID, "")
+	if err != nil {
+		return fmt.Errorf("tour: show: %w", err)
+	}
+	for _, one := range done.Shares {
+		if one.BestLuck {
+			p.say.say("  show 看   %s; best luck 手气最佳: %s with %s yuan", done.State, one.UserID, yuan(one.AmountFen))
+		}
+	}
+	v := verifyShown(&done)
+	if !v.Verified {
+		return fmt.Errorf("tour: the draw does not verify: %s", v.Why)
+	}
+	p.say.say("  verify 验  all %d amounts recomputed from the revealed seed %s…, committed to at send", v.Shares, v.Seed[:16])
+	return nil
+}
+
+func (p *playground) tourOpen(ctx context.Context, name, id, ticket string) error {
+	u, err := p.user(name)
+	if err != nil {
+		return err
+	}
+	g, err := u.grab(ctx, id, ticket)
+	if err != nil {
+		return fmt.Errorf("tour: grab: %w", err)
+	}
+	o, err := u.open(ctx, id, ticket)
+	if err != nil {
+		return fmt.Errorf("tour: open: %w", err)
+	}
+	p.say.say("  open 拆   %-5s grab: %s → %s %6s yuan, share %d", name, g.Outcome, o.Outcome, yuan(o.AmountFen), o.Seq)
+	return nil
+}
+
+func (p *playground) user(name string) (*client, error) {
+	token, err := mintToken(p.settings, name, "", time.Hour)
+	return &client{base: "http://" + p.settings.Listen.Public, token: token}, err
+}
+
+// awaitTicket waits until the payment has arrived and the sender is given the
+// group's ticket.
+func awaitTicket(ctx context.Context, sender *client, id string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, readyMax)
+	defer cancel()
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for {
+		s, err := sender.show(ctx, id, "")
+		if err != nil || s.Ticket != "" {
+			return s.Ticket, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("the envelope is still %s after %v: see paysim.log and hongbaod.log", s.State, readyMax)
+		case <-tick.C:
+		}
+	}
+}
+
+func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
+
+// announce prints where everything is and what to try.
+func (p *playground) announce(asJSON bool) error {
+	if asJSON {
+		r, err := p.report()
+		if err != nil {
+			return err
+		}
+		return printJSON(r)
+	}
+	ctl, api := "bin/hongbaoctl --config "+p.path(configName), "http://"+p.settings.Listen.Public
+	p.say.say(`
+%s
+  API         %s        (OpenAPI 3.1: %s/openapi.json)
+  operator    http://%s   /healthz /readyz /metrics /debug/pprof
+  payments    %s
+  scripts     %s
+
+Try it (three lines, copy and paste):
+  T=$(%s token --user me); E=$(curl -s %s/v1/envelopes -H "Authorization: Bearer $T" -H "Idempotency-Key: $RANDOM" -H 'Content-Type: application/json' -d '{"kind":"lucky","total_fen":1000,"count":3,"group_id":"g1"}'); echo "$E"
+  curl -s -X POST "$(echo "$E" | sed 's/.*"code_url":"\([^"]*\)".*/\1/')"; ID=$(echo "$E" | sed 's/.*"id":"\([0-9]*\)".*/\1/'); K=$(curl -s %s/v1/envelopes/$ID -H "Authorization: Bearer $T" | sed 's/.*"ticket":"\([^"]*\)".*/\1/')
+  curl -s -X POST %s/v1/envelopes/$ID/open -H "Authorization: Bearer $T" -H "Envelope-Ticket: $K"
+
+Ctrl-C stops it all.`,
+		p.say.strong("Serving"), api, api, p.settings.Listen.Operator, p.settings.Payment.BaseURL, p.path(reportName), ctl, api, api, api)
+	return nil
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"hongbao/cmd/internal/settings"
+	"hongbao/envelope"
+	"hongbao/internal/httpapi"
+	"hongbao/internal/payment"
+	"hongbao/orderset"
+	"hongbao/reconcile"
+)
+
+const (
+	drainRetryAfter = time.Second
+	// lanesDrainMax is how long admitted openers may take after the listeners
+	// have closed.
+	lanesDrainMax = 10 * time.Second
+)
+
+type serveCmd struct {
+	Config string `help:"The settings file." default:"hongbao.yaml" env:"HONGBAO_CONFIG" type:"path"`
+	Role   string `help:"Which parts to run." default:"all" enum:"all"`
+}
+
+// Run serves until ctx ends, then stops in the order in which things are needed:
+// listeners, lanes, jobs, the machine number, the databases.
+func (s serveCmd) Run(ctx context.Context) error {
+	conf, err := settings.Load(s.Config)
+	if err != nil {
+		return err
+	}
+	log := newLog(os.Stderr)
+	public, operator, err := listen(conf.Listen)
+	if err != nil {
+		return err
+	}
+	d, err := assemble(conf, log)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.trust(ctx); err != nil {
+		return err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	d.runBackground(background, &running)
+	log.Info("serving", "public", conf.Listen.Public, "operator", conf.Listen.Operator, "environment", conf.Environment)
+	err = httpapi.Serve(ctx, httpapi.ServerConfig{API: d.api, Public: public, Operator: operator})
+	drain, cancel := context.WithTimeout(background, lanesDrainMax)
+	defer cancel()
+	err = errors.Join(err, d.lanes.Close(drain))
+	stop()
+	running.Wait()
+	log.Info("stopped")
+	return err
+}
+
+func listen(l settings.Listen) (public, operator net.Listener, err error) {
+	if public, err = net.Listen("tcp", l.Public); err != nil {
+		return nil, nil, fmt.Errorf("listen.public: %w", err)
+	}
+	if operator, err = net.Listen("tcp", l.Operator); err != nil {
+		public.Close()
+		return nil, nil, fmt.Errorf("listen.operator: %w", err)
+	}
+	return public, operator, nil
+}
+
+// daemon is every part of hongbaod, tied together.
+type daemon struct {
+	log       *slog.Logger
+	router    *orderset.Router
+	lanes     *lanes
+	api       *httpapi.API
+	migrators []*orderset.Migrator
+	calendar  *reconcile.Calendar
+}
+
+func assemble(conf *settings.Settings, log *slog.Logger) (d *daemon, err error) {
+	d = &daemon{log: log}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	drawKey, err := conf.DrawKey()
+	if err != nil {
+		return nil, err
+	}
+	if d.router, err = newRouter(conf, drawKey, log); err != nil {
+		return nil, err
+	}
+	if d.lanes, err = newLanes(d.router); err != nil {
+		return nil, err
+	}
+	if err := d.addCalendar(conf); err != nil {
+		return nil, err
+	}
+	provider, err := newProvider(conf)
+	if err != nil {
+		return nil, err
+	}
+	tickets, err := conf.Tickets()
+	if err != nil {
+		return nil, err
+	}
+	teller, err := envelope.NewTeller(envelope.TellerConfig{
+		Orders: d.router, Opener: d.lanes, Provider: provider,
+		DrawKey: drawKey, Tickets: tickets, Limits: conf.Bounds(), Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, d.addAPI(conf, teller, provider)
+}
+
+func newRouter(conf *settings.Settings, drawKey envelope.DrawKey, log *slog.Logger) (*orderset.Router, error) {
+	topology, err := conf.Topology()
+	if err != nil {
+		return nil, err
+	}
+	app, err := conf.Account("app", conf.Accounts.App)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	return orderset.NewRouter(orderset.Config{
+		Topology: topology, App: app, DrawKey: drawKey, Now: time.Now, Log: log,
+		Owner: fmt.Sprintf("%.64s/%d/%d", host, os.Getpid(), time.Now().UnixNano()),
+	})
+}
+
+func (d *daemon) addCalendar(conf *settings.Settings) error {
+	topology, err := conf.Topology()
+	if err != nil {
+		return err
+	}
+	account, err := conf.Account("migrator", conf.Accounts.Migrator)
+	if err != nil {
+		return err
+	}
+	for _, spec := range topology.Specs() {
+		m, err := orderset.OpenMigrator(spec, account)
+		if err != nil {
+			return err
+		}
+		d.migrators = append(d.migrators, m)
+	}
+	d.calendar, err = reconcile.NewCalendar(d.migrators, time.Now, d.log)
+	return err
+}
+
+func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, provider *payment.Client) error {
+	keys, err := conf.TokenKeys()
+	if err != nil {
+		return err
+	}
+	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{Keys: keys, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	d.api, err = httpapi.New(httpapi.Config{
+		Teller: teller, Auth: auth,
+		ParsePayment: provider.ParseNotification,
+		Forged:       func(err error) bool { return errors.Is(err, payment.ErrForged) },
+		NotPayment:   func(err error) bool { return errors.Is(err, payment.ErrNotPayment) },
+		Metrics:      registry, Log: d.log, Ready: d.router.Ready, Now: time.Now,
+	})
+	return err
+}
+
+// newProvider is the client of the payment provider.
+func newProvider(conf *settings.Settings) (*payment.Client, error) {
+	cfg, err := conf.PaymentConfig(time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return payment.New(cfg)
+}
+
+// trust refuses to serve on databases whose settings make our promises untrue.
+// One that does not answer is no reason: a SET fails alone.
+func (d *daemon) trust(ctx context.Context) error {
+	for _, set := range d.router.Sets() {
+		err := set.CheckSettings(ctx)
+		if _, down := errors.AsType[*envelope.BusyError](err); down {
+			d.log.Error("a SET does not answer; serving the others", "set", set.Number(), "error", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runBackground mints, keeps the calendar and runs the jobs until ctx ends.
+func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
+	running.Go(func() { d.router.KeepMinting(ctx, nil) })
+	running.Go(func() {
+		if err := d.calendar.RunOnce(ctx); err != nil {
+			d.log.Error("day tables", "error", err)
+		}
+		if err := reconcile.Run(ctx, d.calendar, d.log); err != nil {
+			d.log.Error("jobs", "error", err)
+		}
+	})
+}
+
+func (d *daemon) close() {
+	for _, m := range d.migrators {
+		m.Close()
+	}
+	if d.router != nil {
+		d.router.Close()
+	}
+}

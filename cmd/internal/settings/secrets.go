@@ -1,0 +1,101 @@
+package settings
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"hongbao/envelope"
+	"hongbao/orderset"
+)
+
+const (
+	secretBytesMax = 16 << 10
+	// playgroundPrefix marks a secret that was made for a playground.
+	playgroundPrefix = "playground-"
+)
+
+// Path is a file of the settings, made absolute or relative to where we run.
+func (s *Settings) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.dir, name)
+}
+
+// Secret reads a secret, without the line end. key names the setting in errors.
+func (s *Settings) Secret(key, name string) ([]byte, error) {
+	if name == "" {
+		return nil, fmt.Errorf("settings: %s: is required", key)
+	}
+	f, err := os.Open(s.Path(name))
+	if err != nil {
+		return nil, fmt.Errorf("settings: %s: %w", key, err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, secretBytesMax))
+	if err != nil {
+		return nil, fmt.Errorf("settings: %s: %w", key, err)
+	}
+	secret := bytes.TrimRight(raw, "\r\n")
+	if len(secret) == 0 {
+		return nil, fmt.Errorf("settings: %s: %s is empty", key, name)
+	}
+	if s.Environment != Playground && bytes.HasPrefix(secret, []byte(playgroundPrefix)) {
+		return nil, fmt.Errorf("settings: %s: %s holds a playground's secret; make one for %s", key, name, s.Environment)
+	}
+	return secret, nil
+}
+
+// Account reads a database account.
+func (s *Settings) Account(key string, a Account) (orderset.Account, error) {
+	password, err := s.Secret("accounts."+key+".password_file", a.PasswordFile)
+	return orderset.Account{User: a.User, Password: string(password)}, err
+}
+
+// DrawKey reads the key of the draw.
+func (s *Settings) DrawKey() (envelope.DrawKey, error) {
+	secret, err := s.Secret("keys.draw_file", s.Keys.DrawFile)
+	if err != nil {
+		return nil, err
+	}
+	return envelope.NewDrawKey(secret)
+}
+
+// Tickets reads the keys of the tickets.
+func (s *Settings) Tickets() (*envelope.Tickets, error) {
+	secret, err := s.Secret("keys.ticket_file", s.Keys.TicketFile)
+	if err != nil {
+		return nil, err
+	}
+	keys := []envelope.TicketKey{{Number: byte(s.Keys.TicketNumber), Secret: secret}}
+	if s.Keys.PreviousTicketFile != "" {
+		secret, err := s.Secret("keys.previous_ticket_file", s.Keys.PreviousTicketFile)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, envelope.TicketKey{Number: byte(s.Keys.PreviousTicket), Secret: secret})
+	}
+	return envelope.NewTickets(keys...)
+}
+
+// MakePlaygroundSecret writes a new secret for a playground, unless the file
+// exists.
+func MakePlaygroundSecret(file string) error {
+	var random [24]byte
+	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(playgroundPrefix + hex.EncodeToString(random[:]) + "\n")
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,229 @@
+// Package settings is the one YAML file that says what a deployment is: its
+// SETs, accounts, keys, listeners and limits. hongbaod serves by it, hongbaoctl
+// operates by it and writes it for a playground.
+//
+// Guaranteed: unknown keys are refused; every refusal names the key; secrets are
+// file names, never values; secrets made for a playground are refused by every
+// other environment. Environment variables (HONGBAO_…, see the env tags) override
+// the file. Not guaranteed: that what the file points at is there or is safe;
+// start-up asks the databases themselves.
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"go.yaml.in/yaml/v3"
+
+	"hongbao/envelope"
+	"hongbao/orderset"
+)
+
+// fileBytesMax bounds a settings file: a thousand SETs fit many times.
+const fileBytesMax = 1 << 20
+
+// The environments. Playground secrets work in playgrounds only; drills run
+// where the database itself says drill.
+const (
+	Playground = "playground"
+	Drill      = "drill"
+	Production = "production"
+)
+
+// Settings is the file. Relative file names in it are relative to the file.
+type Settings struct {
+	Environment string   `yaml:"environment" env:"HONGBAO_ENVIRONMENT"`
+	Listen      Listen   `yaml:"listen"`
+	Sets        []Set    `yaml:"sets"`
+	Accounts    Accounts `yaml:"accounts"`
+	Keys        Keys     `yaml:"keys"`
+	Payment     Payment  `yaml:"payment"`
+	Limits      Limits   `yaml:"limits,omitempty"`
+	Memcached   []string `yaml:"memcached" env:"HONGBAO_MEMCACHED"`
+	dir         string   // of the file
+}
+
+// Listen holds the addresses of the two listeners, host:port.
+type Listen struct {
+	Public   string `yaml:"public" env:"HONGBAO_LISTEN_PUBLIC"`
+	Operator string `yaml:"operator" env:"HONGBAO_LISTEN_OPERATOR"` // never reachable from outside
+}
+
+// Set is one SET.
+type Set struct {
+	Set          string `yaml:"set"`     // three digits, quoted
+	Primary      string `yaml:"primary"` // host:port
+	Minting      bool   `yaml:"minting"`
+	MachineBlock *int   `yaml:"machine_block,omitempty"` // 0–63; absent: grants no machine numbers
+}
+
+// Account is a database account.
+type Account struct {
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"password_file"`
+}
+
+// Accounts of the databases. Admin is used by "hongbaoctl schema apply" only;
+// hongbaod reads App and Migrator.
+type Accounts struct {
+	Host     string  `yaml:"host,omitempty"` // where the accounts may come from; default %
+	Admin    Account `yaml:"admin,omitempty"`
+	App      Account `yaml:"app"`
+	Migrator Account `yaml:"migrator"`
+	Audit    Account `yaml:"audit"`
+	Arbiter  Account `yaml:"arbiter"`
+}
+
+// Keys are the service's own secrets.
+type Keys struct {
+	DrawFile           string     `yaml:"draw_file"`
+	TicketFile         string     `yaml:"ticket_file"`
+	TicketNumber       int        `yaml:"ticket_number"` // 0–255, changes with the file
+	PreviousTicketFile string     `yaml:"previous_ticket_file,omitempty"`
+	PreviousTicket     int        `yaml:"previous_ticket_number,omitempty"`
+	Tokens             []TokenKey `yaml:"tokens"`
+}
+
+// TokenKey is a registered key of an IM backend.
+type TokenKey struct {
+	KeyID     string `yaml:"kid"`
+	Algorithm string `yaml:"algorithm"` // HS256 or EdDSA
+	File      string `yaml:"file"`
+}
+
+// Payment is the provider and our merchant account with it.
+type Payment struct {
+	BaseURL         string        `yaml:"base_url" env:"HONGBAO_PAYMENT_BASE_URL"`
+	NotifyURL       string        `yaml:"notify_url" env:"HONGBAO_PAYMENT_NOTIFY_URL"`
+	AppID           string        `yaml:"app_id"`
+	MerchantID      string        `yaml:"merchant_id"`
+	MerchantSerial  string        `yaml:"merchant_serial"`
+	MerchantKeyFile string        `yaml:"merchant_key_file"`
+	APIv3KeyFile    string        `yaml:"apiv3_key_file"`
+	PlatformKeys    []PlatformKey `yaml:"platform_keys"`
+}
+
+// PlatformKey is a public key of the provider, by its serial.
+type PlatformKey struct {
+	Serial string `yaml:"serial"`
+	File   string `yaml:"file"`
+}
+
+// Limits override the defaults of the design; zero keeps the default.
+type Limits struct {
+	CountMax    int           `yaml:"count_max,omitempty"`
+	ShareMaxFen int64         `yaml:"share_max_fen,omitempty"`
+	Life        time.Duration `yaml:"life,omitempty"`
+	PayWithin   time.Duration `yaml:"pay_within,omitempty"`
+}
+
+// Load reads the file, then the environment, and checks both.
+func Load(file string) (*Settings, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, fileBytesMax+1))
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	if len(raw) > fileBytesMax {
+		return nil, fmt.Errorf("settings %s: larger than %d bytes", file, fileBytesMax)
+	}
+	s := &Settings{dir: filepath.Dir(file)}
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec.KnownFields(true)
+	if err := dec.Decode(s); err != nil {
+		return nil, fmt.Errorf("settings %s: %w", file, err)
+	}
+	if err := env.Parse(s); err != nil {
+		return nil, fmt.Errorf("settings from the environment: %w", err)
+	}
+	if err := s.validate(); err != nil {
+		return nil, fmt.Errorf("settings %s: %w", file, err)
+	}
+	return s, nil
+}
+
+// Save writes the file for people to read, over an old one at once or not at all.
+func (s *Settings) Save(file string) error {
+	raw, err := yaml.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	if err := os.WriteFile(file+".new", raw, 0o600); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	return os.Rename(file+".new", file)
+}
+
+func (s *Settings) validate() error {
+	switch s.Environment {
+	case Playground, Drill, Production:
+	default:
+		return fmt.Errorf("environment: must be %s, %s or %s", Playground, Drill, Production)
+	}
+	required := []struct{ key, value string }{
+		{"listen.public", s.Listen.Public}, {"listen.operator", s.Listen.Operator},
+		{"accounts.app.user", s.Accounts.App.User}, {"accounts.migrator.user", s.Accounts.Migrator.User},
+		{"keys.draw_file", s.Keys.DrawFile}, {"keys.ticket_file", s.Keys.TicketFile},
+		{"payment.base_url", s.Payment.BaseURL}, {"payment.notify_url", s.Payment.NotifyURL},
+	}
+	for _, r := range required {
+		if r.value == "" {
+			return fmt.Errorf("%s: is required", r.key)
+		}
+	}
+	if s.Listen.Public == s.Listen.Operator {
+		return errors.New("listen.operator: must not be the public address")
+	}
+	if len(s.Keys.Tokens) == 0 {
+		return errors.New("keys.tokens: at least one key is required, or nobody can call the API")
+	}
+	if _, err := s.Topology(); err != nil {
+		return err
+	}
+	return s.Bounds().Validate()
+}
+
+// Topology is the SETs of the file.
+func (s *Settings) Topology() (orderset.Topology, error) {
+	specs := make([]orderset.SetSpec, 0, len(s.Sets))
+	for i, set := range s.Sets {
+		n, err := envelope.ParseSetNumber(set.Set)
+		if err != nil {
+			return orderset.Topology{}, fmt.Errorf("sets[%d].set: %w", i, err)
+		}
+		spec := orderset.SetSpec{Number: n, Primary: set.Primary, Minting: set.Minting, MachineBlock: -1}
+		if set.MachineBlock != nil {
+			spec.MachineBlock = *set.MachineBlock
+		}
+		specs = append(specs, spec)
+	}
+	return orderset.NewTopology(specs)
+}
+
+// Bounds are the limits of envelopes: the defaults, with what the file overrides.
+func (s *Settings) Bounds() envelope.Limits {
+	l := envelope.DefaultLimits()
+	if s.Limits.CountMax != 0 {
+		l.CountMax = s.Limits.CountMax
+	}
+	if s.Limits.ShareMaxFen != 0 {
+		l.ShareMax = envelope.Fen(s.Limits.ShareMaxFen)
+	}
+	if s.Limits.Life != 0 {
+		l.Life = s.Limits.Life
+	}
+	if s.Limits.PayWithin != 0 {
+		l.PayWithin = s.Limits.PayWithin
+	}
+	return l
+}

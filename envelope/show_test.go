@@ -1,0 +1,161 @@
+package envelope
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// atState is ann's lucky envelope of 3 shares in a state, read an hour after
+// noon.
+func atState(state State) Snapshot {
+	e, seed := paid(luckyOrder(1000, 3), DefaultLimits())
+	openers := []UserID{"amy", "ben"}
+	switch state {
+	case Unpaid, Closed:
+		openers = nil
+	case Empty:
+		openers = append(openers, "cat")
+	}
+	e, openings := Decide(e, seed, openers, nobody, e.PaidAt)
+	s := Snapshot{Now: noon().Add(time.Hour)}
+	for _, o := range openings {
+		s.Shares = append(s.Shares, o.Share)
+	}
+	if e.State = state; state == Expired || state == Settled {
+		e.Refunded, e.FinishedAt = e.Remaining(), e.ExpiresAt
+	}
+	s.Envelope = e
+	return s
+}
+
+func TestShowIsForTheSenderAndForWhoHasTheTicket(t *testing.T) {
+	id := idAt(0)
+	good, other := someTickets().Mint(id), someTickets().Mint(idAt(1))
+	for _, row := range []struct {
+		name   string
+		user   UserID
+		ticket string
+		err    error
+		calls  []string
+	}{
+		{"the sender", "ann", "", nil, []string{"show"}},
+		{"the sender with the ticket", "ann", good, nil, []string{"show"}},
+		{"a member with the ticket", "amy", good, nil, []string{"show"}},
+		{"a stranger", "eve", "", ErrNotFound, []string{"show"}},
+		{"an opener without the ticket", "amy", "", ErrNotFound, []string{"show"}},
+		{"nobody", "", "", ErrNotFound, []string{"show"}},
+		{"a stranger with another ticket", "eve", other, ErrNotFound, nil},
+		{"a stranger with a spoiled ticket", "eve", good[:23] + "!", ErrNotFound, nil},
+		{"the sender with another ticket", "ann", other, ErrNotFound, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := &shelf{snapshot: atState(Active)}
+			got, err := tellerAt(f).Show(t.Context(), id, row.user, row.ticket)
+			if !errors.Is(err, row.err) || !slices.Equal(f.calls, row.calls) {
+				t.Errorf("have %v after %v, want %v after %v", err, f.calls, row.err, row.calls)
+			}
+			if (got.Envelope == Envelope{}) != (row.err != nil) {
+				t.Errorf("error %v, and shown %+v", err, got)
+			}
+			wantTicket := ""
+			if row.user == "ann" && row.err == nil {
+				wantTicket = good
+			}
+			if got.Ticket != wantTicket {
+				t.Errorf("have ticket %q, want %q: the sender's show carries it, nobody else's", got.Ticket, wantTicket)
+			}
+		})
+	}
+}
+
+func TestAbsentAndForbiddenLookTheSame(t *testing.T) {
+	forbidden, err := tellerAt(&shelf{snapshot: atState(Empty)}).Show(t.Context(), idAt(0), "eve", "")
+	absent, missing := tellerAt(&shelf{readErr: ErrNotFound}).Show(t.Context(), idAt(0), "eve", "")
+	if diff := cmp.Diff(absent, forbidden); diff != "" || !errors.Is(err, ErrNotFound) || !errors.Is(missing, ErrNotFound) {
+		t.Errorf("absent: %v, forbidden: %v\n%s", missing, err, diff)
+	}
+	if _, err := tellerAt(&shelf{readErr: busy("003")}).Show(t.Context(), idAt(0), "ann", ""); !isBusy(err) {
+		t.Errorf("a busy SET: have %v", err)
+	}
+}
+
+func TestShowTellsTheSeedAndTheLuckiestOnlyOnceItIsFinished(t *testing.T) {
+	seed := drawKey().Seed(idAt(0))
+	for _, row := range []struct {
+		state            State
+		finished, ticket bool
+	}{
+		{Unpaid, false, false}, {Active, false, true}, {Empty, true, true}, {Expired, true, true}, {Settled, true, true}, {Closed, false, false},
+	} {
+		t.Run(string(row.state), func(t *testing.T) {
+			snapshot := atState(row.state)
+			want := Details{Envelope: snapshot.Envelope, Shares: snapshot.Shares}
+			if row.finished {
+				want.Seed, want.BestLuck = &seed, BestLuck(&snapshot.Envelope, snapshot.Shares)
+				if want.BestLuck == 0 {
+					t.Fatal("the fixture has no luckiest")
+				}
+			}
+			if row.ticket {
+				want.Ticket = someTickets().Mint(idAt(0))
+			}
+			got, err := tellerAt(&shelf{snapshot: snapshot}).Show(t.Context(), idAt(0), "ann", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +have)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestShowSaysExpiredBeforeTheSweepDoesButKeepsTheSeed: an open that locked the
+// row in time may still commit, so the draw is secret until the row says that
+// it is over.
+func TestShowSaysExpiredBeforeTheSweepDoesButKeepsTheSeed(t *testing.T) {
+	for _, row := range []struct {
+		late time.Duration
+		want State
+	}{{-1, Active}, {0, Expired}, {time.Hour, Expired}} {
+		snapshot := atState(Active)
+		snapshot.Now = snapshot.Envelope.ExpiresAt.Add(row.late)
+		got, err := tellerAt(&shelf{snapshot: snapshot}).Show(t.Context(), idAt(0), "ann", "")
+		if err != nil || got.Envelope.State != row.want {
+			t.Errorf("%v late: have %q, %v, want %s", row.late, got.Envelope.State, err, row.want)
+		}
+		if got.Seed != nil || got.BestLuck != 0 {
+			t.Errorf("%v late: seed %v and luckiest %d of a draw that may go on", row.late, got.Seed, got.BestLuck)
+		}
+		unchanged := got.Envelope
+		unchanged.State = Active
+		if diff := cmp.Diff(snapshot.Envelope, unchanged); diff != "" {
+			t.Errorf("%v late: more than the state differs\n%s", row.late, diff)
+		}
+	}
+}
+
+func TestShowRefusesToRevealASeedThatWasNotCommittedTo(t *testing.T) {
+	for _, state := range allStates() {
+		snapshot := atState(state)
+		snapshot.Envelope.Commitment[31] ^= 1
+		got, err := tellerAt(&shelf{snapshot: snapshot}).Show(t.Context(), idAt(0), "ann", "")
+		if !state.Finished() {
+			if err != nil {
+				t.Errorf("%s: %v", state, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), "the draw key is not the one it was sent under") || got.Seed != nil || got.Ticket != "" {
+			t.Errorf("%s: have %+v, %v", state, got, err)
+		}
+		if errors.Is(err, ErrNotFound) || isBusy(err) {
+			t.Errorf("%s: %v is a fault, not a refusal", state, err)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hongbao/envelope"
+)
+
+// Teller carries out what people ask; *[envelope.Teller] does.
+type Teller interface {
+	Send(ctx context.Context, o envelope.Order) (envelope.Sent, error)
+	Grab(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Outcome, error)
+	Open(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
+	Show(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Details, error)
+	Paid(ctx context.Context, p envelope.Payment) error
+}
+
+// Metrics is a registry that can be read back; *[prometheus.Registry] is one.
+type Metrics interface {
+	prometheus.Registerer
+	prometheus.Gatherer
+}
+
+// Defaults of the bounds in [Config].
+const (
+	DefaultBodyBytesMax         = 4 << 10
+	DefaultNotificationBytesMax = 64 << 10
+	DefaultAnswerMax            = 4 * time.Second
+)
+
+// Config is what the API works with. A bound left zero gets its default; all
+// the rest is required.
+type Config struct {
+	Teller Teller
+	Auth   *Authenticator
+
+	// ParsePayment checks and reads a notification of the payment provider, raw
+	// as it came. Forged and NotPayment sort its errors: not the provider's
+	// word, and authentic but about something other than a payment.
+	ParsePayment func(http.Header, []byte) (envelope.Payment, error)
+	Forged       func(error) bool
+	NotPayment   func(error) bool
+
+	Metrics Metrics
+	Log     *slog.Logger
+	Ready   func(context.Context) error // nil when requests can be served; else why not
+	Now     func() time.Time
+
+	BodyBytesMax         int           // of a send
+	NotificationBytesMax int           // of the provider's callback
+	AnswerMax            time.Duration // what one call may take
+}
+
+func (cfg *Config) complete() error {
+	required := cfg.Teller != nil && cfg.Auth != nil && cfg.ParsePayment != nil && cfg.Forged != nil &&
+		cfg.NotPayment != nil && cfg.Metrics != nil && cfg.Log != nil && cfg.Ready != nil && cfg.Now != nil
+	if !required {
+		return errors.New("httpapi: everything in the configuration but the bounds is required")
+	}
+	setDefault(&cfg.BodyBytesMax, DefaultBodyBytesMax)
+	setDefault(&cfg.NotificationBytesMax, DefaultNotificationBytesMax)
+	setDefault(&cfg.AnswerMax, DefaultAnswerMax)
+	switch {
+	case cfg.BodyBytesMax < 256:
+		return fmt.Errorf("httpapi: want body bytes max >= 256, have %d", cfg.BodyBytesMax)
+	case cfg.NotificationBytesMax < 256:
+		return fmt.Errorf("httpapi: want notification bytes max >= 256, have %d", cfg.NotificationBytesMax)
+	case cfg.AnswerMax < time.Millisecond:
+		return fmt.Errorf("httpapi: want answer max >= 1ms, have %v", cfg.AnswerMax)
+	}
+	return nil
+}
+
+func setDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+// API answers HTTP. It is safe for concurrent use.
+type API struct {
+	cfg      Config
+	problems problemTable
+	requests *requestMetrics
+	engine   *gin.Engine
+	operator http.Handler
+	buffers  sync.Pool   // of *[]byte: answers and bodies
+	draining atomic.Bool // set once, by Serve: say goodbye with every answer
+}
+
+// New builds both handlers and registers the metrics.
+func New(cfg Config) (*API, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	requests, err := newRequestMetrics(cfg.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: metrics: %w", err)
+	}
+	a := &API{cfg: cfg, problems: newProblemTable(), requests: requests}
+	a.buffers.New = func() any { b := make([]byte, 0, 1<<10); return &b }
+	if a.engine, err = a.route(); err != nil {
+		return nil, fmt.Errorf("httpapi: routes: %w", err)
+	}
+	a.operator = a.operatorMux()
+	return a, nil
+}
+
+// Public is what callers and the payment provider reach.
+func (a *API) Public() http.Handler { return a.engine }
+
+// Operator is health, readiness, metrics and profiles: for a listener that the
+// public cannot reach.
+func (a *API) Operator() http.Handler { return a.operator }
+
+// route builds the public engine. gin's conveniences that answer on their own
+// (redirects to similar paths, plain-text errors, the request logger) stay off.
+func (a *API) route() (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.HandleMethodNotAllowed = true
+	if err := e.SetTrustedProxies(nil); err != nil {
+		return nil, err
+	}
+	e.Use(a.observe)
+	e.NoRoute(a.answer(func(*gin.Context) error { return errNoSuchPath }))
+	e.NoMethod(a.answer(func(*gin.Context) error { return errMethodNotAllowed }))
+
+	e.GET("/openapi.json", a.openAPI)
+	e.POST("/v1/payment/notifications", a.notified)
+	e.POST("/v1/envelopes", a.answer(a.send))
+	e.GET("/v1/envelopes/:id", a.answer(a.show))
+	e.POST("/v1/envelopes/:id/grab", a.answer(a.grab))
+	e.POST("/v1/envelopes/:id/open", a.answer(a.open))
+	return e, nil
+}
+
+// answer makes a handler of a call: what the call returns goes through the one
+// table.
+func (a *API) answer(call func(*gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := call(c); err != nil {
+			a.refuse(c, err)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"hongbao/envelope"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// noon is when the tests take place, unless they say otherwise.
+func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+// bodyAtNoon is a body that a mint made at noon.
+func bodyAtNoon() envelope.Body {
+	return envelope.Body(noon().Sub(envelope.BodyEpoch()).Milliseconds() << (envelope.BodySequenceBits + envelope.BodyMachineBits))
+}
+
+func someID() envelope.ID { return bodyAtNoon().In(3) }
+
+// stubTeller answers what the test put into it and remembers what it was asked.
+type stubTeller struct {
+	err     error
+	sent    envelope.Sent
+	outcome envelope.Outcome
+	opening envelope.Opening
+	details envelope.Details
+	hold    func(context.Context) // runs inside every call
+
+	order   envelope.Order
+	asked   ask
+	payment envelope.Payment
+	calls   int
+}
+
+func (s *stubTeller) answer(ctx context.Context) error {
+	s.calls++
+	if s.hold != nil {
+		s.hold(ctx)
+	}
+	return s.err
+}
+
+func (s *stubTeller) Send(ctx context.Context, o envelope.Order) (envelope.Sent, error) {
+	s.order = o
+	return s.sent, s.answer(ctx)
+}
+
+func (s *stubTeller) Grab(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Outcome, error) {
+	s.asked = ask{id, user, ticket}
+	return s.outcome, s.answer(ctx)
+}
+
+func (s *stubTeller) Open(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error) {
+	s.asked = ask{id, user, ticket}
+	return s.opening, s.answer(ctx)
+}
+
+func (s *stubTeller) Show(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Details, error) {
+	s.asked = ask{id, user, ticket}
+	return s.details, s.answer(ctx)
+}
+
+func (s *stubTeller) Paid(ctx context.Context, p envelope.Payment) error {
+	s.payment = p
+	return s.answer(ctx)
+}
+
+var (
+	errStubForged   = errors.New("signature of serial 5C3B does not verify")
+	errStubOther    = errors.New("event REFUND.SUCCESS")
+	errStubGarbled  = errors.New("resource without ciphertext")
+	errStubInternal = errors.New("dial tcp 10.1.2.3:3306: SELECT broke in /srv/hongbao/orderset/tx.go:17")
+)
+
+// parseStub reads notifications of the tests' own making.
+func parseStub(_ http.Header, body []byte) (envelope.Payment, error) {
+	switch string(body) {
+	case "paid":
+		return envelope.Payment{OrderNo: someID(), TransactionID: "t-1", Amount: 100, PaidAt: noon()}, nil
+	case "refund":
+		return envelope.Payment{}, errStubOther
+	case "garbled":
+		return envelope.Payment{}, errStubGarbled
+	}
+	return envelope.Payment{}, errStubForged
+}
+
+func hsKey() Key {
+	return Key{ID: "hs-1", Algorithm: HS256, Secret: []byte("0123456789abcdef0123456789abcdef")}
+}
+
+func newAuth(t testing.TB, now func() time.Time, keys ...Key) *Authenticator {
+	t.Helper()
+	a, err := NewAuthenticator(AuthConfig{Keys: keys, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// newAPI is an API around a stub, and its log.
+func newAPI(t testing.TB, teller Teller) (*API, *strings.Builder) {
+	t.Helper()
+	var logged strings.Builder
+	a, err := New(stubConfig(t, teller, slog.New(slog.NewTextHandler(&logged, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, &logged
+}
+
+func stubConfig(t testing.TB, teller Teller, log *slog.Logger) Config {
+	return Config{
+		Teller: teller, Auth: newAuth(t, noon, hsKey()), ParsePayment: parseStub,
+		Forged:     func(err error) bool { return errors.Is(err, errStubForged) },
+		NotPayment: func(err error) bool { return errors.Is(err, errStubOther) },
+		Metrics:    prometheus.NewRegistry(), Log: log,
+		Ready: func(context.Context) error { return nil }, Now: time.Now,
+	}
+}
+
+func tokenFor(t testing.TB, user envelope.UserID, scope string) string {
+	t.Helper()
+	s, err := MintToken(hsKey(), user, scope, time.Hour, noon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// request builds one; headers come in pairs and replace what was there.
+func request(t testing.TB, method, path, body string, headers ...string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body == "" {
+		r.Body = http.NoBody
+	}
+	r.Header.Set("Authorization", "Bearer "+tokenFor(t, "alice", ""))
+	if strings.HasPrefix(path, "/v1/envelopes") && method == http.MethodPost && path == "/v1/envelopes" {
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", "k-1")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Del(headers[i])
+		if headers[i+1] != "" {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+	}
+	return r
+}
+
+// do serves a request and holds the answer to the API's own description.
+func do(t testing.TB, a *API, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	a.Public().ServeHTTP(w, r)
+	res := w.Result()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conforms(t, r, res, body)
+	return res, string(body)
+}

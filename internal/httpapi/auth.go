@@ -1,0 +1,196 @@
+package httpapi
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"hongbao/envelope"
+)
+
+// The algorithms a key may have.
+const (
+	HS256 = "HS256"
+	EdDSA = "EdDSA"
+)
+
+const (
+	keysMax        = 16
+	kidBytesMax    = 64
+	secretBytesMin = 32
+	tokenBytesMax  = 2 << 10
+	// clockLeeway is how far ahead an issuer's clock may be: it softens nbf and
+	// iat, never exp.
+	clockLeeway = 30 * time.Second
+)
+
+// Key is one registered key of an issuer of tokens. A token names it by kid and
+// is accepted under its algorithm only.
+type Key struct {
+	ID        string             // kid, 1 to 64 bytes
+	Algorithm string             // HS256 or EdDSA
+	Secret    []byte             // HS256: at least 32 bytes
+	Public    ed25519.PublicKey  // EdDSA
+	Private   ed25519.PrivateKey // EdDSA: only where tokens are minted
+}
+
+// String keeps the secret out of logs.
+func (k Key) String() string { return fmt.Sprintf("token key %q (%s, redacted)", k.ID, k.Algorithm) }
+
+// GoString does the same for %#v.
+func (k Key) GoString() string { return k.String() }
+
+func (k *Key) validate() error {
+	switch {
+	case k.ID == "" || len(k.ID) > kidBytesMax:
+		return fmt.Errorf("token key: want a kid of 1 to %d bytes, have %d", kidBytesMax, len(k.ID))
+	case k.Algorithm == HS256 && len(k.Secret) < secretBytesMin:
+		return fmt.Errorf("token key %q: want a secret of at least %d bytes, have %d", k.ID, secretBytesMin, len(k.Secret))
+	case k.Algorithm == EdDSA && len(k.Public) != ed25519.PublicKeySize:
+		return fmt.Errorf("token key %q: want a public key of %d bytes, have %d", k.ID, ed25519.PublicKeySize, len(k.Public))
+	case k.Algorithm != HS256 && k.Algorithm != EdDSA:
+		return fmt.Errorf("token key %q: want algorithm %s or %s, have %q", k.ID, HS256, EdDSA, k.Algorithm)
+	}
+	return nil
+}
+
+// verifier is what jwt checks a signature with.
+func (k *Key) verifier() any {
+	if k.Algorithm == HS256 {
+		return k.Secret
+	}
+	return k.Public
+}
+
+// Scope is a set of what a token allows.
+type Scope uint8
+
+// The scopes, spelled in a token as send, open and show. A token without the
+// claim has all of them.
+const (
+	ScopeSend Scope = 1 << iota
+	ScopeOpen       // open and grab
+	ScopeShow
+	scopeAll = ScopeSend | ScopeOpen | ScopeShow
+)
+
+func (s Scope) String() string {
+	switch s {
+	case ScopeSend:
+		return "send"
+	case ScopeOpen:
+		return "open"
+	case ScopeShow:
+		return "show"
+	}
+	return fmt.Sprintf("scopes %03b", uint8(s))
+}
+
+// parseScope reads the words it knows; others are for other services.
+func parseScope(words string) Scope {
+	var s Scope
+	for _, word := range strings.Fields(words) {
+		for _, one := range [...]Scope{ScopeSend, ScopeOpen, ScopeShow} {
+			if word == one.String() {
+				s |= one
+			}
+		}
+	}
+	return s
+}
+
+// Caller is who a verified token speaks for.
+type Caller struct {
+	User   envelope.UserID
+	Scopes Scope
+}
+
+// AuthConfig is what an authenticator works with. Keys and Now are required.
+type AuthConfig struct {
+	Keys            []Key // 1 to 16, each with its own kid
+	Now             func() time.Time
+	CacheEntriesMax int // verified tokens remembered; 0 for 65536
+	CacheBytesMax   int // and the bytes they take; 0 for 32 MiB
+}
+
+// Authenticator tells who asks. It is safe for concurrent use.
+type Authenticator struct {
+	keys   map[string]Key
+	now    func() time.Time
+	parser *jwt.Parser
+	cache  *tokenCache
+}
+
+// NewAuthenticator refuses keys that could not protect anything.
+func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
+	if len(cfg.Keys) < 1 || len(cfg.Keys) > keysMax {
+		return nil, fmt.Errorf("token keys: want 1 <= keys <= %d, have %d", keysMax, len(cfg.Keys))
+	}
+	if cfg.Now == nil {
+		return nil, errors.New("authenticator: now is required")
+	}
+	keys := make(map[string]Key, len(cfg.Keys))
+	for _, k := range cfg.Keys {
+		if err := k.validate(); err != nil {
+			return nil, err
+		}
+		if _, twice := keys[k.ID]; twice {
+			return nil, fmt.Errorf("token key %q: given twice", k.ID)
+		}
+		keys[k.ID] = k
+	}
+	setDefault(&cfg.CacheEntriesMax, 1<<16)
+	setDefault(&cfg.CacheBytesMax, 32<<20)
+	cache, err := newTokenCache(cfg.CacheEntriesMax, cfg.CacheBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{HS256, EdDSA}), jwt.WithStrictDecoding(),
+		jwt.WithTimeFunc(cfg.Now), jwt.WithLeeway(clockLeeway), jwt.WithIssuedAt(), jwt.WithExpirationRequired())
+	return &Authenticator{keys: keys, now: cfg.Now, parser: parser, cache: cache}, nil
+}
+
+// Authenticate reads the Authorization header. A token seen before costs a look
+// into the cache; its exp is honoured to the instant either way. An error is a
+// 401 that says which rule the token breaks.
+func (a *Authenticator) Authenticate(h http.Header) (Caller, error) {
+	token, err := bearer(h["Authorization"])
+	if err != nil {
+		return Caller{}, err
+	}
+	now := a.now()
+	v, known := a.cache.get(token)
+	if !known {
+		if v, err = a.verify(token); err != nil {
+			return Caller{}, err
+		}
+	}
+	if !now.Before(v.expires) {
+		return Caller{}, errTokenExpired
+	}
+	if !known {
+		a.cache.put(token, v)
+	}
+	return v.caller, nil
+}
+
+// bearer takes the token out of the header: one header, one space.
+func bearer(values []string) (string, error) {
+	if len(values) == 0 {
+		return "", errNoToken
+	}
+	const scheme = "Bearer "
+	v := values[0]
+	if len(values) > 1 || len(v) <= len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme) {
+		return "", errNotBearer
+	}
+	if len(v) > len(scheme)+tokenBytesMax {
+		return "", errTokenMalformed
+	}
+	return v[len(scheme):], nil
+}

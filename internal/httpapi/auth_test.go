@@ -1,0 +1,322 @@
+package httpapi
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"hongbao/envelope"
+)
+
+func edKey() Key {
+	private := ed25519.NewKeyFromSeed([]byte("0123456789abcdef0123456789abcdef"))
+	return Key{ID: "ed-1", Algorithm: EdDSA, Public: private.Public().(ed25519.PublicKey), Private: private}
+}
+
+func authorize(a *Authenticator, token string) (Caller, error) {
+	return a.Authenticate(http.Header{"Authorization": {"Bearer " + token}})
+}
+
+func segment(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// forge signs any header and claims with a secret, as HS256 does.
+func forge(header, claims string, secret []byte) string {
+	text := segment(header) + "." + segment(claims)
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(text))
+	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// claimed is a well-signed token with these claims besides a good exp.
+func claimed(claims string) string {
+	return forge(`{"alg":"HS256","kid":"hs-1"}`, fmt.Sprintf(`{"exp":%d,%s}`, noon().Unix()+60, claims), hsKey().Secret)
+}
+
+func TestAMintedTokenSpeaksForItsUser(t *testing.T) {
+	a := newAuth(t, noon, hsKey(), edKey())
+	for _, key := range []Key{hsKey(), edKey()} {
+		for scope, want := range map[string]Scope{
+			"": scopeAll, "send": ScopeSend, "open": ScopeOpen, "show send": ScopeShow | ScopeSend, "admin": 0, "opens": 0,
+		} {
+			token, err := MintToken(key, "alice", scope, time.Minute, noon())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pass := range []string{"first", "cached"} {
+				got, err := authorize(a, token)
+				if want := (Caller{"alice", want}); err != nil || got != want {
+					t.Errorf("%s, scope %q, %s: %+v, %v; want %+v", key.Algorithm, scope, pass, got, err, want)
+				}
+			}
+		}
+	}
+}
+
+func TestATokenIsRefusedByTheRuleItBreaks(t *testing.T) {
+	const good = `{"alg":"HS256","kid":"hs-1"}`
+	a := newAuth(t, noon, hsKey(), edKey())
+	now, hs := noon().Unix(), hsKey()
+	claims := fmt.Sprintf(`{"sub":"alice","exp":%d}`, now+60)
+	valid := forge(good, claims, hs.Secret)
+	if _, err := authorize(a, valid); err != nil {
+		t.Fatal(err) // so that the refusals below mean something
+	}
+	parts := strings.Split(valid, ".")
+	ed, err := MintToken(edKey(), "alice", "", time.Minute, noon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs384, err := jwt.NewWithClaims(jwt.SigningMethodHS384, jwt.MapClaims{"sub": "alice", "exp": now + 60}).SignedString(hs.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := segment(`{"alg":"none","kid":"hs-1"}`) + "." + segment(claims) + "."
+	for name, tt := range map[string]struct {
+		token string
+		want  error
+	}{
+		"alg none":                       {none, errTokenSignature},
+		"alg None":                       {segment(`{"alg":"None","kid":"hs-1"}`) + "." + segment(claims) + ".", errTokenKey},
+		"no alg":                         {forge(`{"kid":"hs-1"}`, claims, hs.Secret), errTokenKey},
+		"another HMAC with the secret":   {hs384, errTokenSignature},
+		"HS256 over the EdDSA kid":       {forge(`{"alg":"HS256","kid":"ed-1"}`, claims, edKey().Public), errTokenKey},
+		"EdDSA over the HS256 kid":       {strings.Replace(ed, segmentOf(ed, 0), segment(`{"alg":"EdDSA","kid":"hs-1"}`), 1), errTokenKey},
+		"EdDSA tampered":                 {strings.Replace(ed, segmentOf(ed, 1), segment(claims), 1), errTokenSignature},
+		"unknown kid":                    {forge(`{"alg":"HS256","kid":"hs-2"}`, claims, hs.Secret), errTokenKey},
+		"no kid":                         {forge(`{"alg":"HS256"}`, claims, hs.Secret), errTokenKey},
+		"kid not a string":               {forge(`{"alg":"HS256","kid":["hs-1"]}`, claims, hs.Secret), errTokenKey},
+		"critical header":                {forge(`{"alg":"HS256","kid":"hs-1","crit":["b64"],"b64":false}`, claims, hs.Secret), errTokenKey},
+		"wrong secret":                   {forge(good, claims, []byte("fedcba9876543210fedcba9876543210")), errTokenSignature},
+		"other claims, same signature":   {parts[0] + "." + segment(strings.Replace(claims, "alice", "mallory", 1)) + "." + parts[2], errTokenSignature},
+		"signature cut":                  {valid[:len(valid)-1], errTokenMalformed},
+		"signature missing":              {parts[0] + "." + parts[1] + ".", errTokenSignature},
+		"two segments":                   {parts[0] + "." + parts[1], errTokenMalformed},
+		"four segments":                  {valid + ".x", errTokenMalformed},
+		"padded":                         {valid + "=", errTokenMalformed},
+		"last bits of base64 not zero":   {valid[:len(valid)-1] + string(valid[len(valid)-1]+1), errTokenMalformed},
+		"header not JSON":                {forge(`{`, claims, hs.Secret), errTokenMalformed},
+		"claims not JSON":                {forge(good, `{"sub":`, hs.Secret), errTokenMalformed},
+		"claims null":                    {forge(good, `null`, hs.Secret), errTokenNoExpiry},
+		"claims an array":                {forge(good, `[]`, hs.Secret), errTokenMalformed},
+		"sub twice":                      {claimed(`"sub":"alice","sub":"bob"`), errTokenMalformed},
+		"no exp":                         {forge(good, `{"sub":"alice"}`, hs.Secret), errTokenNoExpiry},
+		"exp null":                       {forge(good, `{"sub":"alice","exp":null}`, hs.Secret), errTokenNoExpiry},
+		"exp in another case":            {forge(good, fmt.Sprintf(`{"sub":"alice","EXP":%d}`, now+60), hs.Secret), errTokenNoExpiry},
+		"exp beyond time":                {forge(good, `{"sub":"alice","exp":1e300}`, hs.Secret), errTokenExpired},
+		"expired long ago":               {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-3600), hs.Secret), errTokenExpired},
+		"expired within the leeway":      {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-1), hs.Secret), errTokenExpired},
+		"expires now":                    {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now), hs.Secret), errTokenExpired},
+		"not before, beyond the leeway":  {claimed(fmt.Sprintf(`"sub":"alice","nbf":%d`, now+31)), errTokenNotYet},
+		"issued later than the leeway":   {claimed(fmt.Sprintf(`"sub":"alice","iat":%d`, now+31)), errTokenNotYet},
+		"no sub":                         {claimed(`"iss":"im"`), errTokenSubject},
+		"sub empty":                      {claimed(`"sub":""`), errTokenSubject},
+		"sub in another case":            {claimed(`"SUB":"alice"`), errTokenSubject},
+		"sub with long s":                {claimed(`"ſub":"alice"`), errTokenSubject},
+		"sub with a space":               {claimed(`"sub":"al ice"`), errTokenSubject},
+		"sub with a NUL":                 {claimed(`"sub":"al\u0000ice"`), errTokenSubject},
+		"sub not ASCII":                  {claimed(`"sub":"爱丽丝"`), errTokenSubject},
+		"sub too long":                   {claimed(`"sub":"` + strings.Repeat("a", 65) + `"`), errTokenSubject},
+		"sub a number":                   {claimed(`"sub":7`), errTokenMalformed},
+		"scope null":                     {claimed(`"sub":"alice","scope":null`), errTokenMalformed},
+		"scope a list":                   {claimed(`"sub":"alice","scope":["open"]`), errTokenMalformed},
+		"too long":                       {claimed(`"sub":"alice","x":"` + strings.Repeat("a", tokenBytesMax) + `"`), errTokenMalformed},
+		"nothing":                        {"", errNotBearer},
+		"two spaces":                     {" " + valid, errTokenMalformed},
+		"trailing space":                 {valid + " ", errTokenMalformed},
+		"a second token":                 {valid + "," + valid, errTokenMalformed},
+		"null byte":                      {valid + "\x00", errTokenMalformed},
+		"EdDSA key as an HS256 secret":   {forge(`{"alg":"HS256","kid":"ed-1"}`, claims, []byte(edKey().Public)), errTokenKey},
+		"key smuggled in the header":     {forge(`{"alg":"HS256","kid":"x","jwk":{"kty":"oct","k":"AA"}}`, claims, []byte{0}), errTokenKey},
+		"kid of a path":                  {forge(`{"alg":"HS256","kid":"../../dev/null"}`, claims, nil), errTokenKey},
+		"compact serialisation of a JWE": {strings.Repeat("a.", 4) + "a", errTokenMalformed},
+	} {
+		if got, err := authorize(a, tt.token); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %+v, %v; want %v", name, got, err, tt.want)
+		}
+	}
+}
+
+func segmentOf(token string, i int) string { return strings.Split(token, ".")[i] }
+
+func TestATokenIssuedByAFastClockIsAccepted(t *testing.T) {
+	a := newAuth(t, noon, hsKey())
+	now := noon().Unix()
+	for _, claims := range []string{
+		fmt.Sprintf(`"sub":"alice","nbf":%d,"iat":%d`, now+29, now+29), `"sub":"alice","iat":1.5e9,"nbf":0.25`,
+	} {
+		if _, err := authorize(a, claimed(claims)); err != nil {
+			t.Errorf("%s: %v", claims, err)
+		}
+	}
+}
+
+func TestTheAuthorizationHeaderIsOneBearerToken(t *testing.T) {
+	a := newAuth(t, noon, hsKey())
+	good := "Bearer " + tokenFor(t, "alice", "")
+	for _, ok := range []string{good, "bearer" + good[6:], "BEARER" + good[6:]} {
+		if _, err := a.Authenticate(http.Header{"Authorization": {ok}}); err != nil {
+			t.Errorf("%.12s…: %v", ok, err)
+		}
+	}
+	for _, tt := range []struct {
+		values []string
+		want   error
+	}{
+		{nil, errNoToken}, {[]string{good, good}, errNotBearer}, {[]string{""}, errNotBearer}, {[]string{"Bearer"}, errNotBearer},
+		{[]string{"Bearer "}, errNotBearer}, {[]string{"Basic YTpi"}, errNotBearer}, {[]string{good[7:]}, errNotBearer},
+		{[]string{"Token " + good[7:]}, errNotBearer}, {[]string{"Bearer\t" + good[7:]}, errNotBearer},
+	} {
+		if _, err := a.Authenticate(http.Header{"Authorization": tt.values}); !errors.Is(err, tt.want) {
+			t.Errorf("%.40q: %v, want %v", tt.values, err, tt.want)
+		}
+	}
+}
+
+func TestACachedTokenExpiresToTheInstant(t *testing.T) {
+	now := noon()
+	a := newAuth(t, func() time.Time { return now }, hsKey())
+	token := tokenFor(t, "alice", "") // for an hour
+	for _, tt := range []struct {
+		after time.Duration
+		want  error
+	}{{0, nil}, {time.Hour - time.Nanosecond, nil}, {time.Hour, errTokenExpired}, {2 * time.Hour, errTokenExpired}} {
+		now = noon().Add(tt.after)
+		if _, err := authorize(a, token); !errors.Is(err, tt.want) {
+			t.Errorf("after %v: %v, want %v", tt.after, err, tt.want)
+		}
+	}
+}
+
+func TestARefusedTokenIsNotRemembered(t *testing.T) {
+	a := newAuth(t, noon, hsKey())
+	forged := forge(`{"alg":"HS256","kid":"hs-1"}`, `{"sub":"alice","exp":99999999999}`, make([]byte, 32))
+	for range 3 {
+		if _, err := authorize(a, forged); !errors.Is(err, errTokenSignature) {
+			t.Fatalf("forged token: %v, want %v", err, errTokenSignature)
+		}
+	}
+	if _, known := a.cache.get(forged); known {
+		t.Error("a forged token is in the cache")
+	}
+}
+
+func TestKeysThatProtectNothingAreRefused(t *testing.T) {
+	short, private := hsKey(), edKey()
+	short.Secret = short.Secret[:31]
+	private.Public = private.Public[:31]
+	none, nameless, long := hsKey(), hsKey(), hsKey()
+	none.Algorithm, nameless.ID, long.ID = "none", "", strings.Repeat("k", 65)
+	for name, keys := range map[string][]Key{
+		"no key": nil, "short secret": {short}, "short public key": {private}, "algorithm none": {none},
+		"no kid": {nameless}, "long kid": {long}, "same kid twice": {hsKey(), hsKey()}, "too many": make([]Key, keysMax+1),
+	} {
+		if _, err := NewAuthenticator(AuthConfig{Keys: keys, Now: noon}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := NewAuthenticator(AuthConfig{Keys: []Key{hsKey()}}); err == nil {
+		t.Error("no clock: accepted")
+	}
+	for _, cfg := range []AuthConfig{{CacheEntriesMax: 1}, {CacheBytesMax: 1}} {
+		cfg.Keys, cfg.Now = []Key{hsKey()}, noon
+		if _, err := NewAuthenticator(cfg); err == nil {
+			t.Errorf("cache of %d entries, %d bytes: accepted", cfg.CacheEntriesMax, cfg.CacheBytesMax)
+		}
+	}
+}
+
+func TestMintRefusesWhatTheServerWould(t *testing.T) {
+	public := edKey()
+	public.Private = nil
+	for name, mint := range map[string]func() (string, error){
+		"no user":     func() (string, error) { return MintToken(hsKey(), "", "", time.Hour, noon()) },
+		"bad user":    func() (string, error) { return MintToken(hsKey(), "a b", "", time.Hour, noon()) },
+		"no life":     func() (string, error) { return MintToken(hsKey(), "alice", "", 0, noon()) },
+		"public only": func() (string, error) { return MintToken(public, "alice", "", time.Hour, noon()) },
+		"no key":      func() (string, error) { return MintToken(Key{}, "alice", "", time.Hour, noon()) },
+	} {
+		if token, err := mint(); err == nil {
+			t.Errorf("%s: minted %s", name, token)
+		}
+	}
+	private := edKey()
+	private.Public = nil
+	if _, err := MintToken(private, "alice", "", time.Hour, noon()); err != nil {
+		t.Errorf("private key alone: %v", err)
+	}
+}
+
+func TestKeysPrintWithoutTheirSecrets(t *testing.T) {
+	for _, k := range []Key{hsKey(), edKey()} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+			if s := fmt.Sprintf(verb, k); strings.Contains(s, "0123456789abcdef") || strings.Contains(s, "0x30") || strings.Contains(s, "48 49") {
+				t.Errorf("%s prints the secret: %s", verb, s)
+			}
+		}
+	}
+}
+
+func TestTheCacheKeepsItsBoundsAndTheTokensInUse(t *testing.T) {
+	const entriesMax, bytesMax = 64 * 8, 1 << 20
+	c, err := newTokenCache(entriesMax, bytesMax)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hot := strings.Repeat("h", 300)
+	c.put(hot, verified{caller: Caller{User: "hot"}})
+	for i := range 50 * entriesMax {
+		c.put(fmt.Sprintf("%0*d", 100+i%1500, i), verified{caller: Caller{User: "cold"}})
+		if v, ok := c.get(hot); !ok || v.caller.User != "hot" {
+			t.Fatalf("the token in use was forgotten after %d others: %+v, %v", i, v, ok)
+		}
+	}
+	entries, bytes := 0, 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		for _, generation := range []map[string]verified{s.young, s.old} {
+			entries += len(generation)
+			for token, v := range generation {
+				bytes += len(token) + len(v.caller.User) + entryOverhead
+			}
+		}
+	}
+	if entries > entriesMax || bytes > bytesMax || entries < entriesMax/8 {
+		t.Errorf("%d entries, %d bytes; want at most %d and %d, and not next to none", entries, bytes, entriesMax, bytesMax)
+	}
+}
+
+// FuzzBearer holds that nothing but the one signed token gets in, however the
+// header is bent, and that a repeat is answered like the first.
+func FuzzBearer(f *testing.F) {
+	good := "Bearer " + tokenFor(f, "alice", "")
+	for _, seed := range []string{good, good + ".", "Bearer", "Basic x", good + " ", "bearer " + strings.Repeat("a.", 9), good + "\x00"} {
+		f.Add(seed)
+	}
+	a := newAuth(f, noon, hsKey())
+	f.Fuzz(func(t *testing.T, header string) {
+		h := http.Header{"Authorization": {header}}
+		first, err := a.Authenticate(h)
+		again, errAgain := a.Authenticate(h)
+		if first != again || !errors.Is(errAgain, err) {
+			t.Fatalf("%q: %+v, %v; again %+v, %v", header, first, err, again, errAgain)
+		}
+		if err != nil {
+			if r, ok := errors.AsType[*refusal](err); !ok || r.code != codeUnauthenticated || r.challenge == "" {
+				t.Fatalf("%q: %v, want a 401", header, err)
+			}
+			return
+		}
+		if !strings.EqualFold(header[:7], "Bearer ") || header[7:] != good[7:] || first.User != envelope.UserID("alice") {
+			t.Fatalf("%q got in as %+v", header, first)
+		}
+	})
+}

@@ -1,0 +1,29 @@
+// Package httpapi is the service as HTTP sees it: the public API of version 1
+// and the operator's listener. It turns requests into calls of a [Teller] and
+// what the teller says into JSON; it decides nothing about money.
+//
+// Guaranteed here:
+//
+//   - Who asks is the sub of a verified bearer token, and nothing else: no body,
+//     query or header names a user (FH5, FH14).
+//   - A token is accepted under the algorithm of its registered key only, and
+//     never at or after its exp, whether or not it was seen before.
+//   - An envelope that does not exist, one the caller may not know of and an ID
+//     that cannot exist are answered by the same bytes (FH6).
+//   - A body is JSON in the narrowest reading: exact member names, each at most
+//     once, no null, whole numbers, valid UTF-8, nothing before or after (FH2).
+//   - One table, in problem.go, maps errors to HTTP. What it does not know is an
+//     opaque 500 with a request_id; the error itself goes to the log (FH15).
+//   - openapi.json lists exactly the calls that are routed, and every code.
+//   - Every body, header, wait, cache and number of connections has a bound, and
+//     on shutdown whatever was admitted is answered within one (FA15).
+//
+// Not guaranteed here:
+//
+//   - What net/http refuses before it has a request (bad framing, more than
+//     [HeaderBytesMax] of headers) is its own 4xx in plain text.
+//   - No TLS, no revocation of tokens and no quota per user: those belong to the
+//     edge. A key is withdrawn by a restart without it.
+//   - A client that lets an idle connection be closed under its next request gets
+//     a connection error; the request was not admitted and may be repeated.
+package httpapi

@@ -1,0 +1,57 @@
+package httpapi
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"hongbao/envelope"
+)
+
+func TestFF9OnlyAPaymentThatWasTakenIsAnsweredWithSuccess(t *testing.T) {
+	const path = "/v1/payment/notifications"
+	for name, tt := range map[string]struct {
+		body   string
+		paid   error
+		status int
+		logged string
+	}{
+		"paid, or a repeat":      {"paid", nil, 204, ""},
+		"authentic, no payment":  {"refund", envelope.ErrNotFound, 204, ""},
+		"forged":                 {"anything", nil, 401, ""},
+		"empty":                  {"", nil, 401, ""},
+		"authentic, not legible": {"garbled", nil, 400, errStubGarbled.Error()},
+		"before our commit":      {"paid", envelope.ErrNotFound, 404, "no such envelope"},
+		"another amount":         {"paid", fmt.Errorf("101 fen, want 100: %w", envelope.ErrPaymentMismatch), 409, "101 fen"},
+		"our SET is down":        {"paid", &envelope.BusyError{Reason: "set_unavailable", RetryAfter: time.Second}, 503, ""},
+		"our commit is unknown":  {"paid", envelope.ErrUnknownOutcome, 504, "not known yet"},
+		"our fault":              {"paid", errStubInternal, 500, "tx.go:17"},
+	} {
+		teller := &stubTeller{err: tt.paid}
+		a, logged := newAPI(t, teller)
+		res, body := do(t, a, request(t, "POST", path, tt.body, "Authorization", ""))
+		if res.StatusCode != tt.status || (tt.status == 204) != (body == "") {
+			t.Errorf("%s: %d %s, want %d", name, res.StatusCode, body, tt.status)
+		}
+		if tt.logged == "" && logged.Len() > 0 || !strings.Contains(logged.String(), tt.logged) {
+			t.Errorf("%s: log %q, want %q", name, logged, tt.logged)
+		}
+		if took := teller.calls > 0; took != (tt.body == "paid") {
+			t.Errorf("%s: the teller was called: %v", name, took)
+		}
+		if strings.Contains(body, "serial") || strings.Contains(body, ".go") || strings.Contains(body, "101") {
+			t.Errorf("%s: the answer says too much: %s", name, body)
+		}
+	}
+}
+
+func TestAPaymentReachesTheTellerAsItWasRead(t *testing.T) {
+	teller := &stubTeller{}
+	a, _ := newAPI(t, teller)
+	do(t, a, request(t, "POST", "/v1/payment/notifications", "paid", "Authorization", ""))
+	want := envelope.Payment{OrderNo: someID(), TransactionID: "t-1", Amount: 100, PaidAt: noon()}
+	if teller.payment != want {
+		t.Errorf("payment %+v, want %+v", teller.payment, want)
+	}
+}

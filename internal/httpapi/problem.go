@@ -1,0 +1,168 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/queue"
+)
+
+// A problem is one row of the one table between errors and HTTP (RFC 9457). Its
+// code is stable: clients match on it.
+type problem struct {
+	code      string
+	status    int
+	title     string
+	retryable bool   // the same request may pass later, unchanged
+	callback  bool   // only the provider's callback is refused so, in the provider's words
+	head      []byte // marshalled: the body without what only one request has, left open
+}
+
+// Codes that more than the table needs.
+const (
+	codeInternal        = "internal"
+	codeBusy            = "busy" // a busy reason that the table does not know
+	codeOutcomeUnknown  = "outcome_unknown"
+	codeInvalidField    = "invalid_field"
+	codeInvalidJSON     = "invalid_json"
+	codeUnauthenticated = "unauthenticated"
+	codeScope           = "insufficient_scope"
+)
+
+const (
+	bad         = http.StatusBadRequest
+	tooMany     = http.StatusTooManyRequests
+	unavailable = http.StatusServiceUnavailable
+)
+
+// problems is the table. Of the busy ones, 429 is about one envelope and 503
+// about a SET or the service.
+func problems() []problem {
+	no := func(code string, status int, title string) problem {
+		return problem{code: code, status: status, title: title}
+	}
+	notNow := func(code string, status int, title string) problem {
+		return problem{code: code, status: status, title: title, retryable: true}
+	}
+	callback := func(code string, status int, title string) problem {
+		return problem{code: code, status: status, title: title, callback: true}
+	}
+	return []problem{
+		no(codeInvalidField, bad, "A field breaks a rule."),
+		no(codeInvalidJSON, bad, "The body is not one JSON object in valid UTF-8."),
+		no("body_unreadable", bad, "The body ended early or is framed wrongly."),
+		no("body_not_allowed", bad, "This call takes no body."),
+		no("query_not_allowed", bad, "This call takes no query parameters."),
+		no(codeUnauthenticated, http.StatusUnauthorized, "A valid bearer token is required."),
+		no(codeScope, http.StatusForbidden, "The token's scope does not cover this call."),
+		no("not_found", http.StatusNotFound, "There is no such envelope, or it is not for the caller."),
+		no("no_such_path", http.StatusNotFound, "Nothing is served here; /openapi.json lists what is."),
+		no("method_not_allowed", http.StatusMethodNotAllowed, "The Allow header lists the methods of this path."),
+		notNow("body_timeout", http.StatusRequestTimeout, "The body did not arrive in time."),
+		no("not_active", http.StatusConflict, "Nobody has paid for the envelope."),
+		no("body_too_large", http.StatusRequestEntityTooLarge, "The body exceeds the bound of this call."),
+		no("unsupported_media_type", http.StatusUnsupportedMediaType, "Content-Type must be application/json."),
+		no("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key came before with a different request."),
+
+		callback("malformed_notification", bad, "The notification cannot be read."),
+		callback("forged_notification", http.StatusUnauthorized, "The notification is not the provider's."),
+		callback("unknown_order", http.StatusNotFound, "No envelope asks for this payment."),
+		callback("payment_mismatch", http.StatusConflict, "The payment is not the one the envelope asks for."),
+
+		notNow("envelope_contended", tooMany, "Others hold the envelope."),
+		notNow(queue.ReasonQueueFull, tooMany, "Too many requests wait for this envelope."),
+		notNow(queue.ReasonOverCap, tooMany, "Too many requests for this envelope are under way."),
+		notNow(codeBusy, unavailable, "The service cannot take the request now."),
+		notNow("no_set_available", unavailable, "No SET takes new envelopes now."),
+		notNow("set_unavailable", unavailable, "The envelope's SET cannot be reached."),
+		notNow("day_not_ready", unavailable, "The envelope's day is not open yet."),
+		notNow(queue.ReasonDraining, unavailable, "This server is being emptied."),
+		notNow(queue.ReasonOverloaded, unavailable, "Too many requests are in flight."),
+		notNow(queue.ReasonCPU, unavailable, "The machine is saturated."),
+		notNow(queue.ReasonLaneFull, unavailable, "Too many requests wait in this lane."),
+		notNow(queue.ReasonExpired, unavailable, "The request waited too long and was dropped without an effect."),
+		notNow(queue.ReasonDatabaseSlow, unavailable, "The envelope's SET answers too slowly."),
+		notNow(queue.ReasonDatabaseDown, unavailable, "The envelope's SET does not answer."),
+		notNow(queue.ReasonGateFull, unavailable, "Too many envelopes are being opened."),
+
+		notNow(codeOutcomeUnknown, http.StatusGatewayTimeout, "The outcome is not known yet; ask again with the same request."),
+		no(codeInternal, http.StatusInternalServerError, "The fault is ours; request_id finds it in the log."),
+	}
+}
+
+// A refusal is a refused request as the table sees it: a code, and what only
+// this request has. Its strings name rules, never the caller's values.
+type refusal struct {
+	code       string
+	detail     string
+	field      string // with codeInvalidField
+	rule       string // with codeInvalidField
+	challenge  string // WWW-Authenticate
+	requestID  string // with codeInternal
+	retryAfter time.Duration
+}
+
+func (r *refusal) Error() string {
+	if r.detail == "" {
+		return r.code
+	}
+	return r.code + ": " + r.detail
+}
+
+// What HTTP itself refuses. The table's rows have the words.
+var (
+	errBodyUnreadable   = &refusal{code: "body_unreadable"}
+	errBodyNotAllowed   = &refusal{code: "body_not_allowed"}
+	errBodyTimeout      = &refusal{code: "body_timeout"}
+	errBodyTooLarge     = &refusal{code: "body_too_large"}
+	errQueryNotAllowed  = &refusal{code: "query_not_allowed"}
+	errNoSuchPath       = &refusal{code: "no_such_path"}
+	errMethodNotAllowed = &refusal{code: "method_not_allowed"}
+	errMediaType        = &refusal{code: "unsupported_media_type"}
+	errForged           = &refusal{code: "forged_notification"}
+	errUnknownOrder     = &refusal{code: "unknown_order"}
+	errMalformed        = &refusal{code: "malformed_notification"}
+)
+
+// retryAfterDefault is when to ask again where the error does not say.
+const retryAfterDefault = time.Second
+
+// classify finds the row of an error. Unknown comes before busy: an error that
+// is both must not promise that nothing happened.
+func classify(err error) refusal {
+	if errors.Is(err, envelope.ErrUnknownOutcome) || errors.Is(err, queue.ErrUnknown) {
+		return refusal{code: codeOutcomeUnknown, retryAfter: retryAfterDefault}
+	}
+	if busy, ok := errors.AsType[*queue.BusyError](err); ok {
+		return refusal{code: busy.Reason, retryAfter: busy.RetryAfter}
+	}
+	if busy, ok := errors.AsType[*envelope.BusyError](err); ok {
+		return refusal{code: busy.Reason, retryAfter: busy.RetryAfter}
+	}
+	if errors.Is(err, queue.ErrClosed) {
+		return refusal{code: queue.ReasonDraining, retryAfter: retryAfterDefault}
+	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return *r
+	}
+	if invalid, ok := errors.AsType[*envelope.InvalidError](err); ok {
+		return refusal{code: codeInvalidField, field: invalid.Field, rule: invalid.Why}
+	}
+	switch {
+	case errors.Is(err, envelope.ErrNotFound):
+		return refusal{code: "not_found"}
+	case errors.Is(err, envelope.ErrNotActive):
+		return refusal{code: "not_active"}
+	case errors.Is(err, envelope.ErrKeyReused):
+		return refusal{code: "key_reused"}
+	case errors.Is(err, envelope.ErrPaymentMismatch):
+		return refusal{code: "payment_mismatch"}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		// Whoever gave up at its deadline need not have noticed in time.
+		return refusal{code: codeOutcomeUnknown, retryAfter: retryAfterDefault}
+	}
+	return refusal{code: codeInternal}
+}

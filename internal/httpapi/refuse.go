@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// refuse answers an error as the table says.
+func (a *API) refuse(c *gin.Context, err error) {
+	r := classify(err)
+	p := a.problems.row(r.code)
+	a.report(c, p, &r, err)
+	p.setHeaders(c, &r)
+	buf := a.buffer()
+	*buf = p.appendBody(*buf, &r)
+	write(c, p.status, typeProblem, *buf)
+	a.release(buf)
+}
+
+// report logs what operators must see: faults whole, unknown outcomes and
+// payments that do not match. Everything else is the caller's to read.
+func (a *API) report(c *gin.Context, p *problem, r *refusal, err error) {
+	level := slog.LevelWarn
+	switch p.code {
+	case codeInternal:
+		r.requestID = newRequestID()
+		level = slog.LevelError
+	case codeOutcomeUnknown:
+		if c.Request.Context().Err() != nil {
+			return // the caller left
+		}
+	case "payment_mismatch", "malformed_notification", "unknown_order":
+	default:
+		return
+	}
+	a.cfg.Log.LogAttrs(c.Request.Context(), level, "request not carried out", slog.String("code", p.code),
+		slog.String("method", c.Request.Method), slog.String("route", routeName(c)),
+		slog.String("request_id", r.requestID), slog.Any("error", err))
+}
+
+func newRequestID() string {
+	var id [8]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// setHeaders sets what belongs to the refusal. A body that nobody has read costs
+// the connection, so that the answer does not wait for its end.
+func (p *problem) setHeaders(c *gin.Context, r *refusal) {
+	h := c.Writer.Header()
+	if r.challenge != "" {
+		h["Www-Authenticate"] = []string{r.challenge}
+	}
+	if p.retryable {
+		h["Retry-After"] = []string{retrySeconds(r.retryAfter)}
+	}
+	if c.Request.Body != nil && c.Request.Body != http.NoBody {
+		h["Connection"] = closing
+	}
+}
+
+// retrySeconds rounds up to whole seconds, at least one.
+func retrySeconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, int64((d+time.Second-1)/time.Second)), 10)
+}
+
+// appendBody completes the row's body with what only this request has.
+func (p *problem) appendBody(b []byte, r *refusal) []byte {
+	b = append(b, p.head...)
+	for _, m := range [...]struct{ name, value string }{
+		{`,"detail":`, r.detail}, {`,"field":`, r.field}, {`,"rule":`, r.rule}, {`,"request_id":`, r.requestID},
+	} {
+		if m.value != "" {
+			b = append(b, m.name...)
+			b = appendString(b, m.value)
+		}
+	}
+	return append(b, '}')
+}
+
+// problemTable finds rows by code.
+type problemTable map[string]*problem
+
+func newProblemTable() problemTable {
+	t := problemTable{}
+	for _, p := range problems() {
+		p.head = append(p.head, `{"type":"urn:hongbao:problem:`...)
+		p.head = append(p.head, p.code...)
+		p.head = append(p.head, `","title":`...)
+		p.head = appendString(p.head, p.title)
+		p.head = append(p.head, `,"status":`...)
+		p.head = strconv.AppendInt(p.head, int64(p.status), 10)
+		p.head = append(p.head, `,"code":"`...)
+		p.head = append(p.head, p.code...)
+		p.head = append(p.head, `","retryable":`...)
+		p.head = strconv.AppendBool(p.head, p.retryable)
+		t[p.code] = &p
+	}
+	return t
+}
+
+// row never fails: a busy reason that nobody has told the table about is busy.
+func (t problemTable) row(code string) *problem {
+	if p, ok := t[code]; ok {
+		return p
+	}
+	return t[codeBusy]
+}

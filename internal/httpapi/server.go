@@ -1,0 +1,153 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// HeaderBytesMax bounds a request's line and headers; net/http adds 4 KiB of
+// slack and answers 431 beyond.
+const HeaderBytesMax = 8 << 10
+
+// operatorAnswerMax leaves room for a profile of a minute.
+const operatorAnswerMax = 2 * time.Minute
+
+// ServerConfig is how the API is put on the wire. A bound left zero gets its
+// default; the rest is required.
+type ServerConfig struct {
+	API      *API
+	Public   net.Listener // Serve closes both
+	Operator net.Listener
+	// OperatorHandler answers on the operator's listener; nil for API.Operator().
+	OperatorHandler http.Handler
+
+	ConnectionsMax int           // public connections; more wait in the backlog. 10000
+	ReadHeaderMax  time.Duration // from a request's first byte to its last header. 2 s
+	ReadMax        time.Duration // to the last byte of its body. 5 s
+	WriteMax       time.Duration // from the headers to the end of the answer. 10 s
+	IdleMax        time.Duration // a connection without a request. 60 s
+	// DrainNotice is how long the API still takes requests after it has stopped
+	// being ready: answers say "Connection: close", so that callers who keep
+	// connections leave on their own instead of racing the close. 200 ms
+	DrainNotice time.Duration
+	DrainMax    time.Duration // then, to answer what was admitted. 15 s
+}
+
+func (cfg *ServerConfig) complete() error {
+	if cfg.API == nil || cfg.Public == nil || cfg.Operator == nil {
+		return errors.New("server: API and both listeners are required")
+	}
+	if cfg.OperatorHandler == nil {
+		cfg.OperatorHandler = cfg.API.Operator()
+	}
+	setDefault(&cfg.ConnectionsMax, 10_000)
+	setDefault(&cfg.ReadHeaderMax, 2*time.Second)
+	setDefault(&cfg.ReadMax, 5*time.Second)
+	setDefault(&cfg.WriteMax, 10*time.Second)
+	setDefault(&cfg.IdleMax, time.Minute)
+	setDefault(&cfg.DrainNotice, 200*time.Millisecond)
+	setDefault(&cfg.DrainMax, 15*time.Second)
+	switch answer := cfg.API.cfg.AnswerMax; {
+	case cfg.ConnectionsMax < 1:
+		return fmt.Errorf("server: want connections max >= 1, have %d", cfg.ConnectionsMax)
+	case cfg.ReadHeaderMax <= 0 || cfg.ReadHeaderMax > cfg.ReadMax:
+		return fmt.Errorf("server: want 0 < read header max <= read max, have %v and %v", cfg.ReadHeaderMax, cfg.ReadMax)
+	case cfg.ReadMax+answer >= cfg.WriteMax:
+		return fmt.Errorf("server: want read max + answer max < write max, have %v + %v and %v", cfg.ReadMax, answer, cfg.WriteMax)
+	case cfg.IdleMax <= 0 || cfg.DrainNotice < 0:
+		return fmt.Errorf("server: want idle max > 0 and drain notice >= 0, have %v and %v", cfg.IdleMax, cfg.DrainNotice)
+	case answer >= cfg.DrainMax:
+		return fmt.Errorf("server: want answer max < drain max, have %v and %v", answer, cfg.DrainMax)
+	}
+	return nil
+}
+
+// Serve answers on both listeners until ctx ends, then stops in order: not ready,
+// a notice to callers, no new connections, an answer to every request that was
+// admitted, and the operator's listener last, so that the drain can be watched
+// (FA15). The error says what was cut off, or why a listener failed.
+func Serve(ctx context.Context, cfg ServerConfig) error {
+	if err := cfg.complete(); err != nil {
+		return err
+	}
+	door := capConnections(cfg.Public, cfg.ConnectionsMax)
+	public, operator := cfg.publicServer(ctx), cfg.operatorServer(ctx)
+	public.ConnState = door.connState
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return serving("public", public.Serve(door)) })
+	g.Go(func() error { return serving("operator", operator.Serve(cfg.Operator)) })
+	g.Go(func() error {
+		<-ctx.Done()
+		return cfg.drain(context.WithoutCancel(ctx), public, operator)
+	})
+	return g.Wait()
+}
+
+func serving(which string, err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("%s listener: %w", which, err)
+}
+
+func (cfg *ServerConfig) drain(ctx context.Context, public, operator *http.Server) error {
+	cfg.API.draining.Store(true)
+	notice := time.NewTimer(cfg.DrainNotice)
+	defer notice.Stop()
+	<-notice.C
+	ctx, cancel := context.WithTimeout(ctx, cfg.DrainMax)
+	defer cancel()
+	err := shutDown(ctx, "public", public)
+	// Whoever profiles or scrapes now is cut off: nothing of theirs is lost.
+	return errors.Join(err, operator.Close())
+}
+
+func shutDown(ctx context.Context, which string, s *http.Server) error {
+	err := s.Shutdown(ctx)
+	if err == nil {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("%s listener: requests cut off at shutdown: %w", which, err), s.Close())
+}
+
+func (cfg *ServerConfig) publicServer(ctx context.Context) *http.Server {
+	return &http.Server{
+		Handler:           cfg.API.Public(),
+		ReadHeaderTimeout: cfg.ReadHeaderMax,
+		ReadTimeout:       cfg.ReadMax,
+		WriteTimeout:      cfg.WriteMax,
+		IdleTimeout:       cfg.IdleMax,
+		MaxHeaderBytes:    HeaderBytesMax,
+		// "OPTIONS *" is no call of ours: the router refuses it like any other.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     cfg.errorLog(),
+		// Requests outlive the signal that stops the server: they are admitted.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+}
+
+func (cfg *ServerConfig) operatorServer(ctx context.Context) *http.Server {
+	return &http.Server{
+		Handler:           cfg.OperatorHandler,
+		ReadHeaderTimeout: cfg.ReadHeaderMax,
+		ReadTimeout:       cfg.ReadMax,
+		WriteTimeout:      operatorAnswerMax,
+		IdleTimeout:       cfg.IdleMax,
+		MaxHeaderBytes:    HeaderBytesMax,
+		ErrorLog:          cfg.errorLog(),
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+}
+
+// errorLog takes what net/http says about single connections: noise, mostly.
+func (cfg *ServerConfig) errorLog() *log.Logger {
+	return slog.NewLogLogger(cfg.API.cfg.Log.Handler(), slog.LevelDebug)
+}

@@ -1,0 +1,103 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"hongbao/envelope"
+)
+
+// show answers an envelope with its shares so far.
+func (a *API) show(c *gin.Context) error {
+	q, err := a.ask(c, ScopeShow)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), a.cfg.AnswerMax)
+	defer cancel()
+	d, err := a.cfg.Teller.Show(ctx, q.id, q.user, q.ticket)
+	if err != nil {
+		return err
+	}
+	buf := a.buffer()
+	*buf = appendDetails(*buf, &d)
+	write(c, http.StatusOK, typeJSON, *buf)
+	a.release(buf)
+	return nil
+}
+
+func appendDetails(b []byte, d *envelope.Details) []byte {
+	e := &d.Envelope
+	b = appendHead(b, e)
+	b = appendMember(b, "sender_id", string(e.Sender))
+	b = appendMember(b, "group_id", string(e.Group))
+	b = appendMember(b, "recipient_id", string(e.Recipient))
+	b = appendMember(b, "greeting", e.Greeting)
+	for _, n := range [...]struct {
+		name  string
+		value int64
+	}{
+		{`,"share_max_fen":`, int64(e.ShareMax)}, {`,"opened_fen":`, int64(e.Opened)},
+		{`,"opened_count":`, int64(e.OpenedCount)}, {`,"refunded_fen":`, int64(e.Refunded)},
+		{`,"remaining_fen":`, int64(e.Remaining())},
+	} {
+		b = append(b, n.name...)
+		b = strconv.AppendInt(b, n.value, 10)
+	}
+	b = appendWhen(b, "created_at", e.CreatedAt)
+	b = appendWhen(b, "paid_at", e.PaidAt)
+	b = appendWhen(b, "expires_at", e.ExpiresAt)
+	b = appendWhen(b, "finished_at", e.FinishedAt)
+	if d.Seed != nil {
+		b = appendMember(b, "draw_seed", d.Seed.Hex())
+	}
+	b = appendMember(b, "ticket", d.Ticket)
+	return append(appendShares(b, d), '}')
+}
+
+func appendShares(b []byte, d *envelope.Details) []byte {
+	b = append(b, `,"shares":[`...)
+	for i := range d.Shares {
+		s := &d.Shares[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"user_id":`...)
+		b = appendString(b, string(s.User))
+		b = append(b, `,"amount_fen":`...)
+		b = strconv.AppendInt(b, int64(s.Amount), 10)
+		b = append(b, `,"seq":`...)
+		b = strconv.AppendInt(b, int64(s.Seq), 10)
+		b = appendWhen(b, "opened_at", s.OpenedAt)
+		b = append(b, `,"best_luck":`...)
+		b = strconv.AppendBool(b, s.Seq == d.BestLuck)
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}
+
+// appendMember appends a string member; an empty one is left out.
+func appendMember(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(b, ',', '"')
+	b = append(b, name...)
+	b = append(b, '"', ':')
+	return appendString(b, value)
+}
+
+// appendWhen appends a time; the zero time has not come and is left out.
+func appendWhen(b []byte, name string, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	b = append(b, ',', '"')
+	b = append(b, name...)
+	b = append(b, '"', ':')
+	return appendTime(b, t)
+}

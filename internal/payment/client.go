@@ -1,0 +1,128 @@
+package payment
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"hongbao/envelope"
+)
+
+const (
+	// connsMax bounds the connections to the provider, busy and idle alike: an
+	// idle pool smaller than the load would dial anew for every call.
+	connsMax = 64
+	// connIdleMax closes a connection before the provider's front does.
+	connIdleMax = 30 * time.Second
+	// answerBytesMax bounds what is read of an answer.
+	answerBytesMax = 64 << 10
+)
+
+// Client speaks APIv3 for one merchant. It is safe for concurrent use.
+type Client struct {
+	cfg      *Config
+	verifier verifier
+	http     *http.Client
+	metrics  *metrics
+}
+
+var _ envelope.Provider = (*Client)(nil)
+
+// New refuses an incomplete configuration and names the field and its rule. It
+// does not call the provider.
+func New(cfg Config) (*Client, error) {
+	c, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		cfg:      c,
+		verifier: verifier{keys: c.PlatformKeys, now: c.Now},
+		metrics:  newMetrics(),
+		http: &http.Client{
+			Timeout: c.Timeout,
+			// A redirect is not signed; following one would send a signed
+			// request to whoever it names.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{
+				Proxy:               http.ProxyFromEnvironment,
+				DialContext:         (&net.Dialer{Timeout: c.Timeout / 2}).DialContext,
+				TLSHandshakeTimeout: c.Timeout / 2,
+				MaxConnsPerHost:     connsMax,
+				MaxIdleConns:        connsMax,
+				MaxIdleConnsPerHost: connsMax,
+				IdleConnTimeout:     connIdleMax,
+				DisableCompression:  true, // signatures cover the bytes as sent
+			},
+		},
+	}, nil
+}
+
+// Format prints the configuration, without its keys, under every verb.
+func (c *Client) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, c.cfg.String()) }
+
+// LogValue is the same.
+func (c *Client) LogValue() slog.Value { return c.cfg.LogValue() }
+
+// Close drops the idle connections. Calls may still be made.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// call is one request, the same at every attempt but for its signature.
+type call struct {
+	name   string // for metrics and errors
+	method string
+	target string // path and query
+	body   []byte
+
+	code  string // the refusal that is an answer to this very call
+	means error  // what it is told as
+}
+
+// answer is what came back. Nobody may act on an answer whose stamp is not nil.
+type answer struct {
+	status int
+	body   []byte
+	stamp  error // why the signature does not hold
+}
+
+// attempt makes one signed round trip. An error is the transport's: whether the
+// provider saw the request is open.
+func (c *Client) attempt(ctx context.Context, q call) (answer, error) {
+	auth, err := Authorize(c.cfg.MerchantKey, c.cfg.MerchantID, c.cfg.MerchantSerial, c.cfg.Now(), q.method, q.target, q.body)
+	if err != nil {
+		return answer{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, q.method, c.cfg.BaseURL+q.target, bytes.NewReader(q.body))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Authorization", auth.String())
+	req.Header.Set(HeaderSerial, c.cfg.PlatformSerial)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "hongbao")
+	if len(q.body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerBytesMax+1))
+	if err != nil {
+		return answer{}, fmt.Errorf("reading the answer: %w", err)
+	}
+	a := answer{status: res.StatusCode, body: body}
+	if len(body) > answerBytesMax {
+		a.stamp = errors.New("the answer is too long to be one")
+		return a, nil
+	}
+	a.stamp = c.verifier.verify(res.Header, body)
+	return a, nil
+}

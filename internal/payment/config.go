@@ -1,0 +1,149 @@
+package payment
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+const (
+	identifierBytesMax = 64
+	notifyURLBytesMax  = 255
+	timeoutMax         = 30 * time.Second
+	timeoutDefault     = 3 * time.Second
+	platformKeysMax    = 8
+)
+
+// Config is who we are to the provider. All of it is required but where a field
+// says otherwise.
+type Config struct {
+	BaseURL        string          // https://api.mch.weixin.qq.com; plain http on loopback only
+	MerchantID     string          // mchid
+	AppID          string          // appid bound to the merchant
+	MerchantSerial string          // of the certificate that MerchantKey belongs to
+	MerchantKey    *rsa.PrivateKey `json:"-"`
+
+	// PlatformKeys verify what the provider says, by certificate serial or
+	// PUB_KEY_ID. While it rotates its keys there are two.
+	PlatformKeys map[string]*rsa.PublicKey
+	// PlatformSerial is the key we ask the provider to answer under. It may stay
+	// empty while there is one.
+	PlatformSerial string
+
+	APIv3Key  Secret // 32 bytes; opens notifications
+	NotifyURL string // where the provider calls us back; no query
+	Now       func() time.Time
+	Timeout   time.Duration // of one attempt, answer included; 0 is 3 s, at most 30 s
+}
+
+// String names the merchant and no key.
+func (c Config) String() string {
+	return fmt.Sprintf("payment config of merchant %s at %s", c.MerchantID, c.BaseURL)
+}
+
+// Format prints String under every verb, so that no verb reaches the keys.
+func (c Config) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, c.String()) }
+
+// LogValue is String.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// complete fills in what may be left out and refuses nonsense.
+func (c Config) complete() (*Config, error) {
+	if c.Timeout == 0 {
+		c.Timeout = timeoutDefault
+	}
+	if c.PlatformSerial == "" && len(c.PlatformKeys) == 1 {
+		for serial := range c.PlatformKeys {
+			c.PlatformSerial = serial
+		}
+	}
+	for _, check := range []func() error{c.checkNames, c.checkURLs, c.checkKeys} {
+		if err := check(); err != nil {
+			return nil, fmt.Errorf("payment: %w", err)
+		}
+	}
+	switch {
+	case c.Now == nil:
+		return nil, fmt.Errorf("payment: Now: want a clock")
+	case c.Timeout < 0 || c.Timeout > timeoutMax:
+		return nil, fmt.Errorf("payment: Timeout: want 0 < timeout <= %v, have %v", timeoutMax, c.Timeout)
+	}
+	return &c, nil
+}
+
+func (c *Config) checkNames() error {
+	for _, id := range []struct{ name, value string }{
+		{"MerchantID", c.MerchantID}, {"AppID", c.AppID}, {"MerchantSerial", c.MerchantSerial},
+	} {
+		if !isIdentifier(id.value) {
+			return fmt.Errorf("%s: want 1 to %d letters, digits, '_' or '-', have %q", id.name, identifierBytesMax, id.value)
+		}
+	}
+	return nil
+}
+
+// isIdentifier accepts what can stand between the quotes of an Authorization.
+func isIdentifier(s string) bool {
+	for i := range len(s) {
+		b := s[i]
+		if !(b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || b == '_' || b == '-') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= identifierBytesMax
+}
+
+func (c *Config) checkURLs() error {
+	base, err := url.Parse(c.BaseURL)
+	switch {
+	case err != nil || base.Host == "" || base.User != nil || base.Path != "" || base.RawQuery != "" || base.Fragment != "":
+		return fmt.Errorf("BaseURL: want scheme://host and nothing after it, have %q", c.BaseURL)
+	case base.Scheme != "https" && (base.Scheme != "http" || !isLoopback(base.Hostname())):
+		return fmt.Errorf("BaseURL: want https, or http on loopback, have %q", c.BaseURL)
+	}
+	notify, err := url.Parse(c.NotifyURL)
+	if err != nil || notify.Host == "" || notify.User != nil || notify.RawQuery != "" || notify.Fragment != "" ||
+		(notify.Scheme != "https" && notify.Scheme != "http") || len(c.NotifyURL) > notifyURLBytesMax {
+		return fmt.Errorf("NotifyURL: want http(s)://host/path without a query, of at most %d bytes, have %q", notifyURLBytesMax, c.NotifyURL)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func (c *Config) checkKeys() error {
+	if c.MerchantKey == nil {
+		return fmt.Errorf("MerchantKey: want an RSA private key")
+	}
+	if err := checkBits("MerchantKey", &c.MerchantKey.PublicKey); err != nil {
+		return err
+	}
+	if n := len(c.PlatformKeys); n < 1 || n > platformKeysMax {
+		return fmt.Errorf("PlatformKeys: want 1 <= keys <= %d, have %d", platformKeysMax, n)
+	}
+	for serial, key := range c.PlatformKeys {
+		if !isIdentifier(serial) || key == nil {
+			return fmt.Errorf("PlatformKeys: want a serial and a key, have %q", serial)
+		}
+		if err := checkBits("PlatformKeys: "+serial, key); err != nil {
+			return err
+		}
+	}
+	if c.PlatformKeys[c.PlatformSerial] == nil {
+		return fmt.Errorf("PlatformSerial: want one of PlatformKeys, have %q", c.PlatformSerial)
+	}
+	if len(c.APIv3Key) != apiv3KeyBytes {
+		return fmt.Errorf("APIv3Key: want %d bytes, have %d", apiv3KeyBytes, len(c.APIv3Key))
+	}
+	return nil
+}

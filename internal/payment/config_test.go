@@ -1,0 +1,116 @@
+package payment
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNewNamesWhatIsWrong(t *testing.T) {
+	short := &rsa.PublicKey{N: merchantKey(t).Primes[0], E: 65537}
+	for _, row := range []struct {
+		names  string
+		change func(*Config)
+	}{
+		{"BaseURL", func(c *Config) { c.BaseURL = "" }},
+		{"BaseURL", func(c *Config) { c.BaseURL = "http://api.mch.weixin.qq.com" }},
+		{"BaseURL", func(c *Config) { c.BaseURL = "https://host/path" }},
+		{"BaseURL", func(c *Config) { c.BaseURL = "https://u:p@host" }},
+		{"BaseURL", func(c *Config) { c.BaseURL = "ftp://127.0.0.1" }},
+		{"MerchantID", func(c *Config) { c.MerchantID = "" }},
+		{"MerchantID", func(c *Config) { c.MerchantID = `1",x="` }},
+		{"AppID", func(c *Config) { c.AppID = strings.Repeat("x", identifierBytesMax+1) }},
+		{"MerchantSerial", func(c *Config) { c.MerchantSerial = "a b" }},
+		{"MerchantKey", func(c *Config) { c.MerchantKey = nil }},
+		{"PlatformKeys", func(c *Config) { c.PlatformKeys = nil }},
+		{"PlatformKeys", func(c *Config) { c.PlatformKeys = map[string]*rsa.PublicKey{"S": nil} }},
+		{"PlatformKeys", func(c *Config) { c.PlatformKeys = map[string]*rsa.PublicKey{"S": short} }},
+		{"PlatformSerial", func(c *Config) { c.PlatformKeys["T"] = c.PlatformKeys[testSerial] }},
+		{"PlatformSerial", func(c *Config) { c.PlatformSerial = "T" }},
+		{"APIv3Key", func(c *Config) { c.APIv3Key = c.APIv3Key[1:] }},
+		{"NotifyURL", func(c *Config) { c.NotifyURL = "/notify" }},
+		{"NotifyURL", func(c *Config) { c.NotifyURL = "https://host/notify?x=1" }},
+		{"Now", func(c *Config) { c.Now = nil }},
+		{"Timeout", func(c *Config) { c.Timeout = -1 }},
+		{"Timeout", func(c *Config) { c.Timeout = timeoutMax + time.Nanosecond }},
+	} {
+		cfg := testConfig(t)
+		row.change(&cfg)
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), row.names) {
+			t.Errorf("%v, want an error that names %s", err, row.names)
+		}
+	}
+	for _, url := range []string{"https://api.mch.weixin.qq.com", "http://127.0.0.1:8090", "http://[::1]:8090", "http://localhost:8090"} {
+		cfg := testConfig(t)
+		cfg.BaseURL = url
+		if _, err := New(cfg); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestSecretsAreNeverPrinted(t *testing.T) {
+	cfg := testConfig(t)
+	client := newClient(t, nil)
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("start", "config", cfg, "key", cfg.APIv3Key, "client", client)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("start", "config", cfg, "key", cfg.APIv3Key)
+	asJSON, err := json.Marshal(struct{ Key Secret }{cfg.APIv3Key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := log.String() + string(asJSON) + cfg.APIv3Key.String()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
+		printed += fmt.Sprintf(verb, cfg) + fmt.Sprintf(verb, &cfg) + fmt.Sprintf(verb, cfg.APIv3Key) + fmt.Sprintf(verb, client)
+	}
+	for name, secret := range map[string]string{
+		"the APIv3 key":         testKey3,
+		"the APIv3 key, in hex": fmt.Sprintf("%x", testKey3),
+		"the APIv3 key, bytes":  strings.Trim(fmt.Sprint([]byte(testKey3)), "[]"),
+		"the merchant key":      cfg.MerchantKey.D.String(),
+	} {
+		if strings.Contains(printed, secret) {
+			t.Errorf("%s is printed", name)
+		}
+	}
+}
+
+func TestKeyFilesThatAreNoneAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, file := range []string{
+		filepath.Join(dir, "absent"), write("empty", ""), write("text", "key"), write("long", strings.Repeat("x", keyFileBytesMax+1)),
+		"testdata/ec.key.pem", "testdata/short.key.pem", "testdata/golden.pub.pem",
+	} {
+		if _, err := LoadPrivateKey(file); err == nil {
+			t.Errorf("private key %s: accepted", file)
+		}
+	}
+	for _, file := range []string{
+		filepath.Join(dir, "absent"), write("broken", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+		"testdata/ec.pub.pem", "testdata/golden.key.pem",
+	} {
+		if _, err := LoadPublicKey(file); err == nil {
+			t.Errorf("public key %s: accepted", file)
+		}
+	}
+	if key, err := LoadAPIv3Key(write("apiv3", testKey3+"\n")); err != nil || string(key) != testKey3 {
+		t.Errorf("APIv3 key: %d bytes, %v", len(key), err)
+	}
+	if _, err := LoadAPIv3Key(write("apiv3 short", testKey3[1:])); err == nil {
+		t.Error("APIv3 key of 31 bytes: accepted")
+	}
+}

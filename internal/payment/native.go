@@ -1,0 +1,76 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"hongbao/envelope"
+)
+
+const (
+	nativePath          = "/v3/pay/transactions/native"
+	descriptionBytesMax = 127
+	codeURLBytesMax     = 512
+	currency            = "CNY"
+	codeOrderPaid       = "ORDERPAID"
+)
+
+// ErrOrderPaid refuses to place a charge that has been paid already. The
+// notification is on its way, and [Client.QueryCharge] has the payment.
+var ErrOrderPaid = errors.New("the charge has been paid already")
+
+type nativeRequest struct {
+	AppID       string `json:"appid"`
+	MerchantID  string `json:"mchid"`
+	Description string `json:"description"`
+	OrderNo     string `json:"out_trade_no"`
+	TimeExpire  string `json:"time_expire"`
+	NotifyURL   string `json:"notify_url"`
+	Amount      amount `json:"amount"`
+}
+
+type amount struct {
+	Total    int64  `json:"total"` // fen
+	Currency string `json:"currency"`
+}
+
+// Prepay implements [envelope.Provider]. The errors are [ErrOrderPaid], a
+// [RefusedError], a [envelope.BusyError] while the provider is out, and
+// [envelope.ErrUnknownOutcome]. A description is cut to 127 bytes.
+func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL string, err error) {
+	defer c.metrics.observe("prepay", time.Now(), &err)
+	if charge.Amount < 1 || charge.ExpiresAt.IsZero() || charge.Description == "" {
+		return "", fmt.Errorf("payment prepay %s: want a description, an expiry and an amount >= 1 fen, have %d", charge.OrderNo, charge.Amount)
+	}
+	body, err := json.Marshal(nativeRequest{
+		AppID:       c.cfg.AppID,
+		MerchantID:  c.cfg.MerchantID,
+		Description: cut(charge.Description, descriptionBytesMax),
+		OrderNo:     string(charge.OrderNo),
+		TimeExpire:  charge.ExpiresAt.Format(time.RFC3339),
+		NotifyURL:   c.cfg.NotifyURL,
+		Amount:      amount{Total: int64(charge.Amount), Currency: currency},
+	})
+	if err != nil {
+		return "", fmt.Errorf("payment prepay %s: %w", charge.OrderNo, err)
+	}
+	body, err = c.send(ctx, call{
+		name: "prepay", method: http.MethodPost, target: nativePath, body: body,
+		code: codeOrderPaid, means: ErrOrderPaid,
+	})
+	if err != nil {
+		return "", err
+	}
+	var placed struct {
+		CodeURL string `json:"code_url"`
+	}
+	if err := json.Unmarshal(body, &placed); err != nil || placed.CodeURL == "" || len(placed.CodeURL) > codeURLBytesMax {
+		return "", fmt.Errorf("payment prepay %s: %w: the answer has no code_url", charge.OrderNo, envelope.ErrUnknownOutcome)
+	}
+	return placed.CodeURL, nil
+}

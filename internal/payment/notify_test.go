@@ -1,0 +1,302 @@
+package payment
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"hongbao/envelope"
+)
+
+// paid is the transaction that the tests' notifications carry.
+func paid() transaction {
+	return transaction{
+		AppID: testApp, MerchantID: testMerchant, OrderNo: string(orderNo()), TransactionID: "4200002026010200000000000001",
+		TradeState: "SUCCESS", SuccessTime: "2026-01-02T12:00:00+08:00", Amount: amount{Total: 10000, Currency: "CNY"},
+	}
+}
+
+func marshal(t testing.TB, v any) []byte {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// notificationOf wraps a transaction, given as JSON, as the provider does.
+func notificationOf(t testing.TB, plaintext []byte) Notification {
+	t.Helper()
+	resource, err := SealResource(Secret(testKey3), ResourceKindTransaction, plaintext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Notification{ID: "EV-1", CreateTime: "2026-01-02T12:00:00+08:00", EventType: EventTransactionSuccess,
+		ResourceType: ResourceTypeEncrypted, Summary: "支付成功", Resource: resource}
+}
+
+// stamped is the header of a body that the provider signs now.
+func stamped(t testing.TB, body []byte) http.Header {
+	t.Helper()
+	h := http.Header{}
+	if err := Stamp(h, platformKey(), testSerial, noon(), body); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestNotificationIsReadAsThePayment(t *testing.T) {
+	c := newClient(t, nil)
+	body := marshal(t, notificationOf(t, marshal(t, paid())))
+	got, err := c.ParseNotification(stamped(t, body), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := envelope.Payment{OrderNo: orderNo(), TransactionID: "4200002026010200000000000001", Amount: 10000, PaidAt: noon()}
+	got.PaidAt = got.PaidAt.UTC()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if n := testutil.ToFloat64(c.metrics.notifications.WithLabelValues("payment")); n != 1 {
+		t.Errorf("counted %v payments, want 1", n)
+	}
+}
+
+// TestFF3EveryFlippedByteIsRefused changes one bit of each byte of everything
+// that is signed, and of the signature itself.
+func TestFF3EveryFlippedByteIsRefused(t *testing.T) {
+	c := newClient(t, nil)
+	body := marshal(t, notificationOf(t, marshal(t, paid())))
+	header := stamped(t, body)
+	for _, name := range []string{HeaderSignature, HeaderTimestamp, HeaderNonce, HeaderSerial} {
+		for i := range len(header.Get(name)) {
+			for bit := range 8 {
+				changed := header.Clone()
+				value := []byte(header.Get(name))
+				value[i] ^= 1 << bit
+				changed[name] = []string{string(value)}
+				if _, err := c.ParseNotification(changed, body); !errors.Is(err, ErrForged) {
+					t.Fatalf("%s with bit %d of byte %d changed: %v, want ErrForged", name, bit, i, err)
+				}
+			}
+		}
+	}
+	for i := range body {
+		changed := append([]byte(nil), body...)
+		changed[i] ^= 1 << (i % 8)
+		if _, err := c.ParseNotification(header, changed); !errors.Is(err, ErrForged) {
+			t.Fatalf("body with byte %d changed: %v, want ErrForged", i, err)
+		}
+	}
+	if _, err := c.ParseNotification(header, body); err != nil {
+		t.Errorf("unchanged: %v", err)
+	}
+}
+
+func TestFF3StampsWithoutOneOfEachHeaderAreRefused(t *testing.T) {
+	c := newClient(t, nil)
+	body := marshal(t, notificationOf(t, marshal(t, paid())))
+	for _, name := range []string{HeaderSignature, HeaderTimestamp, HeaderNonce, HeaderSerial} {
+		for what, values := range map[string][]string{"none": nil, "empty": {""}, "long": {strings.Repeat("1", stampFieldBytesMax+1)}} {
+			h := stamped(t, body)
+			h[name] = values
+			if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+				t.Errorf("%s %s: %v, want ErrForged", what, name, err)
+			}
+		}
+		h := stamped(t, body)
+		h[name] = append(h[name], h.Get(name))
+		if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+			t.Errorf("two of %s: %v, want ErrForged", name, err)
+		}
+	}
+}
+
+func TestFF3OneSignatureHasOneSpelling(t *testing.T) {
+	c := newClient(t, nil)
+	body := marshal(t, notificationOf(t, marshal(t, paid())))
+	for _, insert := range []string{"\n", "\r\n"} {
+		h := stamped(t, body)
+		h.Set(HeaderSignature, h.Get(HeaderSignature)[:10]+insert+h.Get(HeaderSignature)[10:])
+		if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+			t.Errorf("signature with %q inside: %v, want ErrForged", insert, err)
+		}
+	}
+}
+
+func TestFF3ProbesAreRefused(t *testing.T) {
+	c := newClient(t, nil)
+	body := marshal(t, notificationOf(t, marshal(t, paid())))
+	h := stamped(t, body)
+	h.Set(HeaderSignature, probePrefix+h.Get(HeaderSignature))
+	if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+		t.Errorf("probe: %v, want ErrForged", err)
+	}
+}
+
+func TestFF3SignatureOfAnotherKeyIsRefused(t *testing.T) {
+	c := newClient(t, nil)
+	body := marshal(t, notificationOf(t, marshal(t, paid())))
+	h := http.Header{}
+	if err := Stamp(h, merchantKey(t), testSerial, noon(), body); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+		t.Errorf("signed by ourselves: %v, want ErrForged", err)
+	}
+}
+
+func TestFF4ReplayIsRefusedAfterFiveMinutes(t *testing.T) {
+	body := marshal(t, notificationOf(t, marshal(t, paid())))
+	header := stamped(t, body)
+	for later, want := range map[time.Duration]error{
+		0: nil, ClockSkewMax: nil, 6 * time.Minute: ErrForged, 24 * time.Hour: ErrForged,
+		-ClockSkewMax: nil, -6 * time.Minute: ErrForged,
+	} {
+		c := newClient(t, func(cfg *Config) { cfg.Now = func() time.Time { return noon().Add(later) } })
+		if _, err := c.ParseNotification(header, body); !errors.Is(err, want) {
+			t.Errorf("%v later: %v, want %v", later, err, want)
+		}
+	}
+}
+
+func TestRotationAcceptsBothKeys(t *testing.T) {
+	next := merchantKey(t)
+	c := newClient(t, func(cfg *Config) {
+		cfg.PlatformKeys["NEXT"], cfg.PlatformSerial = &next.PublicKey, "NEXT"
+	})
+	body := marshal(t, notificationOf(t, marshal(t, paid())))
+	h := http.Header{}
+	if err := Stamp(h, next, "NEXT", noon(), body); err != nil {
+		t.Fatal(err)
+	}
+	for serial, header := range map[string]http.Header{testSerial: stamped(t, body), "NEXT": h} {
+		if _, err := c.ParseNotification(header, body); err != nil {
+			t.Errorf("key %s: %v", serial, err)
+		}
+	}
+}
+
+// TestFF5AuthenticButNotOurs changes what is said, not who says it.
+func TestFF5AuthenticButNotOurs(t *testing.T) {
+	c := newClient(t, nil)
+	for name, change := range map[string]func(*transaction){
+		"merchant":             func(p *transaction) { p.MerchantID = "1900000002" },
+		"app":                  func(p *transaction) { p.AppID = "wx1" },
+		"currency":             func(p *transaction) { p.Amount.Currency = "USD" },
+		"no amount":            func(p *transaction) { p.Amount.Total = 0 },
+		"negative amount":      func(p *transaction) { p.Amount.Total = -1 },
+		"not an order ID":      func(p *transaction) { p.OrderNo = "12345678901234567890123" },
+		"no transaction ID":    func(p *transaction) { p.TransactionID = "" },
+		"long transaction ID":  func(p *transaction) { p.TransactionID = strings.Repeat("4", transactionIDBytesMax+1) },
+		"not paid":             func(p *transaction) { p.TradeState = "NOTPAY" },
+		"time is not RFC 3339": func(p *transaction) { p.SuccessTime = "20260102120000" },
+	} {
+		p := paid()
+		change(&p)
+		body := marshal(t, notificationOf(t, marshal(t, p)))
+		_, err := c.ParseNotification(stamped(t, body), body)
+		if !errors.Is(err, ErrForged) || errors.Is(err, envelope.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrForged alone", name, err)
+		}
+	}
+	for _, total := range []string{"10000.0", "1e4", `"10000"`, "null", "9223372036854775808"} {
+		plaintext := strings.Replace(string(marshal(t, paid())), `"total":10000`, `"total":`+total, 1)
+		body := marshal(t, notificationOf(t, []byte(plaintext)))
+		if p, err := c.ParseNotification(stamped(t, body), body); !errors.Is(err, ErrForged) {
+			t.Errorf("total %s: %v, %v, want ErrForged", total, p, err)
+		}
+	}
+}
+
+func TestNotificationWithABrokenResourceDoesNotPanic(t *testing.T) {
+	c := newClient(t, nil)
+	whole := notificationOf(t, marshal(t, paid()))
+	for name, change := range map[string]func(*Notification){
+		"no resource":      func(n *Notification) { n.Resource = Resource{} },
+		"no nonce":         func(n *Notification) { n.Resource.Nonce = "" },
+		"short nonce":      func(n *Notification) { n.Resource.Nonce = n.Resource.Nonce[1:] },
+		"long nonce":       func(n *Notification) { n.Resource.Nonce += "x" },
+		"other nonce":      func(n *Notification) { n.Resource.Nonce = "xxxxxxxxxxxx" },
+		"algorithm":        func(n *Notification) { n.Resource.Algorithm = "AEAD_SM4_GCM" },
+		"not base64":       func(n *Notification) { n.Resource.Ciphertext = "*" },
+		"no tag":           func(n *Notification) { n.Resource.Ciphertext = "" },
+		"other associated": func(n *Notification) { n.Resource.AssociatedData = "refund" },
+		"other kind":       func(n *Notification) { n.Resource.OriginalType = "refund" },
+		"other envelope":   func(n *Notification) { n.ResourceType = "plain" },
+	} {
+		n := whole
+		change(&n)
+		body := marshal(t, n)
+		if _, err := c.ParseNotification(stamped(t, body), body); !errors.Is(err, ErrForged) {
+			t.Errorf("%s: %v, want ErrForged", name, err)
+		}
+	}
+	for _, body := range []string{"", "null", "[]", "{", `{"event_type":"TRANSACTION.SUCCESS","resource":null}`, strings.Repeat(" ", NotificationBytesMax+1)} {
+		if _, err := c.ParseNotification(stamped(t, []byte(body)), []byte(body)); err == nil {
+			t.Errorf("body %.20q: accepted", body)
+		}
+	}
+}
+
+func TestOtherEventsAreAuthenticButNoPayment(t *testing.T) {
+	c := newClient(t, nil)
+	for _, event := range []string{"REFUND.SUCCESS", "MCHTRANSFER.BILL.FINISHED", "transaction.success"} {
+		n := notificationOf(t, []byte("{}"))
+		n.EventType = event
+		body := marshal(t, n)
+		if _, err := c.ParseNotification(stamped(t, body), body); !errors.Is(err, ErrNotPayment) || errors.Is(err, ErrForged) {
+			t.Errorf("%s: %v, want ErrNotPayment", event, err)
+		}
+	}
+}
+
+func FuzzParseNotification(f *testing.F) {
+	body := marshal(f, notificationOf(f, marshal(f, paid())))
+	h := stamped(f, body)
+	f.Add(h.Get(HeaderTimestamp), h.Get(HeaderNonce), h.Get(HeaderSignature), h.Get(HeaderSerial), body)
+	f.Add("", "", "", "", []byte(nil))
+	f.Add("9223372036854775807", "n", probePrefix, testSerial, []byte("{}"))
+	f.Add("-9223372036854775808", "n", "AAAA", testSerial, []byte("{}"))
+	c := newClient(f, nil)
+	f.Fuzz(func(t *testing.T, timestamp, nonce, signature, serial string, b []byte) {
+		header := http.Header{HeaderTimestamp: {timestamp}, HeaderNonce: {nonce}, HeaderSignature: {signature}, HeaderSerial: {serial}}
+		_, err := c.ParseNotification(header, b)
+		authentic := string(b) == string(body)
+		for name := range header {
+			authentic = authentic && header.Get(name) == h.Get(name)
+		}
+		if !authentic && !errors.Is(err, ErrForged) {
+			t.Errorf("%v: want ErrForged", err)
+		}
+	})
+}
+
+// FuzzAuthenticNotification looks behind the signature: whatever the provider
+// says, what comes out is a payment that can be ours, or an error.
+func FuzzAuthenticNotification(f *testing.F) {
+	f.Add(marshal(f, paid()), true)
+	f.Add([]byte(`{"amount":null}`), true)
+	f.Add(marshal(f, notificationOf(f, marshal(f, paid()))), false)
+	f.Add([]byte(`{"event_type":"TRANSACTION.SUCCESS","resource":{"nonce":"","algorithm":"AEAD_AES_256_GCM"}}`), false)
+	c := newClient(f, nil)
+	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
+		if sealed {
+			b = marshal(t, notificationOf(t, b))
+		}
+		p, err := c.ParseNotification(stamped(t, b), b)
+		switch {
+		case err != nil && p != envelope.Payment{}:
+			t.Errorf("%+v comes with %v", p, err)
+		case err == nil && p.Amount < 1:
+			t.Errorf("accepted %+v", p)
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package simulator
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"hongbao/internal/payment"
+)
+
+const (
+	scheduleStepsMax = 64
+	scheduleWaitMax  = 24 * time.Hour
+	apiv3KeyBytes    = 32
+)
+
+// Config is one provider with one merchant. All of it is required but where a
+// field says otherwise.
+type Config struct {
+	MerchantID     string
+	AppID          string
+	MerchantSerial string         // that the merchant signs under
+	MerchantKey    *rsa.PublicKey // verifies the merchant
+
+	PlatformSerial string          // that we sign under
+	PlatformKey    *rsa.PrivateKey `json:"-"`
+	APIv3Key       payment.Secret  // encrypts notifications
+
+	LedgerFile string // created when absent; one process at a time
+	PublicURL  string // scheme://host:port under which payers reach us; code_url starts so
+
+	// Schedule is how long to wait after each notification that was not taken;
+	// at its end we give up. Empty is [DefaultSchedule].
+	Schedule []time.Duration
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// DefaultSchedule is the real provider's shape, 16 deliveries, compressed from a
+// day to about an hour and a half.
+func DefaultSchedule() []time.Duration {
+	return []time.Duration{
+		time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second,
+		time.Minute, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute,
+		5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 20 * time.Minute, 30 * time.Minute,
+	}
+}
+
+// String names the merchant and no key.
+func (c Config) String() string {
+	return fmt.Sprintf("simulated provider of merchant %s at %s", c.MerchantID, c.PublicURL)
+}
+
+// Format prints String under every verb, so that no verb reaches the keys.
+func (c Config) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, c.String()) }
+
+// LogValue is String.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+func (c Config) complete() (*Config, error) {
+	if len(c.Schedule) == 0 {
+		c.Schedule = DefaultSchedule()
+	}
+	for _, id := range []struct{ name, value string }{
+		{"MerchantID", c.MerchantID}, {"AppID", c.AppID}, {"MerchantSerial", c.MerchantSerial},
+		{"PlatformSerial", c.PlatformSerial}, {"LedgerFile", c.LedgerFile},
+	} {
+		if id.value == "" {
+			return nil, fmt.Errorf("simulator: %s: want one", id.name)
+		}
+	}
+	public, err := url.Parse(c.PublicURL)
+	switch {
+	case err != nil || public.Scheme == "" || public.Host == "" || public.Path != "" || public.RawQuery != "":
+		return nil, fmt.Errorf("simulator: PublicURL: want scheme://host and nothing after it, have %q", c.PublicURL)
+	case c.MerchantKey == nil || c.PlatformKey == nil:
+		return nil, fmt.Errorf("simulator: MerchantKey, PlatformKey: want RSA keys")
+	case len(c.APIv3Key) != apiv3KeyBytes:
+		return nil, fmt.Errorf("simulator: APIv3Key: want %d bytes, have %d", apiv3KeyBytes, len(c.APIv3Key))
+	case c.Now == nil || c.Log == nil:
+		return nil, fmt.Errorf("simulator: Now, Log: want both")
+	case len(c.Schedule) > scheduleStepsMax:
+		return nil, fmt.Errorf("simulator: Schedule: want at most %d waits, have %d", scheduleStepsMax, len(c.Schedule))
+	}
+	for _, wait := range c.Schedule {
+		if wait <= 0 || wait > scheduleWaitMax {
+			return nil, fmt.Errorf("simulator: Schedule: want 0 < wait <= %v, have %v", scheduleWaitMax, wait)
+		}
+	}
+	return &c, nil
+}

@@ -1,0 +1,173 @@
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"github.com/go-json-experiment/json"
+)
+
+const (
+	// changesMax bounds the changes that wait for the writer.
+	changesMax = 1024
+	// batchMax is how many changes share one fsync.
+	batchMax = 256
+	// recordBytesMax bounds one line when the ledger file is read back.
+	recordBytesMax = 16 << 10
+)
+
+var errStopped = errors.New("the ledger is closed")
+
+// change is a decision to be made under the lock. It may return no record: then
+// nothing changes.
+type change struct {
+	decide func(*book) (*record, error)
+	done   chan error // buffered, answered once
+}
+
+// journal makes changes one after the other and durable together. One goroutine
+// runs it; it alone writes the file and the book.
+type journal struct {
+	book    *book
+	file    *os.File
+	changes chan change
+	stopped chan struct{}
+}
+
+// openJournal locks the ledger file and reads it into a new book.
+func openJournal(name string) (*journal, error) {
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	j := &journal{book: newBook(ordersMax), file: file, changes: make(chan change, changesMax), stopped: make(chan struct{})}
+	if err := j.replay(); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("ledger %s: %w", name, err)
+	}
+	return j, nil
+}
+
+func (j *journal) replay() error {
+	if err := syscall.Flock(int(j.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("another process has it: %w", err)
+	}
+	end, err := readLines(j.file, func(line []byte) error {
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return err
+		}
+		return j.book.apply(&r)
+	})
+	if err != nil {
+		return err
+	}
+	// What follows the last newline is a write that was cut short: its fsync
+	// never returned, so nobody was told.
+	if err := j.file.Truncate(end); err != nil {
+		return err
+	}
+	if _, err := j.file.Seek(end, io.SeekStart); err != nil {
+		return err
+	}
+	return j.file.Sync()
+}
+
+// commit has the change made and returns once it is on disk. If ctx ends first,
+// whether the change is made is open.
+func (j *journal) commit(ctx context.Context, decide func(*book) (*record, error)) error {
+	c := change{decide: decide, done: make(chan error, 1)}
+	select {
+	case j.changes <- c:
+	case <-j.stopped:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-j.stopped:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run makes changes until ctx ends, which is nil, or the disk fails. After a
+// failed fsync nobody knows what is on disk, so the book is not to be used again:
+// the process has to end and read the file back.
+func (j *journal) run(ctx context.Context) error {
+	defer j.file.Close()
+	defer close(j.stopped)
+	batch := make([]change, 0, batchMax)
+	for {
+		select {
+		case c := <-j.changes:
+			batch = j.gather(append(batch[:0], c))
+		case <-ctx.Done():
+			return nil
+		}
+		if err := j.write(batch); err != nil {
+			return err
+		}
+	}
+}
+
+// gather adds the changes that wait already.
+func (j *journal) gather(batch []change) []change {
+	for len(batch) < batchMax {
+		select {
+		case c := <-j.changes:
+			batch = append(batch, c)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// write decides a batch, writes what it decided, and answers after the fsync.
+func (j *journal) write(batch []change) error {
+	j.book.mu.Lock()
+	defer j.book.mu.Unlock()
+	answers, lines, err := j.decide(batch)
+	if err == nil && len(lines) > 0 {
+		if _, err = j.file.Write(lines); err == nil {
+			err = j.file.Sync()
+		}
+	}
+	if err != nil {
+		j.book.broken = fmt.Errorf("ledger: %w", err)
+		return j.book.broken
+	}
+	for i, c := range batch {
+		c.done <- answers[i]
+	}
+	return nil
+}
+
+// decide applies the batch to the book, one change after the other.
+func (j *journal) decide(batch []change) (answers []error, lines []byte, err error) {
+	answers = make([]error, len(batch))
+	var buf bytes.Buffer
+	for i, c := range batch {
+		r, err := c.decide(j.book)
+		if answers[i] = err; r == nil {
+			continue
+		}
+		if err := j.book.apply(r); err != nil {
+			return nil, nil, err
+		}
+		if err := json.MarshalWrite(&buf, r); err != nil {
+			return nil, nil, err
+		}
+		buf.WriteByte('\n')
+	}
+	return answers, buf.Bytes(), nil
+}

@@ -1,0 +1,189 @@
+package tidy
+
+import (
+	"fmt"
+	"go/ast"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A place says what one package of ours may import of ours, and why no more.
+type place struct {
+	dir, imports, why string
+}
+
+// everything stands for all packages of ours in a place's imports.
+const everything = "*"
+
+// places has every package of the house. A new package gets its line here
+// before it gets its first import.
+var places = []place{
+	{"envelope", "", "the domain is pure: anyone can recompute a share or a state from it alone"},
+	{"queue", "", "the queue knows keys, not envelopes: lose or double it and only speed suffers"},
+	{"schema", "", "DDL and grants are applied before anything else of ours can run"},
+	{"orderset", "envelope schema", "it commits what envelope decided; who asks, and how, is not its business"},
+	{"reconcile", "envelope orderset", "the closed day is judged from what is stored, not by the code that served it"},
+	{"loadtest", "envelope", "the crowd knows only what a caller is owed, so it cannot share a mistake with the server"},
+	{"internal/httpapi", "envelope queue", "HTTP is one way in; it answers for a teller and does not know which"},
+	{"internal/payment", "envelope", "adapters are ignorant of each other; cmd ties them"},
+	{"internal/payment/simulator", "envelope internal/payment", "the simulated provider speaks the wire protocol and knows nothing behind it"},
+	{"internal/books", "envelope schema", "adapters are ignorant of each other; cmd ties them"},
+	{"internal/console", "envelope orderset queue reconcile", "a page shows ideas, not other adapters"},
+	{"internal/cluster", "schema", "it runs database processes and applies the schema; what is stored there is not its business"},
+	{"internal/drill", "envelope orderset queue reconcile schema loadtest internal/cluster", "a drill breaks real processes and asks the ideas for the verdict"},
+	{"internal/settest", everything, "the harness starts whatever a test needs"},
+	{"internal/tidy", "", "the rules read the tree and are no part of it"},
+	{"cmd/internal/settings", "envelope orderset queue", "one file sets what the ideas take; the rest is wired in code"},
+	{"cmd/hongbaod", everything, "cmd ties the adapters together"},
+	{"cmd/hongbaoctl", everything, "cmd ties the adapters together"},
+}
+
+// A home is a dependency that only some directories may import outside their tests.
+type home struct {
+	imports, dirs, why string
+}
+
+var homes = []home{
+	{"database/sql", "orderset internal/books schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
+	{"database/sql/driver", "orderset internal/books schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
+	{"github.com/go-sql-driver/mysql", "orderset internal/books schema internal/settest internal/cluster", "what a MySQL error means is decided once"},
+	{"github.com/gin-gonic/gin", "internal/httpapi internal/console", "the ideas must outlive the router"},
+	{"github.com/bradfitz/gomemcache/memcache", "queue orderset", "memcached gives speed only, so only what is fast because of it may know it"},
+	{"github.com/sony/sonyflake/v2", "orderset", "an order ID is minted in one place"},
+	{"github.com/robfig/cron/v3", "reconcile", "jobs are runOnce; the schedule is one file"},
+	{"go.yaml.in/yaml/v3", "cmd/internal/settings", "there is one YAML file"},
+	{"github.com/caarlos0/env/v11", "cmd/internal/settings", "the environment is read in one place"},
+	{"github.com/alecthomas/kong", "cmd/hongbaod cmd/hongbaoctl", "only a program has a command line"},
+	{"testing", "internal/settest", "a server that links testing grows test flags"},
+	{"go.uber.org/goleak", "internal/settest", "a test library in a server is dead weight"},
+	{"pgregory.net/rapid", "internal/settest", "a test library in a server is dead weight"},
+	{"github.com/google/go-cmp/cmp", "internal/settest", "cmp panics on what it does not understand, which is for tests only"},
+}
+
+func importRules() []rule {
+	return []rule{
+		{
+			name:  "Packages of ours import each other one way",
+			why:   "imports that point one way keep the ideas apart from how the world plugs into them",
+			check: each(checkPlace),
+			caught: []files{
+				{"queue/a.go": "package queue\nimport \"hongbao/envelope\"\nvar _ envelope.ID"},
+				{"reconcile/a.go": "package reconcile\nimport _ \"hongbao/internal/books\""},
+				{"internal/newcomer/a.go": "package newcomer"},
+			},
+			passed: []files{
+				{"orderset/a.go": "package orderset\nimport \"hongbao/envelope\"\nvar _ envelope.ID"},
+				{"queue/a_test.go": "package queue_test\nimport _ \"hongbao/internal/settest\""},
+				{"cmd/hongbaod/main.go": "package main\nimport _ \"hongbao/internal/books\""},
+			},
+		},
+		{
+			name:   "The harness is imported by tests and by nothing else",
+			why:    "settest ends the test when it cannot go on, and may do so because nothing but a test is there to end",
+			check:  each(checkHarness),
+			caught: []files{{"cmd/hongbaoctl/a.go": "package main\nimport _ \"hongbao/internal/settest\""}},
+			passed: []files{{"cmd/hongbaoctl/a_test.go": "package main\nimport _ \"hongbao/internal/settest\""}},
+		},
+		{
+			name:  "A dependency is imported where it is at home",
+			why:   "a library known in one place can be replaced there, and its pitfalls are handled there",
+			check: each(checkHomes),
+			caught: []files{
+				{"reconcile/a.go": "package reconcile\nimport \"database/sql\"\nvar _ *sql.DB"},
+				{"orderset/a.go": "package orderset\nimport \"github.com/gin-gonic/gin\"\nvar _ gin.H"},
+				{"queue/a.go": "package queue\nimport \"testing\"\nfunc Check(*testing.T) {}"},
+			},
+			passed: []files{
+				{"orderset/a.go": "package orderset\nimport \"database/sql\"\nvar _ *sql.DB"},
+				{"reconcile/a_test.go": "package reconcile\nimport (\n\"database/sql\"\n\"testing\"\n)\nvar _ *sql.DB\nvar _ *testing.T"},
+			},
+		},
+		{
+			name:  "The domain imports the standard library and no door to the world",
+			why:   "a decision that touches no socket, file or database can be tested whole and recomputed by anyone",
+			check: each(checkPure),
+			caught: []files{
+				{"envelope/a.go": "package envelope\nimport _ \"golang.org/x/sync/errgroup\""},
+				{"envelope/a.go": "package envelope\nimport _ \"net/http\""},
+				{"envelope/a.go": "package envelope\nimport _ \"os\""},
+			},
+			passed: []files{
+				{"envelope/a.go": "package envelope\nimport _ \"crypto/hmac\""},
+				{"envelope/a_test.go": "package envelope\nimport _ \"pgregory.net/rapid\""},
+				{"queue/a.go": "package queue\nimport _ \"net\""},
+			},
+		},
+	}
+}
+
+func checkPlace(t *tree, s *source) []finding {
+	i := slices.IndexFunc(places, func(p place) bool { return p.dir == s.dir })
+	if i < 0 {
+		return []finding{{s.path, s.dir + " has no line in places: say what it may import, and why"}}
+	}
+	return s.badImports(t, func(path string) string {
+		ours, ok := strings.CutPrefix(path, module+"/")
+		if !ok || places[i].imports == everything || slices.Contains(strings.Fields(places[i].imports), ours) {
+			return ""
+		}
+		return fmt.Sprintf("%s may not import %s: %s", s.dir, ours, places[i].why)
+	})
+}
+
+func checkHarness(t *tree, s *source) []finding {
+	return s.badImports(t, func(path string) string {
+		if path != importPath("internal/settest") {
+			return ""
+		}
+		return s.path + " is no test and imports the harness"
+	})
+}
+
+func checkHomes(t *tree, s *source) []finding {
+	return s.badImports(t, func(path string) string {
+		i := slices.IndexFunc(homes, func(h home) bool { return h.imports == path })
+		if i < 0 || slices.Contains(strings.Fields(homes[i].dirs), s.dir) {
+			return ""
+		}
+		return fmt.Sprintf("only %s may import %s: %s", strings.Join(strings.Fields(homes[i].dirs), ", "), path, homes[i].why)
+	})
+}
+
+func checkPure(t *tree, s *source) []finding {
+	if s.dir != "envelope" {
+		return nil
+	}
+	doors := []string{"database", "net", "os", "syscall", "plugin"}
+	return s.badImports(t, func(path string) string {
+		first, _, _ := strings.Cut(path, "/")
+		if !strings.Contains(first, ".") && !slices.Contains(doors, first) {
+			return ""
+		}
+		return "envelope may not import " + path
+	})
+}
+
+// badImports asks wrong about every import of s and reports what it answers.
+// A test may import what it likes.
+func (s *source) badImports(t *tree, wrong func(path string) string) []finding {
+	if s.test {
+		return nil
+	}
+	var found []finding
+	for _, spec := range s.file.Imports {
+		if what := wrong(unquoted(spec.Path)); what != "" {
+			found = append(found, t.at(spec.Pos(), "%s", what))
+		}
+	}
+	return found
+}
+
+// unquoted is what a string literal says.
+func unquoted(literal *ast.BasicLit) string {
+	text, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		panic(err) // the parser accepted the literal
+	}
+	return text
+}

@@ -1,0 +1,79 @@
+package orderset
+
+import (
+	"cmp"
+	"slices"
+
+	"hongbao/envelope"
+)
+
+// OpenRequest is one opener of one envelope.
+type OpenRequest struct {
+	ID   envelope.ID
+	User envelope.UserID
+}
+
+// batch is some open requests sorted for one transaction: by table, then by
+// envelope in the order of their IDs (the order in which rows are locked), and
+// within an envelope in the order in which the requests came (I4).
+type batch struct {
+	reqs     []OpenRequest
+	openings []envelope.Opening // as reqs
+	groups   []group
+}
+
+// group is the requests for one envelope.
+type group struct {
+	table DayTable
+	id    envelope.ID
+	users []envelope.UserID
+	at    []int // positions in reqs
+}
+
+func newBatch(reqs []OpenRequest) *batch {
+	b := &batch{reqs: reqs, openings: make([]envelope.Opening, len(reqs))}
+	index := make(map[envelope.ID]int, len(reqs))
+	for i, r := range reqs {
+		g, known := index[r.ID]
+		if !known {
+			g = len(b.groups)
+			index[r.ID] = g
+			b.groups = append(b.groups, group{table: TableOf(r.ID), id: r.ID})
+		}
+		b.groups[g].users = append(b.groups[g].users, r.User)
+		b.groups[g].at = append(b.groups[g].at, i)
+	}
+	slices.SortFunc(b.groups, func(a, c group) int {
+		return cmp.Or(cmp.Compare(a.table.Digit, c.table.Digit), cmp.Compare(a.table.Day, c.table.Day), cmp.Compare(a.id, c.id))
+	})
+	return b
+}
+
+// tables cuts the groups into runs of the same table.
+func (b *batch) tables(do func(t DayTable, groups []group) error) error {
+	for rest := b.groups; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].table == rest[0].table {
+			n++
+		}
+		if err := do(rest[0].table, rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// answer spreads a group's openings over the positions they were asked at.
+func (b *batch) answer(g *group, openings []envelope.Opening) {
+	for i, at := range g.at {
+		b.openings[at] = openings[i]
+	}
+}
+
+// refuse answers everyone of a group alike.
+func (b *batch) refuse(g *group, err error) {
+	for _, at := range g.at {
+		b.openings[at] = envelope.Opening{Err: err}
+	}
+}

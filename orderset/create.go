@@ -1,0 +1,60 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"hongbao/envelope"
+)
+
+// Create commits an unpaid envelope and the key it was sent under, in one
+// transaction: the key cannot exist without its envelope, nor the other way
+// round. When the key is there already, what the first send made is returned.
+func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending, error) {
+	e := &n.Envelope
+	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+		if _, err := c.ExecContext(ctx, insertSendKey, e.Sender, n.Key, n.Hash[:], e.ID, e.CreatedAt); err != nil {
+			return err
+		}
+		_, err := c.ExecContext(ctx, TableOf(e.ID).insertEnvelope(), e.ID, e.Kind, e.Sender, e.Group, e.Recipient, e.Greeting,
+			e.Total, e.Count, e.ShareMax, e.Commitment[:], e.CreatedAt, e.ExpiresAt)
+		return err
+	})
+	switch {
+	case err == nil:
+		return n, nil
+	case isDuplicate(err):
+		// A repeat: the key is taken. The first send's envelope is the answer.
+		return s.FindSent(ctx, e.Sender, n.Key)
+	case errors.Is(err, errCommitUnknown):
+		// Reading tells only when it finds the key: an absent one may still
+		// be on its way to the disk.
+		if first, findErr := s.FindSent(ctx, e.Sender, n.Key); findErr == nil {
+			return first, nil
+		}
+	}
+	return envelope.Sending{}, s.answer("create "+string(e.ID), err)
+}
+
+// FindSent is what an earlier send under the key made, or ErrNotFound.
+func (s *Set) FindSent(ctx context.Context, sender envelope.UserID, key string) (envelope.Sending, error) {
+	n := envelope.Sending{Key: key}
+	var id string
+	var hash []byte
+	err := s.db.QueryRowContext(ctx, selectSendKey, sender, key).Scan(&id, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		s.health.worked()
+		return n, envelope.ErrNotFound
+	}
+	if err != nil {
+		return n, s.answer("find key", err)
+	}
+	copy(n.Hash[:], hash)
+	n.Envelope, _, err = s.header(ctx, s.db, envelope.ID(id))
+	if errors.Is(err, envelope.ErrNotFound) {
+		return n, fmt.Errorf("SET %v: key of %s names an envelope that is not there", s.number, id)
+	}
+	return n, s.answer("find key", err)
+}

@@ -1,0 +1,48 @@
+package orderset
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/schema"
+)
+
+// DayTable addresses the pair of tables an envelope and its shares are in: one
+// table digit of one business day.
+type DayTable struct {
+	Digit int // 0–9
+	Day   int // day of the month, 1–31
+}
+
+// TableOf is the address inside the SET of an ID.
+func TableOf(id envelope.ID) DayTable {
+	return DayTable{Digit: id.TableDigit(), Day: id.Day().OfMonth()}
+}
+
+func (t DayTable) envelopes() string { return schema.EnvelopeTable(t.Digit, t.Day) }
+func (t DayTable) shares() string    { return schema.ShareTable(t.Digit, t.Day) }
+
+const (
+	// daysHot is how many days back an ID may reach: the tables are cyclic over
+	// days 1 to 31 and a short month must not bring an old day back early.
+	daysHot = 27
+	// daysAhead lets IDs minted just past midnight by a fast clock be served.
+	daysAhead = 1
+)
+
+// hot reports whether the day of an ID can have tables at now.
+func hot(day envelope.Day, now time.Time) bool {
+	today := envelope.DayOf(now)
+	return day >= today.Add(-daysHot) && day <= today.Add(daysAhead)
+}
+
+// MakeDay creates the tables of a business day in one SET, under the account
+// of the migrator. Making a day that exists is a result.
+func (m *Migrator) MakeDay(ctx context.Context, day envelope.Day) error {
+	if err := schema.MakeDayTables(ctx, m.db, int(m.number), day.OfMonth()); err != nil {
+		return fmt.Errorf("SET %v: tables of %v: %w", m.number, day, err)
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package orderset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"hongbao/envelope"
+)
+
+const (
+	// leaseLife is how far ahead a lease reaches: how long minting survives
+	// without the granting SET, and how long a killed process keeps its number.
+	leaseLife = 15 * time.Second
+	// leaseRenewal leaves several tries before the life is over.
+	leaseRenewal  = 3 * time.Second
+	leaseTryMax   = 2 * time.Second
+	leaseRetry    = 500 * time.Millisecond
+	leaseOwnerMax = 128
+)
+
+// lease is a machine number owned until a time. until is the high-water mark of
+// the row: its owner never mints a later millisecond, and nobody takes the row
+// over before that millisecond has passed on its own clock.
+type lease struct {
+	set     envelope.SetNumber
+	machine int
+	owner   string
+	term    int64
+	until   time.Time
+}
+
+var errLeaseLost = errors.New("the machine number has another owner now")
+
+// grant leases a free machine number of the SET's block, if it has one.
+func (s *Set) grant(ctx context.Context, block int, owner string, now time.Time) (lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaseTryMax)
+	defer cancel()
+	first := block * MachineBlockSize
+	rows, err := s.db.QueryContext(ctx, selectFreeLeases, first, first+MachineBlockSize-1, now.UnixMilli())
+	if err != nil {
+		return lease{}, s.answer("lease", err)
+	}
+	defer rows.Close()
+	type free struct {
+		machine int
+		term    int64
+		until   int64
+	}
+	var frees []free
+	for rows.Next() {
+		var f free
+		if err := rows.Scan(&f.machine, &f.term, &f.until); err != nil {
+			return lease{}, s.answer("lease", err)
+		}
+		frees = append(frees, f)
+	}
+	if err := rows.Err(); err != nil {
+		return lease{}, s.answer("lease", err)
+	}
+	until := now.Add(leaseLife).Truncate(time.Millisecond)
+	for _, f := range frees {
+		res, err := s.db.ExecContext(ctx, takeLease, owner, until.UnixMilli(), f.machine, f.term, f.until)
+		if err != nil {
+			return lease{}, s.answer("lease", err)
+		}
+		if n, err := res.RowsAffected(); err == nil && n == 1 {
+			return lease{set: s.number, machine: f.machine, owner: owner, term: f.term + 1, until: until}, nil
+		}
+	}
+	return lease{}, fmt.Errorf("SET %v: all %d machine numbers of block %d are leased", s.number, MachineBlockSize, block)
+}
+
+// renew moves the lease's end to until.
+func (s *Set) renew(ctx context.Context, l lease, until time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseTryMax)
+	defer cancel()
+	res, err := s.db.ExecContext(ctx, renewLease, until.UnixMilli(), l.machine, l.owner, l.term)
+	if err != nil {
+		return s.answer("renew lease", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(errLeaseLost, err)
+	}
+	return nil
+}
+
+// KeepMinting leases a machine number and renews it until ctx ends, then gives
+// it back. When the granting SET is lost it goes to another one. ready is closed
+// once the first lease is held.
+func (r *Router) KeepMinting(ctx context.Context, ready chan<- struct{}) {
+	tick := time.NewTicker(leaseRenewal)
+	defer tick.Stop()
+	var held lease
+	for ctx.Err() == nil {
+		wait := tick.C
+		var err error
+		if held, err = r.keep(ctx, held); err != nil {
+			r.log.Warn("machine number", "error", err)
+			wait = time.After(leaseRetry)
+		} else if ready != nil {
+			close(ready)
+			ready = nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-wait:
+		}
+	}
+	r.giveBack(context.WithoutCancel(ctx))
+}
+
+// keep renews the lease that is held, or takes a new one.
+func (r *Router) keep(ctx context.Context, held lease) (lease, error) {
+	now := r.now()
+	if held.owner != "" {
+		until := now.Add(leaseLife).Truncate(time.Millisecond)
+		err := r.sets[held.set].renew(ctx, held, until)
+		if err == nil {
+			held.until = until
+			r.mint.extend(until)
+			return held, nil
+		}
+		if !errors.Is(err, errLeaseLost) && now.Before(held.until.Add(-leaseLife/3)) {
+			return held, err // there is time to try this SET again
+		}
+		r.log.Warn("machine number lost", "set", held.set, "machine", held.machine, "error", err)
+	}
+	var errs []error
+	for _, spec := range r.topology.specs {
+		if spec.MachineBlock < 0 {
+			continue
+		}
+		l, err := r.sets[spec.Number].grant(ctx, spec.MachineBlock, r.owner, r.now())
+		if err == nil {
+			r.log.Info("machine number leased", "set", l.set, "machine", l.machine, slog.Int64("term", l.term))
+			return l, r.mint.take(l)
+		}
+		errs = append(errs, err)
+	}
+	return held, errors.Join(errs...)
+}
+
+// giveBack ends the lease at the last millisecond that was used, so that the
+// number is free at once.
+func (r *Router) giveBack(ctx context.Context) {
+	l, last := r.mint.stop()
+	if l.owner == "" {
+		return
+	}
+	if last.Before(r.now()) {
+		last = r.now()
+	}
+	if err := r.sets[l.set].renew(ctx, l, last.Truncate(time.Millisecond)); err != nil {
+		r.log.Warn("machine number not given back; it is free again when the lease ends", "until", l.until, "error", err)
+	}
+}

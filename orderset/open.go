@@ -1,0 +1,151 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// Open lets a batch of openers take their shares in one transaction: lock the
+// headers, see who holds a share already, let the domain decide, write what it
+// decided, commit. The answers stand in the order of the requests.
+//
+// An error means that none of the requests has an answer: nothing took effect,
+// or, wrapping [envelope.ErrUnknownOutcome], nobody knows.
+func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening, error) {
+	b := newBatch(reqs)
+	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
+	if errors.Is(err, errCommitUnknown) {
+		err = s.resolve(ctx, b, err)
+	}
+	if err != nil {
+		return nil, s.answer(fmt.Sprintf("open %d", len(reqs)), err)
+	}
+	return b.openings, nil
+}
+
+// openLocked is the body of the transaction.
+func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
+	return b.tables(func(t DayTable, groups []group) error {
+		headers, now, err := lockHeaders(ctx, c, t, groups)
+		if err != nil {
+			return err
+		}
+		held, err := holdings(ctx, c, t, groups)
+		if err != nil {
+			return err
+		}
+		var next []envelope.Envelope
+		var rows []newShare
+		for i := range groups {
+			g := &groups[i]
+			e, exists := headers[g.id]
+			if !exists {
+				b.refuse(g, envelope.ErrNotFound)
+				continue
+			}
+			seed, err := s.seed(&e)
+			if err != nil {
+				return err
+			}
+			had := func(u envelope.UserID) (envelope.Share, bool) {
+				share, ok := held[OpenRequest{ID: g.id, User: u}]
+				return share, ok
+			}
+			after, openings := envelope.Decide(e, seed, g.users, had, now)
+			b.answer(g, openings)
+			if after.Ver != e.Ver {
+				next = append(next, after)
+				rows = appendNew(rows, g.id, openings)
+			}
+		}
+		return persist(ctx, c, t, next, rows)
+	})
+}
+
+// persist writes what was decided. A header that moved meanwhile, or whose life
+// ended in this very millisecond, is a conflict: everything is rolled back.
+func persist(ctx context.Context, c *sql.Conn, t DayTable, next []envelope.Envelope, rows []newShare) error {
+	if len(next) == 0 {
+		return nil
+	}
+	res, err := c.ExecContext(ctx, t.updateOpened(next))
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != int64(len(next)) {
+		return errors.Join(errConflict, err)
+	}
+	_, err = c.ExecContext(ctx, t.insertShares(rows))
+	return err
+}
+
+func appendNew(rows []newShare, id envelope.ID, openings []envelope.Opening) []newShare {
+	for _, o := range openings {
+		if o.Outcome == envelope.Opened {
+			rows = append(rows, newShare{id: id, share: o.Share})
+		}
+	}
+	return rows
+}
+
+// seed of the envelope's draw, checked against what was promised at send: with
+// a wrong draw key nothing is paid.
+func (s *Set) seed(e *envelope.Envelope) (envelope.Seed, error) {
+	seed := s.drawKey.Seed(e.ID)
+	if seed.Commitment() != e.Commitment {
+		return seed, fmt.Errorf("envelope %s: the draw key is not the one it was sent under", e.ID)
+	}
+	return seed, nil
+}
+
+func lockHeaders(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (map[envelope.ID]envelope.Envelope, time.Time, error) {
+	ids := make([]envelope.ID, len(groups))
+	for i := range groups {
+		ids[i] = groups[i].id
+	}
+	es, now, err := queryHeaders(ctx, c, t.lockHeaders(ids))
+	headers := make(map[envelope.ID]envelope.Envelope, len(es))
+	for _, e := range es {
+		headers[e.ID] = e
+	}
+	return headers, now, err
+}
+
+func holdings(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (map[OpenRequest]envelope.Share, error) {
+	ids := make([]envelope.ID, len(groups))
+	users := make([][]envelope.UserID, len(groups))
+	for i := range groups {
+		ids[i], users[i] = groups[i].id, groups[i].users
+	}
+	rows, err := queryShares(ctx, c, t.selectHoldings(ids, users))
+	held := make(map[OpenRequest]envelope.Share, len(rows))
+	for _, r := range rows {
+		held[OpenRequest{ID: r.id, User: r.share.User}] = r.share
+	}
+	return held, err
+}
+
+// resolve answers a batch whose COMMIT was lost. It runs the batch again, under
+// the headers' locks: the lock waits for the lost transaction to end one way or
+// the other, and whoever holds a share by then has it from there. Those who hold
+// exactly what was decided for them opened it with this request.
+func (s *Set) resolve(ctx context.Context, b *batch, unknown error) error {
+	decided := b.openings
+	b.openings = make([]envelope.Opening, len(b.reqs))
+	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
+	if err != nil {
+		return errors.Join(unknown, err)
+	}
+	for i, d := range decided {
+		now := &b.openings[i]
+		if d.Outcome == envelope.Opened && now.Outcome == envelope.AlreadyOpened && now.Share.Seq == d.Share.Seq && now.Share.Amount == d.Share.Amount {
+			now.Outcome = envelope.Opened
+		}
+	}
+	return nil
+}

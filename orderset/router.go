@@ -1,0 +1,190 @@
+package orderset
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"slices"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// candidatesMax is how many SETs a send may try, and a repeat looks in.
+const candidatesMax = 3
+
+// Config of a router.
+type Config struct {
+	Topology Topology
+	App      Account
+	DrawKey  envelope.DrawKey
+	Owner    string // names this process in machine_lease, 1 to 128 bytes
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Router turns IDs into transactions of the SET they name. It implements
+// [envelope.Orders].
+type Router struct {
+	topology Topology
+	sets     map[envelope.SetNumber]*Set
+	mint     mint
+	owner    string
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+var _ envelope.Orders = (*Router)(nil)
+
+// NewRouter opens the pools of every SET. Databases need not be up.
+func NewRouter(cfg Config) (*Router, error) {
+	switch {
+	case len(cfg.Topology.specs) == 0:
+		return nil, errors.New("router: the topology is empty; make it with NewTopology")
+	case cfg.Owner == "" || len(cfg.Owner) > leaseOwnerMax:
+		return nil, fmt.Errorf("router: want an owner of 1 to %d bytes, have %d", leaseOwnerMax, len(cfg.Owner))
+	case cfg.Now == nil || cfg.Log == nil || len(cfg.DrawKey) == 0:
+		return nil, errors.New("router: now, log and draw key are required")
+	}
+	r := &Router{topology: cfg.Topology, sets: map[envelope.SetNumber]*Set{}, owner: cfg.Owner, now: cfg.Now, log: cfg.Log}
+	r.mint.now = cfg.Now
+	for _, spec := range cfg.Topology.specs {
+		s, err := OpenSet(spec, cfg.App)
+		if err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+		s.drawKey = cfg.DrawKey
+		r.sets[spec.Number] = s
+	}
+	return r, nil
+}
+
+// Close closes every SET's connections.
+func (r *Router) Close() error {
+	var errs []error
+	for _, s := range r.sets {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Sets lists the SETs in the order of the topology.
+func (r *Router) Sets() []*Set {
+	sets := make([]*Set, 0, len(r.sets))
+	for _, spec := range r.topology.specs {
+		sets = append(sets, r.sets[spec.Number])
+	}
+	return sets
+}
+
+// Ready tells why this process cannot serve: it cannot mint, or no SET answers.
+func (r *Router) Ready(ctx context.Context) error {
+	var errs []error
+	for _, s := range r.Sets() {
+		err := s.Ping(ctx)
+		if err == nil {
+			return r.mint.state()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Set is the SET of an ID whose day can have tables. Anything else is
+// ErrNotFound, without a query.
+func (r *Router) Set(id envelope.ID) (*Set, error) {
+	s, known := r.sets[id.Set()]
+	if !known {
+		return nil, fmt.Errorf("SET %v is not in the topology: %w", id.Set(), envelope.ErrNotFound)
+	}
+	if day := id.Day(); !hot(day, r.now()) {
+		return nil, fmt.Errorf("day %v has no tables: %w", day, envelope.ErrNotFound)
+	}
+	return s, nil
+}
+
+// Candidates are the minting SETs in an order that the key decides (highest
+// random weight), the ones that answer before the ones that do not.
+func (r *Router) Candidates(sender envelope.UserID, key string) []envelope.SetNumber {
+	type choice struct {
+		set    envelope.SetNumber
+		down   int
+		weight uint64
+	}
+	var choices []choice
+	for _, spec := range r.topology.specs {
+		if !spec.Minting {
+			continue
+		}
+		c := choice{set: spec.Number, weight: weight(spec.Number, sender, key)}
+		if r.sets[spec.Number].health.down() {
+			c.down = 1
+		}
+		choices = append(choices, c)
+	}
+	slices.SortFunc(choices, func(a, b choice) int {
+		return cmp.Or(cmp.Compare(a.down, b.down), cmp.Compare(b.weight, a.weight))
+	})
+	sets := make([]envelope.SetNumber, 0, candidatesMax)
+	for _, c := range choices[:min(len(choices), candidatesMax)] {
+		sets = append(sets, c.set)
+	}
+	return sets
+}
+
+func weight(set envelope.SetNumber, sender envelope.UserID, key string) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%s\x00%v", sender, key, set)
+	x := h.Sum64() // FNV's last bytes hardly reach its high bits, so mix
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	return x ^ x>>33
+}
+
+// FindSent is what an earlier send under the key made in one SET.
+func (r *Router) FindSent(ctx context.Context, set envelope.SetNumber, sender envelope.UserID, key string) (envelope.Sending, error) {
+	s, known := r.sets[set]
+	if !known {
+		return envelope.Sending{}, envelope.ErrNotFound
+	}
+	return s.FindSent(ctx, sender, key)
+}
+
+// Create commits an unpaid envelope in the SET its ID names.
+func (r *Router) Create(ctx context.Context, n envelope.Sending) (envelope.Sending, error) {
+	s, err := r.Set(n.Envelope.ID)
+	if err != nil {
+		return envelope.Sending{}, err
+	}
+	return s.Create(ctx, n)
+}
+
+// Pay makes an unpaid envelope active.
+func (r *Router) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, error) {
+	s, err := r.Set(p.OrderNo)
+	if err != nil {
+		return envelope.Envelope{}, err
+	}
+	return s.Pay(ctx, p)
+}
+
+// Find reads an envelope with its shares.
+func (r *Router) Find(ctx context.Context, id envelope.ID) (envelope.Snapshot, error) {
+	s, err := r.Set(id)
+	if err != nil {
+		return envelope.Snapshot{}, err
+	}
+	return s.Find(ctx, id)
+}
+
+// Peek reads an envelope with at most the share of one user.
+func (r *Router) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
+	s, err := r.Set(id)
+	if err != nil {
+		return envelope.Snapshot{}, err
+	}
+	return s.Peek(ctx, id, user)
+}

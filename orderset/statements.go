@@ -1,0 +1,188 @@
+package orderset
+
+import (
+	"strconv"
+	"strings"
+
+	"hongbao/envelope"
+)
+
+// This file is the only place where SQL text is put together. What goes into
+// the text is of four kinds only: table names made by schema from checked
+// integers, integers, order IDs that ParseID or Body.In made (23 digits), and
+// strings through quoted. Everything else is a placeholder.
+
+const headerColumns = "order_id, kind, state, ver, sender_id, group_id, COALESCE(recipient_id, ''), greeting, " +
+	"total_fen, count, share_max_fen, opened_fen, opened_count, refunded_fen, draw_commitment, " +
+	"COALESCE(transaction_id, ''), created_at, paid_at, expires_at, finished_at, UTC_TIMESTAMP(3)"
+
+const shareColumns = "order_id, seq, user_id, amount_fen, opened_at"
+
+func (t DayTable) selectHeader() string {
+	return "SELECT " + headerColumns + " FROM " + t.envelopes() + " WHERE order_id = ?"
+}
+
+func (t DayTable) selectShares() string {
+	return "SELECT " + shareColumns + " FROM " + t.shares() + " WHERE order_id = ? ORDER BY seq"
+}
+
+func (t DayTable) selectShareOf() string {
+	return "SELECT " + shareColumns + " FROM " + t.shares() + " WHERE order_id = ? AND user_id = ?"
+}
+
+func (t DayTable) selectHeaderPage() string {
+	return "SELECT " + headerColumns + " FROM " + t.envelopes() + " WHERE order_id > ? ORDER BY order_id LIMIT ?"
+}
+
+func (t DayTable) selectSharePage() string {
+	return "SELECT " + shareColumns + " FROM " + t.shares() + " WHERE order_id > ? AND order_id <= ? ORDER BY order_id, seq"
+}
+
+func (t DayTable) insertEnvelope() string {
+	return "INSERT INTO " + t.envelopes() + " (order_id, kind, state, ver, sender_id, group_id, recipient_id, greeting, " +
+		"total_fen, count, share_max_fen, draw_commitment, created_at, expires_at) " +
+		"VALUES (?, ?, 'unpaid', 1, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)"
+}
+
+// updatePaid keeps the promise made at send: the life that lay between
+// created_at and expires_at now starts with the payment, on the database's clock.
+func (t DayTable) updatePaid() string {
+	return "UPDATE " + t.envelopes() + " SET state = 'active', ver = ver + 1, transaction_id = ?, paid_at = UTC_TIMESTAMP(3), " +
+		"expires_at = UTC_TIMESTAMP(3) + INTERVAL TIMESTAMPDIFF(MICROSECOND, created_at, expires_at) MICROSECOND " +
+		"WHERE order_id = ? AND state = 'unpaid' AND total_fen = ?"
+}
+
+const (
+	selectSendKey = "SELECT order_id, request_hash FROM send_key WHERE sender_id = ? AND idempotency_key = ?"
+	insertSendKey = "INSERT INTO send_key (sender_id, idempotency_key, request_hash, order_id, created_at) VALUES (?, ?, ?, ?, ?)"
+
+	selectFreeLeases = "SELECT machine_id, term, leased_until_ms FROM machine_lease WHERE machine_id BETWEEN ? AND ? AND leased_until_ms < ? " +
+		"ORDER BY leased_until_ms, machine_id LIMIT 16"
+	takeLease  = "UPDATE machine_lease SET owner = ?, term = term + 1, leased_until_ms = ? WHERE machine_id = ? AND term = ? AND leased_until_ms = ?"
+	renewLease = "UPDATE machine_lease SET leased_until_ms = ? WHERE machine_id = ? AND owner = ? AND term = ?"
+
+	// The names differ between the dialects (tx_isolation); asking for both is free.
+	selectSettings = "SHOW SESSION VARIABLES WHERE variable_name IN ('sync_binlog', 'innodb_flush_log_at_trx_commit', " +
+		"'binlog_format', 'log_bin', 'character_set_server', 'time_zone', 'transaction_isolation', 'tx_isolation', 'sql_mode')"
+	selectSetInfo = "SELECT set_number FROM set_info"
+)
+
+// lockHeaders locks and reads the headers of some envelopes, in the order of
+// their IDs: every transaction locks in that order, so none wait in a circle.
+func (t DayTable) lockHeaders(ids []envelope.ID) string {
+	b := &text{}
+	b.add("SELECT ", headerColumns, " FROM ", t.envelopes(), " WHERE order_id IN (")
+	b.ids(ids)
+	b.add(") ORDER BY order_id FOR UPDATE")
+	return b.String()
+}
+
+// selectHoldings reads the shares that some openers already hold. One OR branch
+// an envelope, because row-constructor IN lists do not use the unique key on
+// MariaDB.
+func (t DayTable) selectHoldings(ids []envelope.ID, users [][]envelope.UserID) string {
+	b := &text{}
+	b.add("SELECT ", shareColumns, " FROM ", t.shares(), " WHERE ")
+	for i, id := range ids {
+		if i > 0 {
+			b.add(" OR ")
+		}
+		b.add("(order_id = '", string(id), "' AND user_id IN (")
+		for j, u := range users[i] {
+			if j > 0 {
+				b.add(",")
+			}
+			b.quoted(string(u))
+		}
+		b.add("))")
+	}
+	return b.String()
+}
+
+// updateOpened moves several headers on, each only from the version that was
+// decided on and only while it lives by the database's clock. MySQL assigns from
+// left to right, so state comes last: the others still see the old one.
+func (t DayTable) updateOpened(next []envelope.Envelope) string {
+	b := &text{}
+	b.add("UPDATE ", t.envelopes(), " e JOIN (")
+	for i := range next {
+		e := &next[i]
+		if i > 0 {
+			b.add(" UNION ALL ")
+		}
+		b.add("SELECT '", string(e.ID), "' AS id, ")
+		b.int(e.Ver)
+		b.add(" AS v, ")
+		b.int(int64(e.Opened))
+		b.add(" AS f, ")
+		b.int(int64(e.OpenedCount))
+		b.add(" AS n")
+	}
+	b.add(") x ON e.order_id = x.id SET e.ver = x.v, e.opened_fen = x.f, e.opened_count = x.n, " +
+		"e.finished_at = IF(x.n = e.count, UTC_TIMESTAMP(3), NULL), e.state = IF(x.n = e.count, 'empty', 'active') " +
+		"WHERE e.ver = x.v - 1 AND e.state = 'active' AND e.expires_at > UTC_TIMESTAMP(3)")
+	return b.String()
+}
+
+// newShare is a row to insert.
+type newShare struct {
+	id    envelope.ID
+	share envelope.Share
+}
+
+func (t DayTable) insertShares(rows []newShare) string {
+	b := &text{}
+	b.Grow(128 + 64*len(rows))
+	b.add("INSERT INTO ", t.shares(), " (", shareColumns, ") VALUES ")
+	for i := range rows {
+		r := &rows[i]
+		if i > 0 {
+			b.add(",")
+		}
+		b.add("('", string(r.id), "',")
+		b.int(int64(r.share.Seq))
+		b.add(",")
+		b.quoted(string(r.share.User))
+		b.add(",")
+		b.int(int64(r.share.Amount))
+		b.add(",UTC_TIMESTAMP(3))")
+	}
+	return b.String()
+}
+
+// text builds one statement.
+type text struct{ strings.Builder }
+
+func (b *text) add(parts ...string) {
+	for _, p := range parts {
+		b.WriteString(p)
+	}
+}
+
+func (b *text) int(v int64) {
+	var buf [20]byte
+	b.Write(strconv.AppendInt(buf[:0], v, 10))
+}
+
+func (b *text) ids(ids []envelope.ID) {
+	for i, id := range ids {
+		if i > 0 {
+			b.add(",")
+		}
+		b.add("'", string(id), "'")
+	}
+}
+
+// quoted writes a string literal. Names are visible ASCII (envelope.CheckName),
+// so quote and backslash are all there is to escape; the session's sql_mode has
+// no NO_BACKSLASH_ESCAPES, which Open asserts.
+func (b *text) quoted(s string) {
+	b.WriteByte('\'')
+	for i := range len(s) {
+		if s[i] == '\'' || s[i] == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	b.WriteByte('\'')
+}

@@ -1,0 +1,80 @@
+package orderset
+
+import (
+	"fmt"
+	"net"
+
+	"hongbao/envelope"
+)
+
+const (
+	// MachineBlocks is how many blocks the 4096 machine numbers divide into;
+	// a SET that grants machine numbers owns one block.
+	MachineBlocks = 64
+	// MachineBlockSize is how many processes may mint under one block at once.
+	MachineBlockSize = 64
+
+	setsMax = 1000
+)
+
+// SetSpec is one SET as the operator's file describes it.
+type SetSpec struct {
+	Number  envelope.SetNumber
+	Primary string // host:port of the primary
+	Minting bool   // new envelopes may go here; false drains the SET
+	// MachineBlock is the block of machine numbers this SET grants, 0 to 63,
+	// or -1 for none. Blocks keep bodies unique over all SETs without a
+	// central authority: any one granting SET is enough to start a mint.
+	MachineBlock int
+}
+
+// Topology is every SET, each number owned once.
+type Topology struct{ specs []SetSpec }
+
+// NewTopology refuses a topology in which an ID or a machine number could mean
+// two things, or in which nothing can be minted.
+func NewTopology(specs []SetSpec) (Topology, error) {
+	if len(specs) == 0 || len(specs) > setsMax {
+		return Topology{}, fmt.Errorf("topology: want 1 <= sets <= %d, have %d", setsMax, len(specs))
+	}
+	owned := map[envelope.SetNumber]bool{}
+	blocks := map[int]envelope.SetNumber{}
+	minting := false
+	for _, s := range specs {
+		if err := s.validate(); err != nil {
+			return Topology{}, err
+		}
+		if owned[s.Number] {
+			return Topology{}, fmt.Errorf("topology: SET %v is listed twice; every number has one owner", s.Number)
+		}
+		owned[s.Number] = true
+		if other, taken := blocks[s.MachineBlock]; taken && s.MachineBlock >= 0 {
+			return Topology{}, fmt.Errorf("topology: SETs %v and %v both grant machine block %d", other, s.Number, s.MachineBlock)
+		}
+		blocks[s.MachineBlock] = s.Number
+		minting = minting || s.Minting
+	}
+	if delete(blocks, -1); len(blocks) == 0 {
+		return Topology{}, fmt.Errorf("topology: no SET has a machine block, so nothing could be minted; set machine_block of at least one")
+	}
+	if !minting {
+		return Topology{}, fmt.Errorf("topology: no SET is minting; set minting of at least one")
+	}
+	return Topology{specs: append([]SetSpec(nil), specs...)}, nil
+}
+
+func (s SetSpec) validate() error {
+	if s.Number > envelope.SetNumberMax {
+		return fmt.Errorf("topology: want SET 000 to %v, have %d", envelope.SetNumberMax, s.Number)
+	}
+	if _, _, err := net.SplitHostPort(s.Primary); err != nil {
+		return fmt.Errorf("topology: SET %v: primary %q: want host:port", s.Number, s.Primary)
+	}
+	if s.MachineBlock < -1 || s.MachineBlock >= MachineBlocks {
+		return fmt.Errorf("topology: SET %v: want -1 <= machine block < %d, have %d", s.Number, MachineBlocks, s.MachineBlock)
+	}
+	return nil
+}
+
+// Specs lists the SETs in the order of the file.
+func (t Topology) Specs() []SetSpec { return append([]SetSpec(nil), t.specs...) }

@@ -1,0 +1,224 @@
+package queue_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"hongbao/queue"
+)
+
+// remoteGate is a gate of one more process that uses m.
+func remoteGate(t *testing.T, m *memcachedProcess, cfg queue.GateConfig) *queue.Gate {
+	t.Helper()
+	cfg.Store = m.store(queue.MemcachedConfig{})
+	return quietGate(t, cfg)
+}
+
+func TestFB1ARestartOfMemcachedStartsAgain(t *testing.T) {
+	m := startMemcached(t)
+	g := remoteGate(t, m, queue.GateConfig{HoldersMax: 1, LeaseFor: 30 * time.Second})
+	var wg sync.WaitGroup
+	for i := range 64 { // fill the pool of connections
+		wg.Go(func() { enter(t, g, fmt.Sprint("before", i)).Leave() })
+	}
+	wg.Wait()
+	enter(t, g, "k")
+	m.kill()
+	m.restart()
+	for i := range 64 { // every pooled connection is broken, and no caller notices
+		wg.Go(func() { enter(t, g, fmt.Sprint("after", i)).Leave() })
+	}
+	wg.Wait()
+	if st := g.Stats(); st.Unreachable != 0 || st.Fallback != 0 {
+		t.Errorf("stats %+v, want a restart to cost no fallback", st)
+	}
+	// The cap starts at zero: one more process comes in, and no second one.
+	other := remoteGate(t, m, queue.GateConfig{HoldersMax: 1})
+	enter(t, other, "k")
+	enter(t, g, "k")
+	refused(t, remoteGate(t, m, queue.GateConfig{HoldersMax: 1}), "k", queue.ReasonOverCap)
+}
+
+func TestFB1AWipeLosesNothingButTheCount(t *testing.T) {
+	m := startMemcached(t)
+	cfg := queue.GateConfig{HoldersMax: 1, LeaseFor: 500 * time.Millisecond}
+	g := remoteGate(t, m, cfg)
+	enter(t, g, "k")
+	m.flushAll()
+	eventually(t, 5*time.Second, func() bool { // the renewal puts the lease back
+		enter(t, g, "k").Leave()
+		return g.Stats().Acquired >= 2
+	})
+	refused(t, remoteGate(t, m, cfg), "k", queue.ReasonOverCap)
+}
+
+// TestFB2DeadHoldersHealByExpiry has servers die with their leases, 30 times.
+func TestFB2DeadHoldersHealByExpiry(t *testing.T) {
+	m := startMemcached(t)
+	const leaseFor = 100 * time.Millisecond
+	cfg := queue.GateConfig{HoldersMax: 2, LeaseFor: leaseFor, AcquireMax: 20 * time.Millisecond, RefuseFor: time.Millisecond}
+	for round := range 15 {
+		for range 2 { // nobody leaves, nobody renews
+			g := remoteGate(t, m, cfg)
+			eventually(t, 5*time.Second, func() bool {
+				_, err := g.Enter(t.Context(), "k")
+				return err == nil && g.Stats().Acquired == 1
+			})
+		}
+		start, next := time.Now(), remoteGate(t, m, cfg)
+		_, err := next.Enter(t.Context(), "k")
+		if err == nil && next.Stats().Acquired == 1 && time.Since(start) < leaseFor/4 {
+			t.Errorf("round %d: a third holder came in while two leases lived", round)
+		}
+		eventually(t, leaseFor+2*time.Second, func() bool {
+			p, err := next.Enter(t.Context(), "k")
+			p.Leave()
+			return err == nil && next.Stats().Acquired >= 1
+		})
+	}
+}
+
+func TestFB2ALeakedLeaseBlocksNobodyAfterItsTime(t *testing.T) {
+	m := startMemcached(t)
+	now := time.Now().UnixMilli()
+	plant(t, m, "dead", fmt.Appendf(nil, "hbl1 a:%d b:%d", now-1, now-1_000))
+	plant(t, m, "alive", fmt.Appendf(nil, "hbl1 a:%d b:%d", now+20_000, now+20_000))
+	g := remoteGate(t, m, queue.GateConfig{HoldersMax: 2, Holder: "me"})
+	enter(t, g, "dead")
+	if v := dig(t, m, "dead"); !strings.HasPrefix(v, "hbl1 me:") {
+		t.Errorf("stored %q, want the dead gone", v)
+	}
+	refused(t, g, "alive", queue.ReasonOverCap)
+}
+
+func TestFB3LeavingTwiceIsLeavingOnce(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s queue.Store) {
+		g := quietGate(t, queue.GateConfig{Store: s, PermitsMax: 3})
+		p := enter(t, g, "k")
+		enter(t, g, "k")
+		enter(t, g, "k")
+		copied := p
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(p.Leave)
+			wg.Go(copied.Leave)
+		}
+		wg.Wait()
+		enter(t, g, "k") // the one place that came free
+		refused(t, g, "k", queue.ReasonOverCap)
+		p.Leave() // a late repeat does not hit whoever has the slot now
+		refused(t, g, "k", queue.ReasonOverCap)
+		queue.Permit{}.Leave()
+		if st := g.Stats(); st.DoubleLeaves != 16 || st.Permits != 3 {
+			t.Errorf("stats %+v, want 16 double leaves and 3 permits out", st)
+		}
+	})
+}
+
+// fallen brings g to its local caps by asking for keys nobody has asked for.
+func fallen(t *testing.T, g *queue.Gate) {
+	t.Helper()
+	for i := 0; !g.Stats().Fallen; i++ {
+		if i > 100 {
+			t.Fatal("100 failures did not open the breaker")
+		}
+		enter(t, g, fmt.Sprint("cold", i)).Leave()
+	}
+}
+
+// wantLocalCap takes permits of key until they are refused.
+func wantLocalCap(t *testing.T, g *queue.Gate, key string, want int) {
+	t.Helper()
+	for n := 0; ; n++ {
+		if _, err := g.Enter(t.Context(), key); err != nil {
+			wantBusy(t, err, queue.ReasonOverCap)
+			if n != want {
+				t.Errorf("%d permits of %s, want %d", n, key, want)
+			}
+			return
+		}
+		if n > want {
+			t.Fatalf("more than %d permits of %s", want, key)
+		}
+	}
+}
+
+func TestFB4AFrozenMemcachedLeavesALowerLocalCap(t *testing.T) {
+	m := startMemcached(t)
+	g := remoteGate(t, m, queue.GateConfig{PermitsMax: 20, FallbackMax: 7, ProbeEvery: 50 * time.Millisecond})
+	enter(t, g, "warm").Leave()
+	m.signal(syscall.SIGSTOP)
+	start := time.Now()
+	enter(t, g, "first").Leave()
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("a caller waited %v for a frozen memcached", took)
+	}
+	fallen(t, g)
+	failed := g.Stats().Unreachable
+	wantLocalCap(t, g, "hot", 7)
+	enter(t, g, "warm").Leave() // a lease got before is good
+	if n := g.Stats().Unreachable - failed; n != 0 {
+		t.Errorf("%d callers waited for a store known to be gone", n)
+	}
+	m.signal(syscall.SIGCONT)
+	eventually(t, 5*time.Second, func() bool {
+		enter(t, g, "warm").Leave() // traffic of any kind carries the probes
+		return !g.Stats().Fallen
+	})
+	wantLocalCap(t, g, "hot", 20-7) // the permits out count under the lease, too
+}
+
+func TestFB4ADeadMemcachedIsFoundAgain(t *testing.T) {
+	m := startMemcached(t)
+	g := remoteGate(t, m, queue.GateConfig{PermitsMax: 10, FallbackMax: 3, ProbeEvery: 20 * time.Millisecond})
+	m.kill()
+	fallen(t, g)
+	wantLocalCap(t, g, "k", 3)
+	m.restart()
+	eventually(t, 5*time.Second, func() bool {
+		p, _ := g.Enter(t.Context(), "other")
+		p.Leave()
+		return !g.Stats().Fallen
+	})
+	wantLocalCap(t, g, "k", 10-3)
+	if st := g.Stats(); st.Granted == 0 {
+		t.Errorf("stats %+v, want permits under leases again", st)
+	}
+}
+
+func TestFB5AForeignValueCountsAsAbsentAndIsOverwritten(t *testing.T) {
+	m := startMemcached(t)
+	far := time.Now().Add(24 * time.Hour).UnixMilli()
+	for i, value := range [][]byte{
+		{}, []byte("42"), []byte("9 "), []byte("hbl1"), []byte("hbl1 "), []byte("hbl1 a:x"), []byte("hbl1 a"),
+		[]byte("hbl1 :1"), []byte("hbl2 a:1"), {0, 0xff, '\r', '\n', 0x80}, bytes.Repeat([]byte("x"), 100_000),
+		fmt.Appendf(nil, "hbl1 clock:%d", far), bytes.Repeat([]byte(" a:1"), 100),
+		append([]byte("hbl1"), bytes.Repeat(fmt.Appendf(nil, " a:%d", time.Now().UnixMilli()+9_000), 65)...),
+	} {
+		key := fmt.Sprint("k", i)
+		plant(t, m, key, value)
+		enter(t, remoteGate(t, m, queue.GateConfig{HoldersMax: 1, Holder: "me"}), key)
+		if v := dig(t, m, key); !strings.HasPrefix(v, "hbl1 me:") || len(v) > 40 {
+			t.Errorf("%.40q became %q, want our lease alone", value, v)
+		}
+		refused(t, remoteGate(t, m, queue.GateConfig{HoldersMax: 1}), key, queue.ReasonOverCap)
+	}
+}
+
+func TestFB6LeasesOfAnOldReignDoNotCountInTheNext(t *testing.T) {
+	m := startMemcached(t)
+	reign := func(n int) *queue.Gate {
+		return quietGate(t, queue.GateConfig{
+			Store:      m.store(queue.MemcachedConfig{Prefix: fmt.Sprintf("hb:000:%d:", n)}),
+			HoldersMax: 1,
+		})
+	}
+	enter(t, reign(1), "k")
+	refused(t, reign(1), "k", queue.ReasonOverCap)
+	enter(t, reign(2), "k")
+}

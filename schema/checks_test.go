@@ -1,0 +1,208 @@
+package schema_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+
+	"hongbao/schema"
+)
+
+// errCheck is ER_CONSTRAINT_FAILED; MySQL 8 says 3819.
+const errCheck = 4025
+
+// columnValues are SQL literals by column; a nil map changes nothing.
+type columnValues map[string]string
+
+// lucky is a sound envelope of 10.00 in 5 shares, 2 of them open.
+func lucky() columnValues {
+	return columnValues{
+		"order_id": "'00000000000000000000033'", "kind": "'lucky'", "state": "'active'", "ver": "3",
+		"sender_id": "'alice'", "group_id": "'g'", "recipient_id": "NULL", "greeting": "'恭喜发财'",
+		"total_fen": "1000", "`count`": "5", "share_max_fen": "20000",
+		"opened_fen": "300", "opened_count": "2", "refunded_fen": "0",
+		"draw_commitment": "REPEAT('x', 32)", "transaction_id": "'42'",
+		"created_at": "UTC_TIMESTAMP(3)", "paid_at": "UTC_TIMESTAMP(3)", "expires_at": "UTC_TIMESTAMP(3)", "finished_at": "NULL",
+	}
+}
+
+func share() columnValues {
+	return columnValues{"order_id": "'00000000000000000000033'", "seq": "1", "user_id": "'bob'", "amount_fen": "7", "opened_at": "UTC_TIMESTAMP(3)"}
+}
+
+func outbox() columnValues {
+	return columnValues{"intent_no": "'1'", "kind": "'payout'", "order_id": "'00000000000000000000033'", "amount_fen": "7", "due_at": "UTC_TIMESTAMP(3)", "created_at": "UTC_TIMESTAMP(3)"}
+}
+
+// insert stores a row in a table and takes it back.
+func insert(t *testing.T, db *sql.DB, table string, row, change columnValues) error {
+	t.Helper()
+	row = maps.Clone(row)
+	maps.Copy(row, change)
+	names := slices.Sorted(maps.Keys(row))
+	values := make([]string, len(names))
+	for i, name := range names {
+		values[i] = row[name]
+	}
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	_, err = tx.ExecContext(t.Context(), fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, strings.Join(names, ","), strings.Join(values, ",")))
+	return err
+}
+
+func TestSoundRowsAreStored(t *testing.T) {
+	cfg := madeSet(t)
+	app := as(t, cfg, cfg.Accounts.App)
+	unpaid := columnValues{"state": "'unpaid'", "ver": "1", "opened_fen": "0", "opened_count": "0", "transaction_id": "NULL", "paid_at": "NULL"}
+	for name, change := range map[string]columnValues{
+		"unpaid":                          unpaid,
+		"closed and paid late":            {"state": "'closed'", "opened_fen": "0", "opened_count": "0", "refunded_fen": "1000"},
+		"active":                          nil,
+		"active, 1 fen for each":          {"opened_fen": "997"},
+		"empty":                           {"state": "'empty'", "opened_fen": "1000", "opened_count": "5"},
+		"expired, nothing refunded yet":   {"state": "'expired'"},
+		"settled with a refund":           {"state": "'settled'", "refunded_fen": "700"},
+		"exclusive":                       {"kind": "'exclusive'", "recipient_id": "'bob'", "`count`": "1", "opened_count": "0", "opened_fen": "0"},
+		"equal":                           {"kind": "'equal'", "opened_fen": "400"},
+		"the largest":                     {"`count`": "500", "total_fen": "10000000"},
+		"the smallest":                    {"`count`": "1", "total_fen": "1", "share_max_fen": "1", "opened_count": "0", "opened_fen": "0"},
+		"a greeting of 128 bytes":         {"greeting": "REPEAT('x', 128)"},
+		"a greeting of four-byte letters": {"greeting": "REPEAT('🧧', 32)"},
+	} {
+		if err := insert(t, app, schema.EnvelopeTable(3, 5), lucky(), change); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, change := range []columnValues{nil, {"seq": "500", "amount_fen": "20000"}} {
+		if err := insert(t, app, schema.ShareTable(3, 5), share(), change); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, change := range []columnValues{nil, {"amount_fen": "0", "kind": "'event'", "user_id": "'bob'"}} {
+		if err := insert(t, app, "outbox", outbox(), change); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
+	const envelope, shares = "envelope_3_05", "share_3_05"
+	cfg := madeSet(t)
+	app := as(t, cfg, cfg.Accounts.App)
+	sound := map[string]columnValues{
+		envelope: lucky(), shares: share(), "outbox": outbox(),
+		"machine_lease": {"machine_id": "1"}, "set_info": {"set_number": "1", "environment": "'drill'", "cluster_uuid": "UUID()"},
+	}
+	seen := map[string]bool{}
+	for _, test := range []struct {
+		table, check string
+		change       columnValues
+	}{
+		{envelope, "ver", columnValues{"ver": "0"}},
+		{envelope, "count", columnValues{"`count`": "501"}},
+		{envelope, "count", columnValues{"`count`": "0", "state": "'settled'", "opened_count": "0", "opened_fen": "0"}},
+		{envelope, "share_max", columnValues{"share_max_fen": "20001"}},
+		{envelope, "share_max", columnValues{"share_max_fen": "0"}},
+		{envelope, "total", columnValues{"total_fen": "4", "opened_fen": "2", "state": "'settled'"}},
+		{envelope, "total", columnValues{"share_max_fen": "199"}},
+		{envelope, "exclusive_names_one", columnValues{"recipient_id": "'bob'"}},
+		{envelope, "exclusive_names_one", columnValues{"kind": "'exclusive'", "`count`": "1", "opened_count": "0", "opened_fen": "0"}},
+		{envelope, "exclusive_is_one", columnValues{"kind": "'exclusive'", "recipient_id": "'bob'"}},
+		{envelope, "equal_divides", columnValues{"kind": "'equal'", "total_fen": "1001"}},
+		{envelope, "opened_count", columnValues{"opened_count": "6", "opened_fen": "1000", "state": "'settled'"}},
+		{envelope, "opened_count", columnValues{"opened_count": "-1", "opened_fen": "0"}},
+		{envelope, "opened", columnValues{"opened_fen": "1"}},
+		{envelope, "opened", columnValues{"opened_count": "0"}},
+		{envelope, "opened", columnValues{"opened_fen": "1001", "state": "'settled'"}},
+		{envelope, "opened", columnValues{"share_max_fen": "250", "opened_fen": "501"}},
+		{envelope, "conserved", columnValues{"state": "'settled'", "refunded_fen": "701"}},
+		{envelope, "conserved", columnValues{"state": "'settled'", "refunded_fen": "-1"}},
+		{envelope, "last_takes_rest", columnValues{"state": "'settled'", "opened_count": "5", "opened_fen": "999", "refunded_fen": "1"}},
+		{envelope, "active_has_left", columnValues{"opened_count": "5", "opened_fen": "1000"}},
+		{envelope, "active_has_left", columnValues{"opened_fen": "998"}},
+		{envelope, "active_has_left", columnValues{"refunded_fen": "1"}},
+		{envelope, "empty_is_opened", columnValues{"state": "'empty'"}},
+		{envelope, "unpaid_is_unopened", columnValues{"state": "'unpaid'"}},
+		{envelope, "unpaid_is_unopened", columnValues{"state": "'closed'"}},
+		{envelope, "paid", columnValues{"paid_at": "NULL"}},
+		{envelope, "paid", columnValues{"transaction_id": "NULL"}},
+		{shares, "seq", columnValues{"seq": "0"}},
+		{shares, "seq", columnValues{"seq": "501"}},
+		{shares, "amount", columnValues{"amount_fen": "0"}},
+		{shares, "amount", columnValues{"amount_fen": "20001"}},
+		{"outbox", "amount", columnValues{"amount_fen": "-1"}},
+		{"outbox", "attempts", columnValues{"attempts": "-1"}},
+		{"machine_lease", "machine_fits_id", columnValues{"machine_id": "4096"}},
+		{"set_info", "is_this_set", columnValues{"set_number": "998"}},
+	} {
+		err := insert(t, app, test.table, sound[test.table], test.change)
+		name := "`" + test.table + "_" + test.check + "`"
+		if refusal, ok := errors.AsType[*mysql.MySQLError](err); !ok || refusal.Number != errCheck || !strings.Contains(refusal.Message, name) {
+			t.Errorf("%v: error %v, want CHECK %s", test.change, err, name)
+		}
+		seen[test.table+"_"+test.check] = true
+	}
+	checks := columns(t, admin(t), in(cfg, `SELECT constraint_name FROM information_schema.check_constraints
+		WHERE constraint_schema = '{}' AND (table_name NOT LIKE '%\_%\_%' OR table_name LIKE '%\_3\_05')`))
+	for _, row := range checks {
+		name := strings.Fields(strings.Trim(row, "[{}]"))[0]
+		if !seen[name] {
+			t.Errorf("CHECK %s has no row here that it refuses", name)
+		}
+	}
+	if len(checks) < 20 {
+		t.Errorf("only %d CHECKs are known to the server", len(checks))
+	}
+}
+
+func TestWhatDoesNotFitAColumnIsRefused(t *testing.T) {
+	cfg := madeSet(t)
+	app := as(t, cfg, cfg.Accounts.App)
+	for _, test := range []struct {
+		number uint16
+		change columnValues
+	}{
+		{1406, columnValues{"order_id": "'000000000000000000000333'"}}, // too long
+		{1406, columnValues{"sender_id": "REPEAT('a', 65)"}},
+		{1406, columnValues{"greeting": "REPEAT('x', 129)"}},
+		{1406, columnValues{"draw_commitment": "REPEAT('x', 33)"}},
+		{1265, columnValues{"kind": "'LUCKY'"}}, // not in the ENUM, which compares bytes
+		{1265, columnValues{"state": "''"}},
+		{1366, columnValues{"sender_id": "'bób'"}}, // not ASCII
+		{1048, columnValues{"draw_commitment": "NULL"}},
+	} {
+		err := insert(t, app, "envelope_3_05", lucky(), test.change)
+		if refusal, ok := errors.AsType[*mysql.MySQLError](err); !ok || refusal.Number != test.number {
+			t.Errorf("%v: error %v, want %d", test.change, err, test.number)
+		}
+	}
+}
+
+func TestUniqueKeysRefuseASecondOne(t *testing.T) {
+	cfg := madeSet(t)
+	app := as(t, cfg, cfg.Accounts.App)
+	do(t, app, "INSERT INTO share_3_05 VALUES ('00000000000000000000033', 1, 'bob', 5, UTC_TIMESTAMP(3))")
+	do(t, app, "INSERT INTO share_3_05 VALUES ('00000000000000000000033', 2, 'BOB', 5, UTC_TIMESTAMP(3))") // someone else
+	do(t, app, "INSERT INTO send_key VALUES ('alice', 'k', REPEAT('x', 32), '00000000000000000000033', UTC_TIMESTAMP(3))")
+	do(t, app, "INSERT INTO outbox (intent_no, kind, order_id, amount_fen, due_at, created_at) VALUES ('1', 'payout', 'o', 1, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))")
+	const errDuplicate = 1062
+	for _, statement := range []string{
+		"INSERT INTO share_3_05 VALUES ('00000000000000000000033', 3, 'bob', 5, UTC_TIMESTAMP(3))", // I2
+		"INSERT INTO share_3_05 VALUES ('00000000000000000000033', 1, 'eve', 5, UTC_TIMESTAMP(3))", // I4
+		"INSERT INTO send_key VALUES ('alice', 'k', REPEAT('y', 32), '00000000000000000000043', UTC_TIMESTAMP(3))",
+		"INSERT INTO outbox (intent_no, kind, order_id, amount_fen, due_at, created_at) VALUES ('1', 'refund', 'o', 2, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))", // I7
+		"INSERT INTO machine_lease (machine_id) VALUES (64)",
+		in(cfg, "INSERT INTO set_info SELECT set_number, 'production', UUID() FROM {}.set_info"),
+	} {
+		refused(t, app, statement, errDuplicate)
+	}
+}

@@ -1,0 +1,36 @@
+// Package schema holds the only DDL and the only grants: what a SET's database
+// contains, who may do what in it, and how to tell that it is still so.
+//
+// A SET S lives in the database hb_S. It has four control tables (set_info,
+// machine_lease, send_key, outbox) and, for each day of the month, ten pairs of
+// day tables, envelope_<digit>_<day> and share_<digit>_<day>. The SQL is in
+// sql/, one file a table, in the subset that MySQL 8 and MariaDB 10.11 share;
+// what goes into its braces are names made from checked integers (FH4).
+//
+// # Guaranteed
+//
+//   - Everything may be repeated. ApplySet and MakeDayTables make what is
+//     missing, bring passwords and grants up to date, and change no row.
+//   - The tables themselves refuse money that does not add up: I1, I2 and I5
+//     are unique keys and CHECKs, held whoever writes.
+//   - The accounts hold the least they need. Serving can neither delete, nor
+//     change a table, nor write to a server that is read_only: that makes
+//     read_only a fence.
+//   - A database is marked with its environment and its SET number on first
+//     use. ApplySet refuses one that is marked otherwise and changes nothing.
+//   - DDL waits one second for others' locks and gives up (FC19).
+//   - VerifySet finds each table, column, key, CHECK, trigger and grant that
+//     differs from what this binary would make.
+//
+// # Not guaranteed
+//
+//   - Nothing is migrated. A table that exists stays as it is, even if it is
+//     not what this binary would make; VerifySet says so.
+//   - ApplySet takes no grant away. VerifySet finds the ones that are too many.
+//   - VerifySet compares neither the order of columns nor passwords, and reads
+//     no order's row.
+//   - An account that may only read can still lock: SELECT … FOR UPDATE takes no
+//     other grant on MariaDB.
+//   - Making a day's tables does not empty them. A cyclic day is free for reuse
+//     when reconcile has moved its rows away.
+package schema

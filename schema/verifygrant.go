@@ -1,0 +1,50 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+)
+
+var (
+	// grantLine is one line of SHOW GRANTS: privileges, object, grant option.
+	grantLine = regexp.MustCompile("^GRANT (.+) ON (\\S+) TO `[^`]*`@`[^`]*`.*?( WITH GRANT OPTION)?$")
+	// setObject is grantObject of any SET.
+	setObject = regexp.MustCompile("^`hb\\\\_[0-9]{3}`\\.\\*$")
+)
+
+// grants compares what the accounts may do with what they should. What an
+// account may do in other SETs is for the verification of those.
+func (v *verification) grants(ctx context.Context) error {
+	for _, a := range v.accounts.list() {
+		object := "account " + a.name()
+		lines, err := v.column(ctx, "SHOW GRANTS FOR "+a.name())
+		if isNumber(err, errNoSuchGrant) {
+			v.add(object, "an account", absent)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("grants of %s: %w", a.name(), err)
+		}
+		want := map[string]string{"*.*": privilegeList(cmp.Or(a.server, "USAGE")), grantObject(v.set): privilegeList(a.set)}
+		v.compare(object+" on ", want, v.granted(lines))
+	}
+	return nil
+}
+
+// granted returns privileges by what they are for.
+func (v *verification) granted(lines []string) map[string]string {
+	privileges := map[string]string{}
+	for _, line := range lines {
+		m := grantLine.FindStringSubmatch(line)
+		switch {
+		case m == nil: // a role, a proxy: never ours
+			privileges[line] = line
+		case setObject.MatchString(m[2]) && m[2] != grantObject(v.set):
+		default:
+			privileges[m[2]] = privilegeList(m[1]) + m[3]
+		}
+	}
+	return privileges
+}

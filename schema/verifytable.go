@@ -1,0 +1,62 @@
+package schema
+
+import (
+	"context"
+	"regexp"
+	"strings"
+)
+
+// table compares one table with a temporary one of the same name, which hides
+// it in this session: so the server itself writes down both in the same way,
+// and the names of CHECKs need no change.
+func (v *verification) table(ctx context.Context, t table) error {
+	got, err := v.describe(ctx, t)
+	if isNumber(err, errNoSuchTable) {
+		v.add(t.path(v.set), "a table", absent)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	create, err := t.create(v.set)
+	if err != nil {
+		return err
+	}
+	create = strings.Replace(create, "CREATE TABLE IF NOT EXISTS", "CREATE TEMPORARY TABLE", 1)
+	if _, err := v.conn.ExecContext(ctx, create); err != nil {
+		return err
+	}
+	want, err := v.describe(ctx, t)
+	if err != nil {
+		return err
+	}
+	if _, err := v.conn.ExecContext(ctx, "DROP TEMPORARY TABLE "+t.path(v.set)); err != nil {
+		return err
+	}
+	v.compare(t.path(v.set)+" ", want, got)
+	return nil
+}
+
+var (
+	// autoIncrement is how far a table has counted, which is no difference.
+	autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+	// lineName is what a line of SHOW CREATE TABLE is about: "`amount_fen`",
+	// "UNIQUE KEY `one_intent`", "PRIMARY KEY", ")" for the table's own options.
+	lineName = regexp.MustCompile("^(PRIMARY KEY|[A-Z ]*`[^`]*`|\\))")
+)
+
+// describe returns the lines of SHOW CREATE TABLE by what they are about.
+func (v *verification) describe(ctx context.Context, t table) (map[string]string, error) {
+	var name, text string
+	err := v.conn.QueryRowContext(ctx, "SHOW CREATE TABLE "+t.path(v.set)).Scan(&name, &text)
+	if err != nil {
+		return nil, err
+	}
+	lines := map[string]string{}
+	_, text, _ = strings.Cut(autoIncrement.ReplaceAllString(text, ""), "\n") // CREATE … TABLE … (
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(strings.TrimSpace(line), ",")
+		lines[lineName.FindString(line)] = line
+	}
+	return lines, nil
+}
