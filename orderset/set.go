@@ -50,7 +50,6 @@ func openPool(addr, database string, a Account, conns int) (*sql.DB, error) {
 	c.Params = map[string]string{
 		"time_zone":                "'+00:00'",
 		"sql_mode":                 "'" + sessionSQLMode + "'",
-		"transaction_isolation":    "'READ-COMMITTED'",
 		"innodb_lock_wait_timeout": fmt.Sprint(lockWaitMax),
 	}
 	connector, err := mysql.NewConnector(c)

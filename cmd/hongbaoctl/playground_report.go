@@ -87,7 +87,7 @@ func (p *playground) report() (*report, error) {
 	}
 	for i, db := range p.sets {
 		r.Sets = append(r.Sets, reportSet{Set: fmt.Sprintf("%03d", i), Nodes: []reportNode{
-			{Addr: db.Addr(), PID: db.PID(), Role: "primary", AuditDSN: db.DSN(audit.User, audit.Password, schema.DatabaseName(i))},
+			{Addr: db.Addr(), PID: db.PID(), Role: "primary", AuditDSN: fmt.Sprintf("%s:%s@tcp(%s)/%s", audit.User, audit.Password, db.Addr(), schema.DatabaseName(i))},
 		}})
 	}
 	return r, nil
