@@ -176,7 +176,7 @@ func TestNobodyHearsTheAnswerOfAnother(t *testing.T) {
 
 func TestFA13AMillionKeysLeaveNothingBehind(t *testing.T) {
 	const keys, callers = 1_000_000, 64
-	l, err := queue.NewLane(queue.LaneConfig{}, func(_ context.Context, batch []queue.Item[int, int]) ([]answer, error) {
+	l, err := queue.NewLane(queue.LaneConfig{WaitMax: time.Minute}, func(_ context.Context, batch []queue.Item[int, int]) ([]answer, error) {
 		return make([]answer, len(batch)), nil
 	})
 	if err != nil {

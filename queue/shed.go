@@ -62,11 +62,12 @@ func (c *ShedConfig) setDefaults() {
 }
 
 func (c *ShedConfig) validate() error {
+	most := max(1, c.InFlightMax)
 	return errors.Join(
 		within("ShedConfig.InFlightMax", c.InFlightMax, 1, 1<<20),
-		within("ShedConfig.HotInFlightMax", c.HotInFlightMax, 1, c.InFlightMax),
-		within("ShedConfig.LimitMin", c.LimitMin, 1, c.InFlightMax),
-		within("ShedConfig.LimitInitial", c.LimitInitial, c.LimitMin, c.InFlightMax),
+		within("ShedConfig.HotInFlightMax", c.HotInFlightMax, 1, most),
+		within("ShedConfig.LimitMin", c.LimitMin, 1, most),
+		within("ShedConfig.LimitInitial", c.LimitInitial, c.LimitMin, most),
 		within("ShedConfig.CPUHigh", c.CPUHigh, 0.01, 1),
 		within("ShedConfig.CPULow", c.CPULow, 0, c.CPUHigh),
 		within("ShedConfig.AgeMax", c.AgeMax, time.Millisecond, time.Minute),
@@ -224,7 +225,6 @@ func (s *Shedder) Observe(latency time.Duration, err error) {
 	switch {
 	case was == is:
 	case is == well:
-		s.limiter.Reset() // what it learned from an ill database is no guide
 		s.cfg.Logger.Info("database recovered")
 	default:
 		s.cfg.Logger.Warn("database ill, refusing", "reason", is.reason(), "error", err)

@@ -97,6 +97,8 @@ type API struct {
 	operator http.Handler
 	buffers  sync.Pool   // of *[]byte: answers and bodies
 	draining atomic.Bool // set once, by Serve: say goodbye with every answer
+
+	forgedLogged atomic.Int64 // Unix second of the last forged notification in the log
 }
 
 // New builds both handlers and registers the metrics.

@@ -211,6 +211,12 @@ func TestHeadersThatMayComeOnceComeOnce(t *testing.T) {
 			t.Errorf("%s twice: %d %s", want, res.StatusCode, body)
 		}
 	}
+	query := request(t, "POST", "/v1/envelopes?sender_id=bob", lucky)
+	query.Header.Set("Content-Type", "application/json")
+	query.Header.Set("Idempotency-Key", "k-1")
+	if res, body := do(t, a, query); res.StatusCode != 400 || !strings.Contains(body, "query_not_allowed") {
+		t.Errorf("send with a query: %d %s", res.StatusCode, body)
+	}
 	if res, body := do(t, a, noKey); res.StatusCode != 400 || !strings.Contains(body, `"field":"Idempotency-Key","rule":"is required"`) {
 		t.Errorf("no key: %d %s", res.StatusCode, body)
 	}
@@ -268,6 +274,11 @@ func TestABodyThatDoesNotArriveIsNotAFault(t *testing.T) {
 				t.Errorf("%s on %s: %d %s, want %d", name, path, res.StatusCode, body, tt.status)
 			}
 		}
+	}
+	hidden := call(t, "open")
+	hidden.Body, hidden.ContentLength = io.NopCloser(strings.NewReader("{}")), -1
+	if res, body := do(t, a, hidden); res.StatusCode != 400 || !strings.Contains(body, "body_not_allowed") {
+		t.Errorf("open with a chunked body: %d %s", res.StatusCode, body)
 	}
 	empty := call(t, "open")
 	empty.Body, empty.ContentLength = io.NopCloser(strings.NewReader("")), -1

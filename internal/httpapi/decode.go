@@ -37,19 +37,19 @@ func decodeOrder(body []byte) (envelope.Order, error) {
 	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
 		return o, badJSON(err, "want an object")
 	}
-	for dec.PeekKind() != '}' {
+	for {
 		name, err := dec.ReadToken()
 		if err != nil {
 			return o, badJSON(err, "")
+		}
+		if name.Kind() == '}' {
+			break
 		}
 		m, err := decodeMember(dec, name.String(), &o)
 		if err != nil {
 			return o, err
 		}
 		given |= m
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return o, badJSON(err, "")
 	}
 	if _, err := dec.ReadToken(); err != io.EOF {
 		return o, badJSON(nil, "something follows the object")

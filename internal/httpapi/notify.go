@@ -36,7 +36,7 @@ func (a *API) takePayment(c *gin.Context) error {
 	case a.cfg.NotPayment(err):
 		return nil
 	case a.cfg.Forged(err):
-		return errForged
+		return fmt.Errorf("%w: %w", errForged, err)
 	default:
 		return fmt.Errorf("%w: %w", errMalformed, err)
 	}

@@ -19,8 +19,8 @@ func TestFF9OnlyAPaymentThatWasTakenIsAnsweredWithSuccess(t *testing.T) {
 	}{
 		"paid, or a repeat":      {"paid", nil, 204, ""},
 		"authentic, no payment":  {"refund", envelope.ErrNotFound, 204, ""},
-		"forged":                 {"anything", nil, 401, ""},
-		"empty":                  {"", nil, 401, ""},
+		"forged":                 {"anything", nil, 401, "serial 5C3B"},
+		"empty":                  {"", nil, 401, "serial 5C3B"},
 		"authentic, not legible": {"garbled", nil, 400, errStubGarbled.Error()},
 		"before our commit":      {"paid", envelope.ErrNotFound, 404, "no such envelope"},
 		"another amount":         {"paid", fmt.Errorf("101 fen, want 100: %w", envelope.ErrPaymentMismatch), 409, "101 fen"},
@@ -53,5 +53,19 @@ func TestAPaymentReachesTheTellerAsItWasRead(t *testing.T) {
 	want := envelope.Payment{OrderNo: someID(), TransactionID: "t-1", Amount: 100, PaidAt: noon()}
 	if teller.payment != want {
 		t.Errorf("payment %+v, want %+v", teller.payment, want)
+	}
+}
+
+func TestFF10AFloodOfForgeriesDoesNotFloodTheLog(t *testing.T) {
+	a, logged := newAPI(t, &stubTeller{})
+	now := noon()
+	a.cfg.Now = func() time.Time { return now }
+	for range 100 {
+		do(t, a, request(t, "POST", "/v1/payment/notifications", "x", "Authorization", ""))
+	}
+	now = now.Add(time.Second)
+	do(t, a, request(t, "POST", "/v1/payment/notifications", "x", "Authorization", ""))
+	if lines := strings.Count(logged.String(), "\n"); lines != 2 {
+		t.Errorf("%d lines in two seconds, want 2: %s", lines, logged)
 	}
 }

@@ -14,16 +14,15 @@ import (
 
 // Why a credential is refused. The strings are all that a caller learns.
 var (
-	errNoToken         = &refusal{code: codeUnauthenticated, challenge: `Bearer realm="hongbao"`}
-	errNotBearer       = badToken("Authorization must be given once, as Bearer and one token")
-	errTokenMalformed  = badToken("the token is not a JWT")
-	errTokenKey        = badToken("no registered key of this kid and algorithm")
-	errTokenSignature  = badToken("the signature is not of the named key")
-	errTokenNoExpiry   = badToken("exp is required")
-	errTokenExpired    = badToken("the token has expired")
-	errTokenNotYet     = badToken("the token is not valid yet")
-	errTokenSubject    = badToken("sub must be 1 to 64 visible ASCII characters")
-	errTokenUnreadable = badToken("a claim has the wrong type")
+	errNoToken        = &refusal{code: codeUnauthenticated, challenge: `Bearer realm="hongbao"`}
+	errNotBearer      = badToken("Authorization must be given once, as Bearer and one token")
+	errTokenMalformed = badToken("the token is not a JWT")
+	errTokenKey       = badToken("no registered key of this kid and algorithm")
+	errTokenSignature = badToken("the signature is not of the named key")
+	errTokenNoExpiry  = badToken("exp is required")
+	errTokenExpired   = badToken("the token has expired")
+	errTokenNotYet    = badToken("the token is not valid yet")
+	errTokenSubject   = badToken("sub must be 1 to 64 visible ASCII characters")
 )
 
 func badToken(why string) *refusal {
@@ -98,8 +97,6 @@ func tokenRefusal(err error) error {
 	switch {
 	case errors.Is(err, errTokenKey), errors.Is(err, jwt.ErrTokenUnverifiable):
 		return errTokenKey
-	case errors.Is(err, jwt.ErrTokenMalformed):
-		return errTokenMalformed
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
 		return errTokenSignature
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
@@ -109,7 +106,7 @@ func tokenRefusal(err error) error {
 	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		return errTokenNotYet
 	}
-	return errTokenUnreadable
+	return errTokenMalformed
 }
 
 // MintToken signs a token for user under key. scope is the claim's words, empty

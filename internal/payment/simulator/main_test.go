@@ -123,6 +123,7 @@ type merchant struct {
 	dir      string
 	clock    clock
 	client   *payment.Client
+	hearing  atomic.Pointer[payment.Client] // the same one, for callbacks under way when it changes
 	notified chan envelope.Payment
 	refuse   atomic.Int32 // how many notifications to turn away first
 	web      *http.Client // a payer's
@@ -145,7 +146,7 @@ func (m *merchant) callback(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the provider was killed in the middle of it
 	}
-	p, err := m.client.ParseNotification(r.Header, body)
+	p, err := m.hearing.Load().ParseNotification(r.Header, body)
 	switch {
 	case err != nil:
 		m.t.Errorf("notification: %v", err)
@@ -181,6 +182,7 @@ func (m *merchant) use(base string) {
 	}
 	m.t.Cleanup(client.Close)
 	m.client, m.base = client, base
+	m.hearing.Store(client)
 }
 
 // start runs a simulator on cfg and a port of its own, and points the merchant
