@@ -25,8 +25,8 @@ func (s *Set) Find(ctx context.Context, id envelope.ID) (envelope.Snapshot, erro
 	return snap, s.answer("find "+string(id), err)
 }
 
-// Peek reads an envelope and the share of one user.
-func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
+// peekRow reads an envelope and the share of one user.
+func (s *Set) peekRow(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
 	snap, err := s.find(ctx, id, func(t DayTable) ([]newShare, error) {
 		return queryShares(ctx, s.db, t.selectShareOf(), id, user)
 	})

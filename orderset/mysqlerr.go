@@ -2,8 +2,12 @@ package orderset
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -75,27 +79,47 @@ const (
 	retryAfterLock = 200 * time.Millisecond
 )
 
+// unreachable reports whether the server was not heard: refused, reset, timed
+// out, or silent.
+func unreachable(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // answer turns what a transaction ended with into one of the classes of
 // envelope/errors.go. Only faults that people must look at stay faults.
 func (s *Set) answer(what string, err error) error {
-	switch {
-	case err == nil, errors.Is(err, envelope.ErrNotFound), errors.Is(err, envelope.ErrPaymentMismatch), errors.Is(err, envelope.ErrKeyReused):
+	if err == nil || classified(err) {
 		return err
+	}
+	switch n := mysqlNumber(err); {
 	case errors.Is(err, errCommitUnknown):
 		return fmt.Errorf("SET %v: %s: %w: %w", s.number, what, envelope.ErrUnknownOutcome, err)
 	case errors.Is(err, context.Canceled):
 		return busy("canceled", retryAfterLock, s, what, err)
 	case again(err):
 		return busy("envelope_contended", retryAfterLock, s, what, err)
-	}
-	switch n := mysqlNumber(err); n {
-	case 0, errTooManyConns, errUserTooManyConns, errReadOnly, errReadOnlyTx, errReadOnlyMode:
+	case n == errTooManyConns, n == errUserTooManyConns, n == errReadOnly, n == errReadOnlyTx, n == errReadOnlyMode, n == 0 && unreachable(err):
 		s.health.failed()
 		return busy("set_unavailable", retryAfterDown, s, what, err)
-	case errNoSuchTable:
+	case n == errNoSuchTable:
 		return busy("day_not_ready", retryAfterDown, s, what, err)
 	}
 	return fmt.Errorf("SET %v: %s: %w", s.number, what, err)
+}
+
+// classified reports whether err is one of the domain's answers already.
+func classified(err error) bool {
+	if _, busy := errors.AsType[*envelope.BusyError](err); busy {
+		return true
+	}
+	for _, answer := range []error{envelope.ErrNotFound, envelope.ErrPaymentMismatch, envelope.ErrKeyReused, envelope.ErrUnknownOutcome} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
 }
 
 // busy keeps the cause for the log while the caller sees a BusyError.

@@ -10,15 +10,23 @@ import (
 	"hongbao/envelope"
 )
 
-// Open lets a batch of openers take their shares in one transaction: lock the
-// headers, see who holds a share already, let the domain decide, write what it
-// decided, commit. The answers stand in the order of the requests.
+// Open lets a batch of openers take their shares in one transaction. With a
+// memory it writes what memory lets it decide, guarded by ver; when that loses,
+// or without a memory, it locks the headers, sees who holds a share already,
+// lets the domain decide and writes that. The answers stand in the order of the
+// requests.
 //
 // An error means that none of the requests has an answer: nothing took effect,
 // or, wrapping [envelope.ErrUnknownOutcome], nobody knows.
 func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening, error) {
 	b := newBatch(reqs)
-	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
+	err := errConflict
+	if s.memory != nil {
+		err = s.openWarm(ctx, b)
+	}
+	if errors.Is(err, errNotCommitted) && isDuplicate(err) || again(err) && !errors.Is(err, errCommitUnknown) {
+		err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
+	}
 	if errors.Is(err, errCommitUnknown) {
 		err = s.resolve(ctx, b, err)
 	}
@@ -55,6 +63,9 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 			had := func(u envelope.UserID) (envelope.Share, bool) {
 				share, ok := held[OpenRequest{ID: g.id, User: u}]
 				return share, ok
+			}
+			if s.memory != nil {
+				s.memory.forget(g.id) // it was wrong, or is about to be
 			}
 			after, openings := envelope.Decide(e, seed, g.users, had, now)
 			b.answer(g, openings)

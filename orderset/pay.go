@@ -28,6 +28,9 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 	if err != nil && !errors.Is(err, errCommitUnknown) {
 		return envelope.Envelope{}, s.answer("pay "+string(p.OrderNo), err)
 	}
+	if s.memory != nil {
+		s.memory.forget(p.OrderNo)
+	}
 	e, _, readErr := s.header(ctx, s.db, p.OrderNo)
 	switch {
 	case readErr != nil:

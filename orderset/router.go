@@ -16,11 +16,15 @@ import (
 // candidatesMax is how many SETs a send may try, and a repeat looks in.
 const candidatesMax = 3
 
+// memoryMax bounds what one SET may be told to remember.
+const memoryMax = 1 << 20
+
 // Config of a router.
 type Config struct {
 	Topology Topology
 	App      Account
 	DrawKey  envelope.DrawKey
+	Memory   int    // envelopes each SET remembers; 0: every open locks and reads
 	Owner    string // names this process in machine_lease, 1 to 128 bytes
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -46,17 +50,18 @@ func NewRouter(cfg Config) (*Router, error) {
 		return nil, errors.New("router: the topology is empty; make it with NewTopology")
 	case cfg.Owner == "" || len(cfg.Owner) > leaseOwnerMax:
 		return nil, fmt.Errorf("router: want an owner of 1 to %d bytes, have %d", leaseOwnerMax, len(cfg.Owner))
+	case cfg.Memory < 0 || cfg.Memory > memoryMax:
+		return nil, fmt.Errorf("router: want 0 <= memory <= %d envelopes, have %d", memoryMax, cfg.Memory)
 	case cfg.Now == nil || cfg.Log == nil || len(cfg.DrawKey) == 0:
 		return nil, errors.New("router: now, log and draw key are required")
 	}
 	r := &Router{topology: cfg.Topology, sets: map[envelope.SetNumber]*Set{}, owner: cfg.Owner, now: cfg.Now, log: cfg.Log}
 	r.mint.now = cfg.Now
 	for _, spec := range cfg.Topology.specs {
-		s, err := OpenSet(spec, cfg.App)
+		s, err := openSet(spec, &cfg)
 		if err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
-		s.drawKey = cfg.DrawKey
 		r.sets[spec.Number] = s
 	}
 	return r, nil

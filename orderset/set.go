@@ -3,11 +3,13 @@ package orderset
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"golang.org/x/sync/singleflight"
 
 	"hongbao/envelope"
 	"hongbao/schema"
@@ -33,9 +35,12 @@ const (
 // pool, health and timeouts are its own.
 type Set struct {
 	number  envelope.SetNumber
-	minting bool
 	db      *sql.DB
 	drawKey envelope.DrawKey
+	now     func() time.Time
+	memory  *memory // nil: every open locks and reads
+	memo    *memo
+	loading singleflight.Group // of loads into memory
 	health  health
 }
 
@@ -63,22 +68,29 @@ func openPool(addr, database string, a Account, conns int) (*sql.DB, error) {
 	return db, nil
 }
 
-// OpenSet connects to the SET under the service's account. It does not fail
+// openSet connects to the SET under the service's account. It does not fail
 // when the database is down: a SET that is down when the process starts is like
 // one that fails later. CheckSettings says whether it may be trusted.
-func OpenSet(spec SetSpec, app Account) (*Set, error) {
-	db, err := openPool(spec.Primary, schema.DatabaseName(int(spec.Number)), app, poolMax)
+func openSet(spec SetSpec, cfg *Config) (*Set, error) {
+	db, err := openPool(spec.Primary, schema.DatabaseName(int(spec.Number)), cfg.App, poolMax)
 	if err != nil {
 		return nil, fmt.Errorf("SET %v: %w", spec.Number, err)
 	}
-	return &Set{number: spec.Number, minting: spec.Minting, db: db}, nil
+	s := &Set{number: spec.Number, db: db, drawKey: cfg.DrawKey, now: cfg.Now}
+	if cfg.Memory > 0 {
+		s.memory = newMemory(cfg.Memory)
+	}
+	if s.memo, err = newMemo(spec.Memcached, cfg.DrawKey, cfg.Log); err != nil {
+		return nil, errors.Join(fmt.Errorf("SET %v: memcached: %w", spec.Number, err), db.Close())
+	}
+	return s, nil
 }
 
 // Number of the SET.
 func (s *Set) Number() envelope.SetNumber { return s.number }
 
 // Close closes its connections.
-func (s *Set) Close() error { return s.db.Close() }
+func (s *Set) Close() error { return errors.Join(s.db.Close(), s.memo.close()) }
 
 // wanted are the server settings without which our promises are not true, each
 // with the reason an operator reads.

@@ -26,6 +26,7 @@ type SetSpec struct {
 	// or -1 for none. Blocks keep bodies unique over all SETs without a
 	// central authority: any one granting SET is enough to start a mint.
 	MachineBlock int
+	Memcached    []string // host:port of the memcached beside it; none works, slower
 }
 
 // Topology is every SET, each number owned once.

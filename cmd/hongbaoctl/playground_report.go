@@ -77,7 +77,7 @@ func (p *playground) report() (*report, error) {
 		API:              "http://" + p.settings.Listen.Public,
 		Operator:         "http://" + p.settings.Listen.Operator,
 		PaymentSimulator: p.settings.Payment.BaseURL,
-		Memcached:        p.settings.Memcached,
+		Memcached:        []string{loopback(p.cmd.MemcachedPort)},
 		TokenKeyFile:     token.File, TokenKeyID: token.KeyID, TokenAlgorithm: token.Algorithm,
 		Config: configName,
 		Processes: []processInfo{
@@ -128,7 +128,6 @@ func (p *playground) newSettings(payment simulator.Keys) *settings.Settings {
 	s := &settings.Settings{
 		Environment: settings.Playground,
 		Listen:      settings.Listen{Public: loopback(p.cmd.APIPort), Operator: loopback(p.cmd.OperatorPort)},
-		Memcached:   []string{loopback(p.cmd.MemcachedPort)},
 		Accounts: settings.Accounts{Host: "127.0.0.1", Admin: account("admin"), App: account("app"),
 			Migrator: account("migrator"), Audit: account("audit"), Arbiter: account("arbiter")},
 		Keys: settings.Keys{DrawFile: key("draw.key"), TicketFile: key("ticket.key"), TicketNumber: 1,
@@ -138,7 +137,7 @@ func (p *playground) newSettings(payment simulator.Keys) *settings.Settings {
 	for i := range p.cmd.Sets {
 		block := i
 		s.Sets = append(s.Sets, settings.Set{Set: fmt.Sprintf("%03d", i), Primary: loopback(p.cmd.databasePort(i)),
-			Minting: true, MachineBlock: &block})
+			Minting: true, MachineBlock: &block, Memcached: []string{loopback(p.cmd.MemcachedPort)}})
 	}
 	return s
 }

@@ -89,7 +89,7 @@ func (w *World) NewRouter(t testing.TB) *orderset.Router {
 	t.Helper()
 	w.serial++
 	r, err := orderset.NewRouter(orderset.Config{
-		Topology: w.Topology, App: w.App, DrawKey: w.DrawKey, Owner: fmt.Sprintf("%s/%d", t.Name(), w.serial),
+		Topology: w.Topology, App: w.App, DrawKey: w.DrawKey, Memory: 1024, Owner: fmt.Sprintf("%s/%d", t.Name(), w.serial),
 		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -45,7 +45,6 @@ type Settings struct {
 	Keys        Keys     `yaml:"keys"`
 	Payment     Payment  `yaml:"payment"`
 	Limits      Limits   `yaml:"limits,omitempty"`
-	Memcached   []string `yaml:"memcached" env:"HONGBAO_MEMCACHED"`
 	dir         string   // of the file
 }
 
@@ -57,10 +56,11 @@ type Listen struct {
 
 // Set is one SET.
 type Set struct {
-	Set          string `yaml:"set"`     // three digits, quoted
-	Primary      string `yaml:"primary"` // host:port
-	Minting      bool   `yaml:"minting"`
-	MachineBlock *int   `yaml:"machine_block,omitempty"` // 0–63; absent: grants no machine numbers
+	Set          string   `yaml:"set"`     // three digits, quoted
+	Primary      string   `yaml:"primary"` // host:port
+	Minting      bool     `yaml:"minting"`
+	MachineBlock *int     `yaml:"machine_block,omitempty"` // 0–63; absent: grants no machine numbers
+	Memcached    []string `yaml:"memcached,omitempty"`     // beside this SET's order servers, host:port
 }
 
 // Account is a database account.
@@ -201,7 +201,7 @@ func (s *Settings) Topology() (orderset.Topology, error) {
 		if err != nil {
 			return orderset.Topology{}, fmt.Errorf("sets[%d].set: %w", i, err)
 		}
-		spec := orderset.SetSpec{Number: n, Primary: set.Primary, Minting: set.Minting, MachineBlock: -1}
+		spec := orderset.SetSpec{Number: n, Primary: set.Primary, Minting: set.Minting, MachineBlock: -1, Memcached: set.Memcached}
 		if set.MachineBlock != nil {
 			spec.MachineBlock = *set.MachineBlock
 		}

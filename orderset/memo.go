@@ -1,0 +1,117 @@
+package orderset
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+
+	"hongbao/envelope"
+)
+
+// Bounds of the cache of finished envelopes.
+const (
+	memoTimeout  = 20 * time.Millisecond
+	memoLife     = 3 * 24 * 60 * 60 // seconds: most reads come in the first three days
+	memoConns    = 16
+	memoPrefix   = "hongbao/finished/1/"
+	memoBytesMax = 512 << 10
+	memoFailures = 3               // in a row, then
+	memoPause    = 2 * time.Second // the cache is left alone
+)
+
+// memo keeps finished envelopes in memcached. They never change, so there is no
+// stale entry; each is sealed with the draw key, so a foreign or damaged value
+// is no entry. Losing any of it costs a query.
+type memo struct {
+	client   *memcache.Client // nil: none
+	key      envelope.DrawKey
+	slots    chan struct{}
+	failures atomic.Int32
+	resume   atomic.Int64 // Unix ns until which the cache is left alone
+	log      *slog.Logger
+}
+
+func newMemo(servers []string, key envelope.DrawKey, log *slog.Logger) (*memo, error) {
+	m := &memo{key: key, slots: make(chan struct{}, memoConns), log: log}
+	if len(servers) == 0 {
+		return m, nil
+	}
+	list := new(memcache.ServerList)
+	if err := list.SetServers(servers...); err != nil {
+		return nil, err
+	}
+	m.client = memcache.NewFromSelector(list)
+	m.client.Timeout, m.client.MaxIdleConns = memoTimeout, memoConns
+	return m, nil
+}
+
+func (m *memo) close() error {
+	if m.client == nil {
+		return nil
+	}
+	return m.client.Close()
+}
+
+// try runs one operation if the cache is well and a connection is free.
+func (m *memo) try(op func() error) bool {
+	if m.client == nil || time.Now().UnixNano() < m.resume.Load() {
+		return false
+	}
+	select {
+	case m.slots <- struct{}{}:
+		defer func() { <-m.slots }()
+	default:
+		return false
+	}
+	switch err := op(); err {
+	case nil:
+		m.failures.Store(0)
+		return true
+	case memcache.ErrCacheMiss:
+		m.failures.Store(0)
+	default:
+		if m.failures.Add(1) >= memoFailures {
+			m.failures.Store(0)
+			m.resume.Store(time.Now().Add(memoPause).UnixNano())
+			m.log.Warn("memcached does not answer; finished envelopes are read from the database", "for", memoPause, "error", err)
+		}
+	}
+	return false
+}
+
+func (m *memo) seal(body []byte) []byte {
+	mac := hmac.New(sha256.New, m.key)
+	mac.Write([]byte(memoPrefix))
+	mac.Write(body)
+	return mac.Sum(nil)
+}
+
+// keep stores a finished envelope, if that is quickly possible.
+func (m *memo) keep(_ context.Context, snap envelope.Snapshot) {
+	m.try(func() error {
+		body, err := json.Marshal(snap)
+		if err != nil || len(body) > memoBytesMax {
+			return err
+		}
+		return m.client.Set(&memcache.Item{Key: memoPrefix + string(snap.Envelope.ID), Value: append(m.seal(body), body...), Expiration: memoLife})
+	})
+}
+
+// recall finds a finished envelope.
+func (m *memo) recall(_ context.Context, id envelope.ID) (snap envelope.Snapshot, ok bool) {
+	var item *memcache.Item
+	if !m.try(func() (err error) { item, err = m.client.Get(memoPrefix + string(id)); return err }) || len(item.Value) < sha256.Size {
+		return snap, false
+	}
+	sealed, body := item.Value[:sha256.Size], item.Value[sha256.Size:]
+	if !hmac.Equal(sealed, m.seal(body)) || json.Unmarshal(body, &snap) != nil || snap.Envelope.ID != id {
+		return envelope.Snapshot{}, false
+	}
+	return snap, snap.Envelope.State.Finished()
+}

@@ -1,0 +1,208 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// grabAgeMax is how old an active envelope's record may be for a grab: other
+// order servers open too, and a grab promises nothing.
+const grabAgeMax = time.Second
+
+// Known answers an opener from memory when no later commit can change the
+// answer: a share held already, or an envelope that is finished.
+func (s *Set) Known(id envelope.ID, user envelope.UserID) (envelope.Opening, bool) {
+	if s.memory == nil {
+		return envelope.Opening{}, false
+	}
+	r := s.memory.get(id)
+	if r == nil {
+		return envelope.Opening{}, false
+	}
+	return r.certain(user)
+}
+
+// Peek answers a grab: from memory, else from memcached, else with one query
+// for everybody who asks at once.
+func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
+	if s.memory == nil {
+		return s.peekRow(ctx, id, user)
+	}
+	now := s.now()
+	r := s.memory.get(id)
+	if r == nil || !r.fresh(now) {
+		// The flight belongs to everybody in it: one caller's hanging up must
+		// not fail the others.
+		flight := s.loading.DoChan(string(id), func() (any, error) { return s.load(context.WithoutCancel(ctx), id) })
+		select {
+		case <-ctx.Done():
+			return envelope.Snapshot{}, s.answer("peek "+string(id), ctx.Err())
+		case res := <-flight:
+			if res.Err != nil {
+				return envelope.Snapshot{}, res.Err
+			}
+			r = res.Val.(*record)
+		}
+	}
+	return r.snapshot(user, now), nil
+}
+
+// load reads one envelope whole and remembers it.
+func (s *Set) load(ctx context.Context, id envelope.ID) (*record, error) {
+	ctx, cancel := context.WithTimeout(ctx, txMax)
+	defer cancel()
+	if snap, ok := s.memo.recall(ctx, id); ok {
+		return s.memory.put(s.drawKey.Seed(id), snap, s.now()), nil
+	}
+	snap, err := s.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.remember(ctx, snap)
+}
+
+func (s *Set) remember(ctx context.Context, snap envelope.Snapshot) (*record, error) {
+	seed, err := s.seed(&snap.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	if snap.Envelope.State.Finished() {
+		s.memo.keep(ctx, snap)
+	}
+	return s.memory.put(seed, snap, s.now()), nil
+}
+
+// openWarm opens a batch without reading first. Each header is moved on from
+// the version that memory has of it; the row lock is taken by that very update,
+// and a version that is not the row's fails the whole transaction with
+// errConflict: memory is dropped, and the caller runs the batch under locks.
+func (s *Set) openWarm(ctx context.Context, b *batch) error {
+	records, err := s.records(ctx, b)
+	if err != nil {
+		return err
+	}
+	plan := newPlan(b, records)
+	if plan.writes == 0 {
+		return nil
+	}
+	err = s.inTx(ctx, func(ctx context.Context, c *sql.Conn) error {
+		for i := range plan.tables {
+			p := &plan.tables[i]
+			if err := persist(ctx, c, p.table, p.next, p.rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		for i := range b.groups {
+			s.memory.forget(b.groups[i].id)
+		}
+		return err
+	}
+	now := s.now()
+	for i, r := range records {
+		if r != nil && plan.after[i].Ver != 0 {
+			r.apply(plan.after[i], plan.openings[i], now)
+			s.keepFinished(ctx, r)
+		}
+	}
+	return nil
+}
+
+// keepFinished puts an envelope whose last share has just been committed into
+// memcached, for the other order servers and for this one's next life.
+func (s *Set) keepFinished(ctx context.Context, r *record) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if !r.header.State.Finished() {
+		return
+	}
+	snap := envelope.Snapshot{Envelope: r.header, Shares: make([]envelope.Share, len(r.holders))}
+	for user, h := range r.holders {
+		snap.Shares[h.seq-1] = envelope.Share{Seq: int(h.seq), User: user, Amount: envelope.Fen(h.amount)}
+	}
+	s.memo.keep(ctx, snap)
+}
+
+// records finds or loads the record of every group. A group whose envelope does
+// not exist is refused and has none.
+func (s *Set) records(ctx context.Context, b *batch) ([]*record, error) {
+	records := make([]*record, len(b.groups))
+	for i := range b.groups {
+		g := &b.groups[i]
+		r := s.memory.get(g.id)
+		if r == nil || !r.opens() {
+			var err error
+			r, err = s.load(ctx, g.id)
+			if errors.Is(err, envelope.ErrNotFound) {
+				b.refuse(g, envelope.ErrNotFound)
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		records[i] = r
+	}
+	return records, nil
+}
+
+// opens reports whether the record can decide opens: one from before the
+// payment cannot.
+func (r *record) opens() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.header.State != envelope.Unpaid
+}
+
+// plan is what a warm batch is going to write.
+type plan struct {
+	writes   int
+	tables   []tablePlan
+	after    []envelope.Envelope  // by group; Ver 0 where nothing changes
+	openings [][]envelope.Opening // by group
+}
+
+type tablePlan struct {
+	table DayTable
+	next  []envelope.Envelope
+	rows  []newShare
+}
+
+func newPlan(b *batch, records []*record) *plan {
+	p := &plan{after: make([]envelope.Envelope, len(b.groups)), openings: make([][]envelope.Opening, len(b.groups))}
+	for i := range b.groups {
+		g, r := &b.groups[i], records[i]
+		if r == nil {
+			continue
+		}
+		after, openings := r.decide(g.users)
+		b.answer(g, openings)
+		if !opensAny(openings) {
+			continue
+		}
+		p.writes++
+		p.after[i], p.openings[i] = after, openings
+		if n := len(p.tables); n == 0 || p.tables[n-1].table != g.table {
+			p.tables = append(p.tables, tablePlan{table: g.table})
+		}
+		t := &p.tables[len(p.tables)-1]
+		t.next = append(t.next, after)
+		t.rows = appendNew(t.rows, g.id, openings)
+	}
+	return p
+}
+
+func opensAny(openings []envelope.Opening) bool {
+	for i := range openings {
+		if openings[i].Outcome == envelope.Opened {
+			return true
+		}
+	}
+	return false
+}
