@@ -20,14 +20,20 @@ import (
 // or, wrapping [envelope.ErrUnknownOutcome], nobody knows.
 func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening, error) {
 	b := newBatch(reqs)
+	s.counts.batches.Add(1)
+	s.counts.requests.Add(uint64(len(reqs)))
 	err := errConflict
 	if s.memory != nil {
 		err = s.openWarm(ctx, b)
 	}
-	if errors.Is(err, errNotCommitted) && isDuplicate(err) || again(err) && !errors.Is(err, errCommitUnknown) {
+	if !errors.Is(err, errCommitUnknown) && (isDuplicate(err) || again(err)) {
+		if s.memory != nil {
+			s.counts.conflicts.Add(1)
+		}
 		err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
 	}
 	if errors.Is(err, errCommitUnknown) {
+		s.counts.unknown.Add(1)
 		err = s.resolve(ctx, b, err)
 	}
 	if err != nil {

@@ -42,6 +42,7 @@ type Set struct {
 	memo    *memo
 	loading singleflight.Group // of loads into memory
 	health  health
+	counts  counts
 }
 
 func openPool(addr, database string, a Account, conns int) (*sql.DB, error) {

@@ -53,6 +53,7 @@ func TestFH1FH2FH3FH4FH5FH6FH7FH14FH15HostileRequestsNameTheirRuleAndChangeNothi
 				}
 			}
 			s.fireAll(t, call)
+			t.Logf("%d attacks", len(call.attacks))
 		})
 	}
 	for table, row := range changed(before, s.snapshot(t)) {

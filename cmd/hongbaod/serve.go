@@ -22,7 +22,6 @@ import (
 )
 
 const (
-	drainRetryAfter = time.Second
 	// lanesDrainMax is how long admitted openers may take after the listeners
 	// have closed.
 	lanesDrainMax = 10 * time.Second
@@ -31,6 +30,7 @@ const (
 type serveCmd struct {
 	Config string `help:"The settings file." default:"hongbao.yaml" env:"HONGBAO_CONFIG" type:"path"`
 	Role   string `help:"Which parts to run." default:"all" enum:"all"`
+	Mode   string `help:"How opens reach the database; fifo and plain are for measuring group against." name:"open-mode" default:"group" enum:"group,fifo,plain" env:"HONGBAO_OPEN_MODE"`
 }
 
 // Run serves until ctx ends, then stops in the order in which things are needed:
@@ -45,7 +45,7 @@ func (s serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := assemble(conf, log)
+	d, err := assemble(conf, openMode(s.Mode), log)
 	if err != nil {
 		return err
 	}
@@ -57,10 +57,10 @@ func (s serveCmd) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	d.runBackground(background, &running)
 	log.Info("serving", "public", conf.Listen.Public, "operator", conf.Listen.Operator, "environment", conf.Environment)
-	err = httpapi.Serve(ctx, httpapi.ServerConfig{API: d.api, Public: public, Operator: operator})
+	err = httpapi.Serve(ctx, httpapi.ServerConfig{API: d.api, Public: public, Operator: operator, OperatorHandler: d.operator()})
 	drain, cancel := context.WithTimeout(background, lanesDrainMax)
 	defer cancel()
-	err = errors.Join(err, d.lanes.Close(drain))
+	err = errors.Join(err, d.counters.Close(drain))
 	stop()
 	running.Wait()
 	log.Info("stopped")
@@ -82,14 +82,16 @@ func listen(l settings.Listen) (public, operator net.Listener, err error) {
 type daemon struct {
 	log       *slog.Logger
 	router    *orderset.Router
-	lanes     *lanes
+	counters  *counters
+	mode      openMode
+	metrics   *prometheus.Registry
 	api       *httpapi.API
 	migrators []*orderset.Migrator
 	calendar  *reconcile.Calendar
 }
 
-func assemble(conf *settings.Settings, log *slog.Logger) (d *daemon, err error) {
-	d = &daemon{log: log}
+func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (d *daemon, err error) {
+	d = &daemon{log: log, mode: mode, metrics: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -99,10 +101,7 @@ func assemble(conf *settings.Settings, log *slog.Logger) (d *daemon, err error) 
 	if err != nil {
 		return nil, err
 	}
-	if d.router, err = newRouter(conf, drawKey, log); err != nil {
-		return nil, err
-	}
-	if d.lanes, err = newLanes(d.router); err != nil {
+	if err = d.addOrders(conf, drawKey); err != nil {
 		return nil, err
 	}
 	if err := d.addCalendar(conf); err != nil {
@@ -117,7 +116,7 @@ func assemble(conf *settings.Settings, log *slog.Logger) (d *daemon, err error) 
 		return nil, err
 	}
 	teller, err := envelope.NewTeller(envelope.TellerConfig{
-		Orders: d.router, Opener: d.lanes, Provider: provider,
+		Orders: d.router, Opener: d.counters, Provider: provider,
 		DrawKey: drawKey, Tickets: tickets, Limits: conf.Bounds(), Now: time.Now,
 	})
 	if err != nil {
@@ -126,23 +125,33 @@ func assemble(conf *settings.Settings, log *slog.Logger) (d *daemon, err error) 
 	return d, d.addAPI(conf, teller, provider)
 }
 
-func newRouter(conf *settings.Settings, drawKey envelope.DrawKey, log *slog.Logger) (*orderset.Router, error) {
+// addOrders opens the SETs and the counters in front of them.
+func (d *daemon) addOrders(conf *settings.Settings, drawKey envelope.DrawKey) error {
 	topology, err := conf.Topology()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	app, err := conf.Account("app", conf.Accounts.App)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return orderset.NewRouter(orderset.Config{
-		Topology: topology, App: app, DrawKey: drawKey, Now: time.Now, Log: log,
-		Owner: fmt.Sprintf("%.64s/%d/%d", host, os.Getpid(), time.Now().UnixNano()),
+	owner := fmt.Sprintf("%.20s/%d/%d", host, os.Getpid(), time.Now().UnixNano())
+	memory := 0
+	if d.mode == modeGroup {
+		memory = recordsPerSet
+	}
+	d.router, err = orderset.NewRouter(orderset.Config{
+		Topology: topology, App: app, DrawKey: drawKey, Memory: memory, Owner: owner, Now: time.Now, Log: d.log,
 	})
+	if err != nil {
+		return err
+	}
+	d.counters, err = newCounters(d.router, topology.Specs(), d.mode, owner, d.metrics)
+	return err
 }
 
 func (d *daemon) addCalendar(conf *settings.Settings) error {
@@ -174,14 +183,13 @@ func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, provid
 	if err != nil {
 		return err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.api, err = httpapi.New(httpapi.Config{
 		Teller: teller, Auth: auth,
 		ParsePayment: provider.ParseNotification,
 		Forged:       func(err error) bool { return errors.Is(err, payment.ErrForged) },
 		NotPayment:   func(err error) bool { return errors.Is(err, payment.ErrNotPayment) },
-		Metrics:      registry, Log: d.log, Ready: d.router.Ready, Now: time.Now,
+		Metrics:      d.metrics, Log: d.log, Ready: d.router.Ready, Now: time.Now,
 	})
 	return err
 }

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hongbao/envelope"
+	"hongbao/orderset"
+	"hongbao/queue"
+)
+
+// openMode is how opens reach the database. Only group is for serving; the
+// others are what it is measured against.
+type openMode string
+
+const (
+	modeGroup openMode = "group" // lanes: a batch of opens in one transaction
+	modeFIFO  openMode = "fifo"  // serial per envelope, one transaction per open
+	modePlain openMode = "plain" // one transaction per open, the row lock alone
+)
+
+const (
+	// recordsPerSet is how many envelopes a SET remembers: some 100 shares each
+	// make about 80 MB.
+	recordsPerSet = 8192
+	// fifoLanes approximate one queue an envelope in mode fifo.
+	fifoLanes = 64
+
+	drainRetryAfter = time.Second
+)
+
+type lane = queue.Lane[envelope.ID, envelope.UserID, envelope.Opening]
+
+// counter is where openers of one SET queue: memory, shedder, gate, lanes. It
+// is a bulkhead: nothing in it is shared with another SET.
+type counter struct {
+	set   *orderset.Set
+	shed  *queue.Shedder
+	gate  *queue.Gate
+	lanes []*lane // empty in mode plain
+	pick  func(envelope.ID) int
+}
+
+// counters implement envelope.Opener over all SETs.
+type counters struct {
+	router *orderset.Router
+	bySet  map[envelope.SetNumber]*counter
+	stores []*queue.Memcached
+}
+
+func newCounters(router *orderset.Router, specs []orderset.SetSpec, mode openMode, owner string, reg prometheus.Registerer) (*counters, error) {
+	cs := &counters{router: router, bySet: map[envelope.SetNumber]*counter{}}
+	for i, set := range router.Sets() {
+		store, err := cs.leaseStore(specs[i].Memcached)
+		if err != nil {
+			return nil, fmt.Errorf("SET %v: %w", set.Number(), err)
+		}
+		c := &counter{set: set}
+		if err := c.build(mode, store, owner); err != nil {
+			return nil, fmt.Errorf("SET %v: %w", set.Number(), err)
+		}
+		labelled := prometheus.WrapRegistererWith(prometheus.Labels{"set": set.Number().String()}, reg)
+		if err := c.register(labelled); err != nil {
+			return nil, fmt.Errorf("SET %v: metrics: %w", set.Number(), err)
+		}
+		cs.bySet[set.Number()] = c
+	}
+	return cs, nil
+}
+
+// localLeasesMax is for a SET without memcached, which has one order server.
+const localLeasesMax = 1 << 16
+
+func (cs *counters) leaseStore(servers []string) (queue.Store, error) {
+	if len(servers) == 0 {
+		return queue.NewLocalStore(localLeasesMax)
+	}
+	store, err := queue.NewMemcached(queue.MemcachedConfig{Servers: servers})
+	if err != nil {
+		return nil, err
+	}
+	cs.stores = append(cs.stores, store)
+	return store, nil
+}
+
+func (c *counter) build(mode openMode, store queue.Store, owner string) (err error) {
+	if c.shed, err = queue.NewShedder(queue.ShedConfig{Age: c.age}); err != nil {
+		return err
+	}
+	if c.gate, err = queue.NewGate(queue.GateConfig{Store: store, Holder: owner}); err != nil {
+		return err
+	}
+	n, cfg := 0, queue.LaneConfig{}
+	switch mode {
+	case modeGroup:
+		n, c.pick = envelope.TableDigits, envelope.ID.TableDigit
+	case modeFIFO:
+		seed := maphash.MakeSeed()
+		n, c.pick = fifoLanes, func(id envelope.ID) int { return int(maphash.String(seed, string(id)) % fifoLanes) }
+		cfg.BatchMax = 1
+	}
+	for range n {
+		l, err := queue.NewLane(cfg, c.serve)
+		if err != nil {
+			return err
+		}
+		c.lanes = append(c.lanes, l)
+	}
+	return nil
+}
+
+func (c *counter) register(reg prometheus.Registerer) error {
+	err := errors.Join(c.shed.Register(reg), c.gate.Register(reg), c.set.Register(reg))
+	for i, l := range c.lanes {
+		err = errors.Join(err, l.Register(prometheus.WrapRegistererWith(prometheus.Labels{"lane": fmt.Sprint(i)}, reg)))
+	}
+	return err
+}
+
+// age is how long the oldest opener of any lane has waited.
+func (c *counter) age() (oldest time.Duration) {
+	for _, l := range c.lanes {
+		oldest = max(oldest, l.Age())
+	}
+	return oldest
+}
+
+// Open takes a share: from memory when the answer is certain, else through the
+// shedder, the gate and the lane. Errors of the queue become the domain's.
+func (cs *counters) Open(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Opening, error) {
+	if _, err := cs.router.Set(id); err != nil {
+		return envelope.Opening{}, err
+	}
+	c := cs.bySet[id.Set()]
+	if opening, certain := c.set.Known(id, user); certain {
+		return opening, nil
+	}
+	ticket, err := c.shed.Admit()
+	if err != nil {
+		return envelope.Opening{}, domainError(err)
+	}
+	opening, err := c.enter(ctx, id, user)
+	ticket.Done(ending(err))
+	if err != nil {
+		return envelope.Opening{}, domainError(err)
+	}
+	return opening, nil
+}
+
+func (c *counter) enter(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Opening, error) {
+	permit, err := c.gate.Enter(ctx, string(id))
+	if err != nil {
+		return envelope.Opening{}, err
+	}
+	defer permit.Leave()
+	if len(c.lanes) > 0 {
+		return c.lanes[c.pick(id)].Do(ctx, id, user)
+	}
+	openings, err := c.open(ctx, []orderset.OpenRequest{{ID: id, User: user}})
+	if err != nil {
+		return envelope.Opening{}, err
+	}
+	return openings[0], nil
+}
+
+// open is one transaction, watched by the shedder.
+func (c *counter) open(ctx context.Context, reqs []orderset.OpenRequest) ([]envelope.Opening, error) {
+	start := time.Now()
+	openings, err := c.set.Open(ctx, reqs)
+	c.shed.Observe(time.Since(start), err)
+	return openings, err
+}
+
+// serve hands a lane's batch to the SET. Only a fault is worth bisecting: a SET
+// that is down or a commit that is unknown is so for the whole batch.
+func (c *counter) serve(ctx context.Context, batch []queue.Item[envelope.ID, envelope.UserID]) ([]queue.Answer[envelope.Opening], error) {
+	reqs := make([]orderset.OpenRequest, len(batch))
+	for i, item := range batch {
+		reqs[i] = orderset.OpenRequest{ID: item.Key, User: item.Req}
+	}
+	openings, err := c.open(ctx, reqs)
+	if err != nil && !forWholeBatch(err) {
+		return nil, err
+	}
+	answers := make([]queue.Answer[envelope.Opening], len(batch))
+	for i := range answers {
+		if answers[i].Err = err; err == nil {
+			answers[i].Res = openings[i]
+		}
+	}
+	return answers, nil
+}
+
+func forWholeBatch(err error) bool {
+	_, busy := errors.AsType[*envelope.BusyError](err)
+	return busy || errors.Is(err, envelope.ErrUnknownOutcome)
+}
+
+// ending tells the adaptive limit whether a request's duration says something
+// about the database.
+func ending(err error) queue.Ending {
+	if err == nil {
+		return queue.Served
+	}
+	return queue.Dropped
+}
+
+// domainError turns what the queue says into what the domain says.
+func domainError(err error) error {
+	if full, ok := errors.AsType[*queue.BusyError](err); ok {
+		return &envelope.BusyError{Reason: full.Reason, RetryAfter: full.RetryAfter}
+	}
+	switch {
+	case errors.Is(err, queue.ErrClosed):
+		return &envelope.BusyError{Reason: queue.ReasonDraining, RetryAfter: drainRetryAfter}
+	case errors.Is(err, queue.ErrUnknown):
+		return fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, err)
+	}
+	return err
+}
+
+// Close answers everyone who was admitted, or ends when ctx does.
+func (cs *counters) Close(ctx context.Context) error {
+	var errs []error
+	for _, c := range cs.bySet {
+		for _, l := range c.lanes {
+			errs = append(errs, l.Close(ctx))
+		}
+	}
+	for _, store := range cs.stores {
+		errs = append(errs, store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,48 @@
+package orderset
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/schema"
+)
+
+// ceilingRows is how many rows one statement of the ceiling inserts.
+const ceilingRows = 256
+
+// InsertCeiling measures how many share rows a second this SET's server takes
+// for d, in multi-row inserts of one connection that are rolled back in the end:
+// no open can be faster. Its rows are of an envelope that cannot exist.
+func InsertCeiling(ctx context.Context, spec SetSpec, app Account, d time.Duration) (rowsPerSecond float64, err error) {
+	db, err := openPool(spec.Primary, schema.DatabaseName(int(spec.Number)), app, 1)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer abandon(ctx, conn)
+	t := DayTable{Day: envelope.DayOf(time.Now()).OfMonth()}
+	start, inserted := time.Now(), 0
+	for time.Since(start) < d {
+		if _, err := conn.ExecContext(ctx, "START TRANSACTION"); err != nil {
+			return 0, fmt.Errorf("insert ceiling: %w", err)
+		}
+		rows := make([]newShare, ceilingRows)
+		for i := range rows {
+			rows[i] = newShare{id: "00000000000000000000000", share: envelope.Share{Seq: i + 1, User: envelope.UserID(fmt.Sprint("ceiling-", i)), Amount: 1}}
+		}
+		if _, err := conn.ExecContext(ctx, t.insertShares(rows)); err != nil {
+			return 0, fmt.Errorf("insert ceiling: %w", err)
+		}
+		if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+			return 0, fmt.Errorf("insert ceiling: %w", err)
+		}
+		inserted += len(rows)
+	}
+	return float64(inserted) / time.Since(start).Seconds(), nil
+}

@@ -1,0 +1,47 @@
+package orderset
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// counts are what a SET has seen since the process started.
+type counts struct {
+	batches   atomic.Uint64 // open transactions, one batch each
+	requests  atomic.Uint64 // openers in them
+	conflicts atomic.Uint64 // batches that memory got wrong and locks put right
+	unknown   atomic.Uint64 // commits whose answer was lost
+}
+
+// Register adds the SET's metrics to reg, whose labels name the SET.
+func (s *Set) Register(reg prometheus.Registerer) error {
+	counter := func(name, help string, v *atomic.Uint64) error {
+		return reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hongbao_set_" + name, Help: help},
+			func() float64 { return float64(v.Load()) }))
+	}
+	gauge := func(name, help string, v func() float64) error {
+		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hongbao_set_" + name, Help: help}, v))
+	}
+	return errors.Join(
+		counter("open_batches_total", "Open transactions.", &s.counts.batches),
+		counter("open_requests_total", "Openers in open transactions.", &s.counts.requests),
+		counter("open_conflicts_total", "Batches that lost against another writer and were run again under locks.", &s.counts.conflicts),
+		counter("commit_unknown_total", "Commits whose answer was lost and was read again.", &s.counts.unknown),
+		gauge("pool_in_use", "Database connections in use.", func() float64 { return float64(s.db.Stats().InUse) }),
+		gauge("memory_envelopes", "Envelopes remembered.", func() float64 {
+			if s.memory == nil {
+				return 0
+			}
+			records, _ := s.memory.size()
+			return float64(records)
+		}),
+		gauge("down", "1 while the database does not answer.", func() float64 {
+			if s.health.down() {
+				return 1
+			}
+			return 0
+		}),
+	)
+}
