@@ -139,7 +139,7 @@ func (j *journal) write(batch []change) error {
 	answers, lines, err := j.decide(batch)
 	if err == nil && len(lines) > 0 {
 		if _, err = j.file.Write(lines); err == nil {
-			_ = j.file.Sync()
+			err = j.file.Sync()
 		}
 	}
 	if err != nil {

@@ -75,6 +75,9 @@ func TestEveryTruncationOfTheLedgerIsReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		j.file.Close()
+		if content, err := os.ReadFile(name); err != nil || !bytes.HasSuffix(content, []byte{'\n'}) {
+			t.Fatalf("%d bytes: a torn line is left behind, %v", n, err)
+		}
 		if again, err := openJournal(name); err != nil || again.book.orders["order-9"] == nil {
 			t.Fatalf("%d bytes, written on: %v", n, err)
 		} else {

@@ -29,7 +29,7 @@ func TestPageShowsThePayerWhatThereIs(t *testing.T) {
 	}
 	style := body[strings.Index(body, "<style>")+len("<style>") : strings.Index(body, "</style>")]
 	sum := sha256.Sum256([]byte(style))
-	if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, base64.StdEncoding.EncodeToString(sum[:])) || !strings.HasPrefix(policy, "default-src 'none'") {
+	if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") || !strings.HasPrefix(policy, "default-src 'none'") {
 		t.Errorf("policy %q does not allow the style it has", policy)
 	}
 
