@@ -34,7 +34,7 @@ var places = []place{
 	{"internal/drill", "envelope orderset queue reconcile schema loadtest internal/cluster", "a drill breaks real processes and asks the ideas for the verdict"},
 	{"internal/settest", everything, "the harness starts whatever a test needs"},
 	{"internal/tidy", "", "the rules read the tree and are no part of it"},
-	{"cmd/internal/settings", "envelope orderset queue", "one file sets what the ideas take; the rest is wired in code"},
+	{"cmd/internal/settings", "envelope orderset queue internal/httpapi internal/payment", "one file sets what the ideas and the adapters take, and turns key files into their key types; the rest is wired in code"},
 	{"cmd/hongbaod", everything, "cmd ties the adapters together"},
 	{"cmd/hongbaoctl", everything, "cmd ties the adapters together"},
 }
