@@ -13,28 +13,34 @@ import (
 	"hongbao/queue"
 )
 
-// remoteGate is a gate of one more process that uses m.
+// remoteGate is a gate of one more process that uses m, patiently.
 func remoteGate(t *testing.T, m *memcachedProcess, cfg queue.GateConfig) *queue.Gate {
 	t.Helper()
-	cfg.Store = m.store(queue.MemcachedConfig{})
+	cfg.Store = m.store(queue.MemcachedConfig{OpTimeout: time.Second})
 	return quietGate(t, cfg)
 }
 
 func TestFB1ARestartOfMemcachedStartsAgain(t *testing.T) {
 	m := startMemcached(t)
-	g := remoteGate(t, m, queue.GateConfig{HoldersMax: 1, LeaseFor: 30 * time.Second})
-	var wg sync.WaitGroup
-	for i := range 64 { // fill the pool of connections
-		wg.Go(func() { enter(t, g, fmt.Sprint("before", i)).Leave() })
+	g := remoteGate(t, m, queue.GateConfig{HoldersMax: 1, LeaseFor: 30 * time.Second, AcquireMax: time.Second})
+	together := func(prefix string) {
+		var wg sync.WaitGroup
+		for i := range 64 {
+			wg.Go(func() {
+				p, err := g.Enter(t.Context(), fmt.Sprint(prefix, i))
+				if err != nil {
+					t.Errorf("Enter %s%d: %v", prefix, i, err)
+				}
+				p.Leave()
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
+	together("before") // fills the pool of connections
 	enter(t, g, "k")
 	m.kill()
 	m.restart()
-	for i := range 64 { // every pooled connection is broken, and no caller notices
-		wg.Go(func() { enter(t, g, fmt.Sprint("after", i)).Leave() })
-	}
-	wg.Wait()
+	together("after") // every pooled connection is broken, and no caller notices
 	if st := g.Stats(); st.Unreachable != 0 || st.Fallback != 0 {
 		t.Errorf("stats %+v, want a restart to cost no fallback", st)
 	}
@@ -47,7 +53,7 @@ func TestFB1ARestartOfMemcachedStartsAgain(t *testing.T) {
 
 func TestFB1AWipeLosesNothingButTheCount(t *testing.T) {
 	m := startMemcached(t)
-	cfg := queue.GateConfig{HoldersMax: 1, LeaseFor: 500 * time.Millisecond}
+	cfg := queue.GateConfig{HoldersMax: 1, LeaseFor: time.Second, AcquireMax: 200 * time.Millisecond}
 	g := remoteGate(t, m, cfg)
 	enter(t, g, "k")
 	m.flushAll()
@@ -55,7 +61,7 @@ func TestFB1AWipeLosesNothingButTheCount(t *testing.T) {
 		enter(t, g, "k").Leave()
 		return g.Stats().Acquired >= 2
 	})
-	refused(t, remoteGate(t, m, cfg), "k", queue.ReasonOverCap)
+	refused(t, remoteGate(t, m, queue.GateConfig{HoldersMax: 1}), "k", queue.ReasonOverCap)
 }
 
 func TestFB2DeadHoldersCountForTheirLeaseAndNoLonger(t *testing.T) {
@@ -133,8 +139,8 @@ func fallen(t *testing.T, g *queue.Gate) {
 	}
 }
 
-// wantLocalCap takes permits of key until they are refused.
-func wantLocalCap(t *testing.T, g *queue.Gate, key string, want int) {
+// wantPermits takes permits of key until they are refused.
+func wantPermits(t *testing.T, g *queue.Gate, key string, want int) {
 	t.Helper()
 	for n := 0; ; n++ {
 		if _, err := g.Enter(t.Context(), key); err != nil {
@@ -152,7 +158,10 @@ func wantLocalCap(t *testing.T, g *queue.Gate, key string, want int) {
 
 func TestFB4AFrozenMemcachedLeavesALowerLocalCap(t *testing.T) {
 	m := startMemcached(t)
-	g := remoteGate(t, m, queue.GateConfig{PermitsMax: 20, FallbackMax: 7, ProbeEvery: 50 * time.Millisecond})
+	g := quietGate(t, queue.GateConfig{
+		Store:      m.store(queue.MemcachedConfig{}),
+		PermitsMax: 20, FallbackMax: 7, ProbeEvery: 50 * time.Millisecond,
+	})
 	enter(t, g, "warm").Leave()
 	m.signal(syscall.SIGSTOP)
 	start := time.Now()
@@ -162,7 +171,7 @@ func TestFB4AFrozenMemcachedLeavesALowerLocalCap(t *testing.T) {
 	}
 	fallen(t, g)
 	failed := g.Stats().Unreachable
-	wantLocalCap(t, g, "hot", 7)
+	wantPermits(t, g, "hot", 7)
 	enter(t, g, "warm").Leave() // a lease got before is good
 	if n := g.Stats().Unreachable - failed; n != 0 {
 		t.Errorf("%d callers waited for a store known to be gone", n)
@@ -172,7 +181,11 @@ func TestFB4AFrozenMemcachedLeavesALowerLocalCap(t *testing.T) {
 		enter(t, g, "warm").Leave() // traffic of any kind carries the probes
 		return !g.Stats().Fallen
 	})
-	wantLocalCap(t, g, "hot", 20-7) // the permits out count under the lease, too
+	eventually(t, 5*time.Second, func() bool {
+		_, err := g.Enter(t.Context(), "hot")
+		return err == nil
+	})
+	wantPermits(t, g, "hot", 20-7-1) // the permits out count under the lease, too
 }
 
 func TestFB4ADeadMemcachedIsFoundAgain(t *testing.T) {
@@ -180,14 +193,18 @@ func TestFB4ADeadMemcachedIsFoundAgain(t *testing.T) {
 	g := remoteGate(t, m, queue.GateConfig{PermitsMax: 10, FallbackMax: 3, ProbeEvery: 20 * time.Millisecond})
 	m.kill()
 	fallen(t, g)
-	wantLocalCap(t, g, "k", 3)
+	wantPermits(t, g, "k", 3)
 	m.restart()
 	eventually(t, 5*time.Second, func() bool {
 		p, _ := g.Enter(t.Context(), "other")
 		p.Leave()
 		return !g.Stats().Fallen
 	})
-	wantLocalCap(t, g, "k", 10-3)
+	eventually(t, 5*time.Second, func() bool {
+		_, err := g.Enter(t.Context(), "k")
+		return err == nil
+	})
+	wantPermits(t, g, "k", 10-3-1)
 	if st := g.Stats(); st.Granted == 0 {
 		t.Errorf("stats %+v, want permits under leases again", st)
 	}
@@ -216,7 +233,7 @@ func TestFB6LeasesOfAnOldReignDoNotCountInTheNext(t *testing.T) {
 	m := startMemcached(t)
 	reign := func(n int) *queue.Gate {
 		return quietGate(t, queue.GateConfig{
-			Store:      m.store(queue.MemcachedConfig{Prefix: fmt.Sprintf("hb:000:%d:", n)}),
+			Store:      m.store(queue.MemcachedConfig{Prefix: fmt.Sprintf("hb:000:%d:", n), OpTimeout: time.Second}),
 			HoldersMax: 1,
 		})
 	}

@@ -187,7 +187,7 @@ func (l *Lane[K, Req, Res]) leave(ctx context.Context, c *cell[K, Req, Res]) err
 		l.recycle(c)
 		return l.expired.next()
 	}
-	if c.state.CompareAndSwap(pending, left) {
+	if c.state.Store(left); true {
 		return fmt.Errorf("queue: caller left while being served: %w: %w", ErrUnknown, context.Cause(ctx))
 	}
 	<-c.done

@@ -23,7 +23,9 @@ type memcachedProcess struct {
 	t    testing.TB
 	addr string
 	port int
-	cmd  *exec.Cmd
+
+	cmd    *exec.Cmd     // nil while none runs
+	exited chan struct{} // closed when it has gone
 }
 
 func startMemcached(t testing.TB) *memcachedProcess {
@@ -64,7 +66,7 @@ func (m *memcachedProcess) start() error {
 		}
 		if c, err := net.DialTimeout("tcp", m.addr, time.Second); err == nil {
 			c.Close()
-			m.cmd = cmd
+			m.cmd, m.exited = cmd, exited
 			return nil
 		}
 	}
@@ -79,10 +81,11 @@ func (m *memcachedProcess) signal(s syscall.Signal) {
 	}
 }
 
-// kill ends the process, frozen or not.
+// kill ends the process, frozen or not, and returns when its port is free.
 func (m *memcachedProcess) kill() {
 	if m.cmd != nil {
 		m.cmd.Process.Kill()
+		<-m.exited
 		m.cmd = nil
 	}
 }

@@ -23,7 +23,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, s queue.Store)) {
 		test(t, s)
 	})
 	t.Run("memcached", func(t *testing.T) {
-		test(t, startMemcached(t).store(queue.MemcachedConfig{OpTimeout: 100 * time.Millisecond}))
+		test(t, startMemcached(t).store(queue.MemcachedConfig{OpTimeout: time.Second}))
 	})
 }
 
@@ -141,7 +141,7 @@ func TestStoresRefuseNonsense(t *testing.T) {
 	}
 	for want, cfg := range map[string]queue.MemcachedConfig{
 		"queue: number of MemcachedConfig.Servers 0 < 1":                            {},
-		"queue: MemcachedConfig.OpTimeout 1s > 100ms":                               {Servers: []string{"127.0.0.1:1"}, OpTimeout: time.Second},
+		"queue: MemcachedConfig.OpTimeout 2s > 1s":                                  {Servers: []string{"127.0.0.1:1"}, OpTimeout: 2 * time.Second},
 		"queue: MemcachedConfig.OpsMax -1 < 1":                                      {Servers: []string{"127.0.0.1:1"}, OpsMax: -1},
 		`queue: MemcachedConfig.Prefix "a b" has spaces, '#' or bytes not in ASCII`: {Servers: []string{"127.0.0.1:1"}, Prefix: "a b"},
 	} {

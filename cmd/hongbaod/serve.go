@@ -122,7 +122,7 @@ func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (d *daem
 	if err != nil {
 		return nil, err
 	}
-	return d, d.addAPI(conf, teller, provider)
+	return d, d.addAPI(conf, teller, tickets, provider)
 }
 
 // addOrders opens the SETs and the counters in front of them.
@@ -174,7 +174,7 @@ func (d *daemon) addCalendar(conf *settings.Settings) error {
 	return err
 }
 
-func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, provider *payment.Client) error {
+func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, tickets *envelope.Tickets, provider *payment.Client) error {
 	keys, err := conf.TokenKeys()
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, provid
 	}
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.api, err = httpapi.New(httpapi.Config{
-		Teller: teller, Auth: auth,
+		Teller: teller, Auth: auth, Echo: echo(conf, tickets),
 		ParsePayment: provider.ParseNotification,
 		Forged:       func(err error) bool { return errors.Is(err, payment.ErrForged) },
 		NotPayment:   func(err error) bool { return errors.Is(err, payment.ErrNotPayment) },

@@ -51,6 +51,10 @@ type Config struct {
 	Forged       func(error) bool
 	NotPayment   func(error) bool
 
+	// Echo, if there is one, answers POST …/echo as open is answered. For
+	// measuring only: it is not in the OpenAPI document.
+	Echo func(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
+
 	Metrics Metrics
 	Log     *slog.Logger
 	Ready   func(context.Context) error // nil when requests can be served; else why not
@@ -147,6 +151,9 @@ func (a *API) route() (*gin.Engine, error) {
 	e.GET("/v1/envelopes/:id", a.answer(a.show))
 	e.POST("/v1/envelopes/:id/grab", a.answer(a.grab))
 	e.POST("/v1/envelopes/:id/open", a.answer(a.open))
+	if a.cfg.Echo != nil {
+		e.POST("/v1/envelopes/:id/echo", a.answer(a.echo))
+	}
 	return e, nil
 }
 

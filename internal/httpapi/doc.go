@@ -21,7 +21,8 @@
 // Not guaranteed here:
 //
 //   - What net/http refuses before it has a request (bad framing, more than
-//     [HeaderBytesMax] of headers) is its own 4xx in plain text.
+//     [HeaderBytesMax] of headers, a transfer coding or version it does not
+//     speak) is its own status in plain text: 400, 431, 501 or 505.
 //   - No TLS, no revocation of tokens and no quota per user: those belong to the
 //     edge. A key is withdrawn by a restart without it.
 //   - A client that lets an idle connection be closed under its next request gets

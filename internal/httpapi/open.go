@@ -62,14 +62,23 @@ func onlyValue(h http.Header, name string) (string, error) {
 }
 
 // open takes a share for the caller. Losing is a 200 with an outcome.
-func (a *API) open(c *gin.Context) error {
+func (a *API) open(c *gin.Context) error { return a.opening(c, a.cfg.Teller.Open) }
+
+// echo answers what open would, without queue and database behind it: the
+// ceiling that opens are measured against.
+func (a *API) echo(c *gin.Context) error { return a.opening(c, a.cfg.Echo) }
+
+// take is the signature of [Teller]'s Open.
+type take func(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
+
+func (a *API) opening(c *gin.Context, do take) error {
 	q, err := a.ask(c, ScopeOpen)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.cfg.AnswerMax)
 	defer cancel()
-	o, err := a.cfg.Teller.Open(ctx, q.id, q.user, q.ticket)
+	o, err := do(ctx, q.id, q.user, q.ticket)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,9 @@ import (
 	"hongbao/envelope"
 )
 
-// send makes an unpaid envelope. A repeat of the key is answered like the first.
+// send makes an unpaid envelope. A repeat of the key is a 201 like the first: the
+// caller who never saw that one must not have to tell the two apart. Whatever
+// headers alone can refuse is refused before the body is read.
 func (a *API) send(c *gin.Context) error {
 	user, err := a.caller(c, ScopeSend)
 	if err != nil {
@@ -23,7 +25,7 @@ func (a *API) send(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if key == "" {
+	if key == "" { // longer and stranger ones are the limits' to refuse
 		return &envelope.InvalidError{Field: "Idempotency-Key", Why: "is required"}
 	}
 	order, err := a.order(c.Request)

@@ -30,6 +30,8 @@ func (a *API) show(c *gin.Context) error {
 	return nil
 }
 
+// appendDetails leaves out what has not come yet: a member is there when it says
+// something.
 func appendDetails(b []byte, d *envelope.Details) []byte {
 	e := &d.Envelope
 	b = appendHead(b, e)
