@@ -2,12 +2,17 @@ package queue
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
 // swapsMax bounds the tries of one acquisition against other processes. Inside
 // a process a key has one acquisition at a time, so conflicts are rare.
 const swapsMax = 4
+
+// renewalsMax bounds the renewals in flight, give or take a processor: they are
+// in no hurry, and callers of cold keys want the store too.
+const renewalsMax = 16
 
 // probeKey is asked for to see whether a store answers. Nothing is stored there.
 const probeKey = "probe"
@@ -27,6 +32,16 @@ type flight struct {
 	outcome outcome // before done is closed
 }
 
+// renew starts the renewal of k's lease unless enough others are under way: the
+// next caller will try again. The caller holds sh.mu.
+func (g *Gate) renew(sh *shard, k *warmKey, now time.Duration) {
+	if g.renewals.Load() >= renewalsMax || !g.storeUp(now) {
+		return
+	}
+	g.renewals.Add(1)
+	g.launch(sh, k, true)
+}
+
 // launch starts an acquisition of k. The caller holds sh.mu.
 func (g *Gate) launch(sh *shard, k *warmKey, renewal bool) *flight {
 	f := &flight{done: make(chan struct{})}
@@ -42,11 +57,15 @@ func (g *Gate) fly(sh *shard, k *warmKey, f *flight, renewal bool) {
 	out, err := g.acquire(ctx, k.name, renewal)
 	g.note(err)
 	g.outcomes[out].Add(1)
+	if renewal {
+		g.renewals.Add(-1)
+	}
 	sh.mu.Lock()
 	k.flight = nil
 	switch now := g.now(); {
 	case out == granted:
-		k.until, k.renewAt = start+g.cfg.LeaseFor, start+g.cfg.LeaseFor/2
+		k.until = start + g.cfg.LeaseFor
+		k.renewAt = start + g.cfg.LeaseFor/4 + rand.N(g.cfg.LeaseFor/4) // keys warmed together part
 	case now < k.until: // what is left of the old lease is still good
 		k.renewAt = now + g.cfg.RefuseFor
 	case out == capped:

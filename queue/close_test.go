@@ -51,13 +51,17 @@ func TestFA15CloseServesEverythingAdmittedAndRefusesTheRest(t *testing.T) {
 
 func TestFA15CloseOutOfTimeLeavesNobodyUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hung := make(chan struct{})
-		l := newLane(t, queue.LaneConfig{BatchMax: 2, WaitMax: time.Minute}, func(context.Context, []item) ([]answer, error) {
+		hung, calls := make(chan struct{}), 0
+		l := newLane(t, queue.LaneConfig{BatchMax: 2, WaitMax: time.Minute}, func(_ context.Context, batch []item) ([]answer, error) {
+			calls++
 			<-hung // deaf to its context
-			return nil, errPoison
+			return make([]answer, len(batch)), poisoned(1)(batch)
 		})
-		serving := ask(t.Context(), l, "a", 0)
-		waiting := []*reply{ask(t.Context(), l, "a", 1), ask(t.Context(), l, "b", 2)}
+		ask(t.Context(), l, "a", 0)
+		serving := []*reply{ask(t.Context(), l, "a", 1), ask(t.Context(), l, "b", 2)}
+		hung <- struct{}{}
+		synctest.Wait()
+		waiting := []*reply{ask(t.Context(), l, "a", 3), ask(t.Context(), l, "b", 4)}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		start := time.Now()
@@ -68,12 +72,17 @@ func TestFA15CloseOutOfTimeLeavesNobodyUnanswered(t *testing.T) {
 			t.Errorf("Close took %v, want 3s", took)
 		}
 		synctest.Wait()
-		wantUnknown(t, serving)
+		for _, r := range serving {
+			wantUnknown(t, r)
+		}
 		for _, r := range waiting {
 			wantBusy(t, r.err, queue.ReasonDraining)
 		}
 		close(hung)
 		closeLane(t, l) // the worker has ended
+		if calls != 2 {
+			t.Errorf("%d calls of Serve, want no more for requests answered by Close", calls)
+		}
 	})
 }
 
@@ -135,6 +144,36 @@ func TestFA15CloseUnderLoadAnswersEveryRequest(t *testing.T) {
 				t.Errorf("round %d caller %d: %d took effect, %d answered", round, c, n, good[c])
 			}
 		}
+	}
+}
+
+// TestFA11ARequestWhoseCallerHasGoneIsNotServed has a context end at the very
+// moment the worker comes for the next batch.
+func TestFA11ARequestWhoseCallerHasGoneIsNotServed(t *testing.T) {
+	for range 1_000 {
+		ctx, cancel := context.WithCancel(context.Background())
+		taken := make(chan struct{})
+		l := newLane(t, queue.LaneConfig{}, func(_ context.Context, batch []item) ([]answer, error) {
+			if batch[0].Req == 1 {
+				t.Error("served after its caller's context had ended")
+			} else {
+				<-taken
+				cancel()
+			}
+			return make([]answer, len(batch)), nil
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() { l.Do(context.Background(), "a", 0) })
+		for l.Stats().Calls == 0 {
+			runtime.Gosched()
+		}
+		wg.Go(func() { l.Do(ctx, "a", 1) })
+		for l.Stats().Queued == 0 {
+			runtime.Gosched()
+		}
+		close(taken)
+		wg.Wait()
+		endLane(t, l)
 	}
 }
 

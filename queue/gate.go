@@ -74,11 +74,11 @@ const gateShards = 64
 // lease of the key, kept in the Store; its own callers take permits under it,
 // at most PermitsMax at once.
 //
-// A lease is renewed in the background once half its life is over: it is still
-// good then, so no caller need wait for the round trips, and a renewal that
-// fails has the other half to be tried again. A lease is not given back. It
-// ends by itself soon after the last caller, and a key that was hot a moment
-// ago is likely to be hot again.
+// A lease is renewed in the background by the first caller after a quarter to a
+// half of its life: it is still good then, so nobody waits for the round trips,
+// and a renewal that fails has the rest to be tried again. A lease is not given
+// back. It ends by itself soon after the last caller, and a key that was hot a
+// moment ago is likely to be hot again.
 //
 // A gate has nothing to close: acquisitions end within AcquireMax and the
 // sweep of idle keys stops with the last key.
@@ -87,6 +87,7 @@ type Gate struct {
 	epoch            time.Time
 	seed             maphash.Seed
 	breaker          breaker
+	renewals         atomic.Int32 // in flight
 	overCap, expired *refusals
 	full             *refusals
 	slots            sync.Pool // of *slot
@@ -148,8 +149,8 @@ func (g *Gate) Enter(ctx context.Context, key string) (Permit, error) {
 	sh.claims++
 	if leased {
 		sh.granted++
-		if now >= k.renewAt && k.flight == nil && g.storeUp(now) {
-			g.launch(sh, k, true)
+		if now >= k.renewAt && k.flight == nil {
+			g.renew(sh, k, now)
 		}
 		sh.mu.Unlock()
 		return g.permit(sh, k), nil

@@ -52,11 +52,15 @@ func refused(t *testing.T, g *queue.Gate, key, reason string) {
 type countingStore struct {
 	queue.Store
 	trips atomic.Int64
+	down  atomic.Bool
 	hold  chan struct{} // nil: do not wait
 }
 
 func (s *countingStore) trip(ctx context.Context) error {
 	s.trips.Add(1)
+	if s.down.Load() {
+		return errDown
+	}
 	if s.hold == nil {
 		return nil
 	}
@@ -132,15 +136,15 @@ func TestAWarmKeyCostsNoRoundTripAndIsRenewedBehindItsCallers(t *testing.T) {
 		if n := s.trips.Load(); n != 1 {
 			t.Errorf("%d round trips for a new key, want 1", n)
 		}
-		for range 199 { // just under half the lease
+		for range 99 { // just under a quarter of the lease
 			time.Sleep(10 * time.Millisecond)
 			enter(t, g, "k").Leave()
 		}
 		if n := s.trips.Load(); n != 1 {
-			t.Errorf("%d round trips in the first half of the lease, want 1", n)
+			t.Errorf("%d round trips in the first quarter of the lease, want 1", n)
 		}
 		s.hold = make(chan struct{})
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(1_010 * time.Millisecond) // half of it is over
 		start := time.Now()
 		for range 5 {
 			enter(t, g, "k").Leave()
@@ -153,12 +157,43 @@ func TestAWarmKeyCostsNoRoundTripAndIsRenewedBehindItsCallers(t *testing.T) {
 		if n := s.trips.Load(); n != 3 { // one look, one swap
 			t.Errorf("%d round trips after renewal, want 3", n)
 		}
-		for range 39 { // the new lease, past the end of the old one
-			time.Sleep(50 * time.Millisecond)
-			enter(t, g, "k").Leave()
+		s.down.Store(true)
+		time.Sleep(3 * time.Second) // past the end of the first lease
+		enter(t, g, "k").Leave()
+		if st := g.Stats(); st.Granted != 106 || st.Fallback != 0 {
+			t.Errorf("stats %+v, want all permits under leases", st)
 		}
-		if n := s.trips.Load(); n != 3 {
-			t.Errorf("%d round trips, want the renewed lease to hold", n)
+	})
+}
+
+func TestRenewalsDoNotComeAllAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &countingStore{Store: newLocalStore(t)}
+		g := quietGate(t, queue.GateConfig{Store: s, LeaseFor: 4 * time.Second})
+		enterAll := func() (trips int64) {
+			before := s.trips.Load()
+			for i := range 500 {
+				enter(t, g, fmt.Sprint(i)).Leave()
+			}
+			synctest.Wait()
+			return s.trips.Load() - before
+		}
+		if n := enterAll(); n != 500 {
+			t.Errorf("%d round trips for 500 new keys", n)
+		}
+		time.Sleep(1_500 * time.Millisecond)
+		s.hold = make(chan struct{})
+		if n := enterAll(); n != 16 {
+			t.Errorf("%d renewals in flight, want 16", n)
+		}
+		close(s.hold)
+		synctest.Wait()
+		s.hold = nil
+		for range 4 {
+			enterAll()
+		}
+		if n := g.Stats().Acquired; n < 500+16 || n > 500+400 {
+			t.Errorf("%d leases after a half of the time for renewal, want some and not all of 500 renewed", n)
 		}
 	})
 }
@@ -195,6 +230,9 @@ func TestColdCallersOfOneKeyShareOneAcquisition(t *testing.T) {
 		if s.trips.Load() != 1 || in.Load() != 999 {
 			t.Errorf("%d round trips for %d callers, want 1 for 999", s.trips.Load(), in.Load())
 		}
+		if n := g.Stats().Permits; n != 0 {
+			t.Errorf("%d permits out, want none", n)
+		}
 	})
 }
 
@@ -213,6 +251,59 @@ func TestAKeyOverItsCapIsRefusedUnaskedForAWhile(t *testing.T) {
 		}
 		time.Sleep(time.Second) // the lease nobody renews ends
 		enter(t, second, "k")
+	})
+}
+
+func TestARenewalThatComesTooLateLeavesTheRestOfTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &countingStore{Store: newLocalStore(t)}
+		g := quietGate(t, queue.GateConfig{Store: s, HoldersMax: 1, LeaseFor: time.Second, RefuseFor: 100 * time.Millisecond})
+		enter(t, g, "k")
+		_, token, _, _ := s.Store.Get(t.Context(), "k") // the store forgot, and another came in
+		mustSwap(t, s.Store, "k", fmt.Sprintf("hbl1 other:%d", time.Now().Add(20*time.Second).UnixMilli()), token, true)
+		time.Sleep(500 * time.Millisecond)
+		before := s.trips.Load()
+		for range 100 {
+			enter(t, g, "k").Leave()
+			synctest.Wait()
+		}
+		if n := s.trips.Load() - before; n != 1 {
+			t.Errorf("%d round trips, want one look in RefuseFor", n)
+		}
+		time.Sleep(500 * time.Millisecond)
+		refused(t, g, "k", queue.ReasonOverCap)
+	})
+}
+
+func TestFB4ALostStoreIsProbedNowAndThenBehindItsCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &countingStore{Store: newLocalStore(t)}
+		s.down.Store(true)
+		g := quietGate(t, queue.GateConfig{Store: s, FailuresMax: 5, ProbeEvery: 100 * time.Millisecond})
+		crowd := func() (trips int64) {
+			before := s.trips.Load()
+			for i := range 100 {
+				enter(t, g, fmt.Sprint(i)).Leave()
+			}
+			synctest.Wait()
+			return s.trips.Load() - before
+		}
+		if n := crowd(); n != 5 {
+			t.Errorf("%d round trips until the store was given up, want 5", n)
+		}
+		if st := g.Stats(); st.Fallback != 100 || st.Warm != 0 {
+			t.Errorf("stats %+v, want permits under the local cap, and no key without one remembered", st)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if n := crowd(); n != 1 {
+			t.Errorf("%d round trips when a probe was due, want 1", n)
+		}
+		s.down.Store(false)
+		time.Sleep(100 * time.Millisecond)
+		crowd()
+		if crowd(); g.Stats().Fallen || g.Stats().Granted < 100 {
+			t.Errorf("stats %+v, want leases again", g.Stats())
+		}
 	})
 }
 

@@ -187,21 +187,22 @@ func (l *Lane[K, Req, Res]) leave(ctx context.Context, c *cell[K, Req, Res]) err
 		l.recycle(c)
 		return l.expired.next()
 	}
-	if c.state.Store(left); true {
+	if c.state.CompareAndSwap(pending, left) {
 		return fmt.Errorf("queue: caller left while being served: %w: %w", ErrUnknown, context.Cause(ctx))
 	}
 	<-c.done
 	return nil
 }
 
-// finish answers c, once. If the caller has left, the cell is the lane's again.
+// finish answers c, once. If the caller has left, the cell is the lane's again;
+// if Close has answered before, the lane is closed and keeps no cells.
 func (l *Lane[K, Req, Res]) finish(c *cell[K, Req, Res], a Answer[Res]) {
 	if c.state.CompareAndSwap(pending, answered) {
 		c.answer = a
 		c.done <- struct{}{}
-	} else if c.state.Load() == left {
-		l.recycle(c)
+		return
 	}
+	l.recycle(c)
 }
 
 // recycle returns a cell nobody refers to. A closed lane pools nothing: Close

@@ -170,10 +170,7 @@ func (s *Shedder) Admit() (Ticket, error) {
 		}
 		t.permit = permit
 	}
-	if s.inFlight.Add(1) > int64(s.cfg.InFlightMax) { // others came in between
-		t.Done(Dropped)
-		return s.refuse(isOverloaded)
-	}
+	s.inFlight.Add(1) // at most InFlightMax: the limiter gives no more permits
 	return t, nil
 }
 

@@ -197,6 +197,18 @@ func TestAMostlyFailingDatabaseIsDown(t *testing.T) {
 	wantRefused(t, s, queue.ReasonDatabaseDown)
 }
 
+func TestFastFailuresDoNotHideASlowDatabase(t *testing.T) {
+	s := quietShedder(t, new(dials), queue.ShedConfig{LatencyMax: 500 * time.Millisecond})
+	for range 20 {
+		s.Observe(600*time.Millisecond, nil)
+		s.Observe(600*time.Millisecond, nil)
+		if s.Stats().Refusing == "" {
+			s.Observe(time.Millisecond, errDown)
+		}
+	}
+	wantRefused(t, s, queue.ReasonDatabaseSlow)
+}
+
 func TestASlowDatabaseRefusesUntilItIsClearlyFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := quietShedder(t, new(dials), queue.ShedConfig{LatencyMax: 500 * time.Millisecond})
