@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -10,25 +11,42 @@ import (
 )
 
 // DrawKey is the secret that no reader of the database has: whoever holds it
-// can compute every draw.
-type DrawKey []byte
+// can compute every draw. The secret is behind a function, the one kind of value
+// that fmt, log/slog and encoding/json print as an address or not at all,
+// wherever the key is kept.
+type DrawKey struct{ secret func() []byte }
 
 const drawKeyBytesMin = 32
 
-// NewDrawKey refuses keys shorter than 32 bytes.
+// NewDrawKey refuses keys shorter than 32 bytes. It keeps a copy.
 func NewDrawKey(secret []byte) (DrawKey, error) {
 	if len(secret) < drawKeyBytesMin {
-		return nil, fmt.Errorf("draw key: want at least %d bytes, have %d", drawKeyBytesMin, len(secret))
+		return DrawKey{}, fmt.Errorf("draw key: want at least %d bytes, have %d", drawKeyBytesMin, len(secret))
 	}
-	return DrawKey(secret), nil
+	secret = bytes.Clone(secret)
+	return DrawKey{secret: func() []byte { return secret }}, nil
 }
 
 // String keeps the key out of logs.
 func (DrawKey) String() string { return "draw key (redacted)" }
 
+// IsZero reports whether this is no key.
+func (k DrawKey) IsZero() bool { return k.secret == nil }
+
+// Seal authenticates data kept outside the databases, in a cache say. purpose
+// keeps the seals of different data apart, and all of them apart from seeds.
+func (k DrawKey) Seal(purpose string, data []byte) [sha256.Size]byte {
+	mac := hmac.New(sha256.New, k.secret())
+	mac.Write([]byte("hongbao/seal/" + purpose + "\x00"))
+	mac.Write(data)
+	var sum [sha256.Size]byte
+	mac.Sum(sum[:0])
+	return sum
+}
+
 // Seed of the envelope's draw: HMAC-SHA256(draw key, order ID as 23 ASCII bytes).
 func (k DrawKey) Seed(id ID) Seed {
-	mac := hmac.New(sha256.New, k)
+	mac := hmac.New(sha256.New, k.secret())
 	mac.Write([]byte(id))
 	var s Seed
 	mac.Sum(s[:0])
@@ -48,11 +66,11 @@ func (s Seed) Hex() string { return hex.EncodeToString(s[:]) }
 // ParseSeed reads 64 hex digits.
 func ParseSeed(s string) (Seed, error) {
 	var seed Seed
-	if b, err := hex.DecodeString(s); err != nil || len(b) != len(seed) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(seed) {
 		return seed, invalid("draw_seed", "must be %d hex digits", 2*len(seed))
-	} else {
-		copy(seed[:], b)
 	}
+	copy(seed[:], b)
 	return seed, nil
 }
 

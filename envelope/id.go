@@ -60,8 +60,13 @@ func (b Body) TableDigit() int {
 	return int(x % TableDigits)
 }
 
-// In addresses the envelope of this body in a SET.
+// In addresses the envelope of this body in a SET. A number above
+// [SetNumberMax] is a programming error and panics: cut to three digits it would
+// be another SET.
 func (b Body) In(set SetNumber) ID {
+	if set > SetNumberMax {
+		panic(fmt.Sprintf("SET %d: want at most %d", set, SetNumberMax))
+	}
 	buf := make([]byte, 0, idDigits)
 	buf = appendPadded(buf, int64(b), bodyDigits)
 	buf = appendPadded(buf, int64(set), setDigits)

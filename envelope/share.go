@@ -44,14 +44,20 @@ func Verify(e *Envelope, seed Seed, shares []Share) error {
 	rest := e.Total
 	for i, s := range shares {
 		left := e.Count - i
-		if rest < Fen(left) {
-			return fmt.Errorf("share %d: %d fen left for %d shares", i+1, rest, left)
+		if rest < Fen(left) || rest > Fen(left)*e.ShareMax {
+			return fmt.Errorf("share %d: %d fen left for %d shares of 1 to %d fen", i+1, rest, left, e.ShareMax)
 		}
 		want := d.share(i+1, rest, left)
 		if s.Seq != i+1 || s.Amount != want {
 			return fmt.Errorf("share %d: recomputed %d fen, recorded %d fen at position %d", i+1, want, s.Amount, s.Seq)
 		}
 		rest -= s.Amount
+	}
+	if opened := e.Total - rest; len(shares) != e.OpenedCount || opened != e.Opened {
+		return fmt.Errorf("the header counts %d fen in %d shares, there are %d fen in %d", e.Opened, e.OpenedCount, opened, len(shares))
+	}
+	if e.State.Finished() && e.Remaining() != 0 {
+		return fmt.Errorf("%s with %d fen remaining", e.State, e.Remaining())
 	}
 	return nil
 }

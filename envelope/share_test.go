@@ -169,27 +169,35 @@ func TestVerifyHoldsTheSharesAgainstTheHeader(t *testing.T) {
 // TestVerifyAnswersAHeaderNobodySentWithAnError: a row that was tampered with
 // is a finding of the audit, not the end of it.
 func TestVerifyAnswersAHeaderNobodySentWithAnError(t *testing.T) {
-	for name, spoil := range map[string]func(*Envelope){
-		"a total past every cap": func(e *Envelope) { e.Total = Fen(e.Count)*e.ShareMax + 1 },
-		"all the money there is": func(e *Envelope) { e.Total = math.MaxInt64 },
-		"a cap of one fen":       func(e *Envelope) { e.ShareMax = 1 },
-		"no cap":                 func(e *Envelope) { e.ShareMax = 0 },
-		"a negative cap":         func(e *Envelope) { e.ShareMax = -1 },
-		"no money":               func(e *Envelope) { e.Total = 0 },
-		"a debt":                 func(e *Envelope) { e.Total = -1 },
-		"no shares":              func(e *Envelope) { e.Count = 0 },
-		"shares owed back":       func(e *Envelope) { e.Count = -1 },
-		"a share too few":        func(e *Envelope) { e.Count-- },
+	_, _, right := finished(luckyOrder(20_000, 10), DefaultLimits())
+	shareOne := right[0].Amount
+	for _, row := range []struct {
+		name  string
+		spoil func(*Envelope)
+		share int // named first, 0 for none
+	}{
+		{"a total past every cap", func(e *Envelope) { e.Total = Fen(e.Count)*e.ShareMax + 1 }, 1},
+		{"all the money there is", func(e *Envelope) { e.Total = math.MaxInt64 }, 1},
+		{"a cap of one fen", func(e *Envelope) { e.ShareMax = 1 }, 1},
+		{"no cap", func(e *Envelope) { e.ShareMax = 0 }, 1},
+		{"a negative cap", func(e *Envelope) { e.ShareMax = -1 }, 1},
+		{"no money", func(e *Envelope) { e.Total = 0 }, 1},
+		{"a debt", func(e *Envelope) { e.Total = -1 }, 1},
+		{"no shares", func(e *Envelope) { e.Count = 0 }, 0},
+		{"shares owed back", func(e *Envelope) { e.Count = -1 }, 0},
+		{"a share too few", func(e *Envelope) { e.Count-- }, 0},
+		{"another kind", func(e *Envelope) { e.Kind = Exclusive }, 1},
+		{"another kind, its first share right", func(e *Envelope) { e.Kind, e.Total = Exclusive, shareOne }, 2},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
 			e, seed, shares := finished(luckyOrder(20_000, 10), DefaultLimits())
-			spoil(&e)
+			row.spoil(&e)
 			defer func() {
 				if v := recover(); v != nil {
 					t.Errorf("Verify panics: %v", v)
 				}
 			}()
-			wantFound(t, name, Verify(&e, seed, shares), 0)
+			wantFound(t, row.name, Verify(&e, seed, shares), row.share)
 		})
 	}
 }

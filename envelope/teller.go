@@ -75,8 +75,8 @@ func NewTeller(cfg TellerConfig) (*Teller, error) {
 	if cfg.Orders == nil || cfg.Opener == nil || cfg.Provider == nil || cfg.Tickets == nil || cfg.Now == nil {
 		return nil, errors.New("teller: orders, opener, provider, tickets and now are all required")
 	}
-	if len(cfg.DrawKey) < drawKeyBytesMin {
-		return nil, fmt.Errorf("teller: want a draw key of at least %d bytes", drawKeyBytesMin)
+	if cfg.DrawKey.IsZero() {
+		return nil, errors.New("teller: want a draw key that NewDrawKey made")
 	}
 	if err := cfg.Limits.Validate(); err != nil {
 		return nil, fmt.Errorf("teller: %w", err)
@@ -201,7 +201,10 @@ func (t *Teller) Open(ctx context.Context, id ID, user UserID, ticket string) (O
 
 // Details is what show answers.
 type Details struct {
-	Envelope Envelope // with State Expired as soon as its life is over
+	// Envelope says Expired as soon as its life is over; the seed and the best
+	// luck follow once the row says so, because until then an open may be on its
+	// way to its commit.
+	Envelope Envelope
 	Shares   []Share
 	BestLuck int    // position of the largest share, 0 while unknown
 	Seed     *Seed  // once finished

@@ -1,11 +1,15 @@
 package envelope
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"hash"
+	"io"
+	"sync"
 )
 
 // A ticket lets members of the group see, grab and open one envelope. It
@@ -32,14 +36,35 @@ type TicketKey struct {
 // String keeps the secret out of logs.
 func (k TicketKey) String() string { return fmt.Sprintf("ticket key %d (redacted)", k.Number) }
 
+// Format keeps it out whatever the verb.
+func (k TicketKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
+
+// MarshalText keeps it out of JSON.
+func (k TicketKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // Tickets mints and checks tickets. It is safe for concurrent use.
-type Tickets struct{ keys []TicketKey }
+type Tickets struct{ keys []mintingKey }
+
+// mintingKey is a [TicketKey] that cannot be printed. It keeps keyed HMAC states
+// for reuse: a ticket is checked on every call.
+type mintingKey struct {
+	number byte
+	macs   *sync.Pool // of *keyedMAC
+}
+
+// keyedMAC is an HMAC state with room for its sum.
+type keyedMAC struct {
+	mac hash.Hash
+	sum [sha256.Size]byte
+	id  [idDigits]byte
+}
 
 // NewTickets takes the key that mints, and before it retires, the previous one.
 func NewTickets(keys ...TicketKey) (*Tickets, error) {
 	if len(keys) < 1 || len(keys) > ticketKeysMax {
 		return nil, fmt.Errorf("ticket keys: want 1 <= keys <= %d, have %d", ticketKeysMax, len(keys))
 	}
+	t := &Tickets{}
 	for i, k := range keys {
 		if len(k.Secret) < ticketKeyBytes {
 			return nil, fmt.Errorf("ticket key %d: want at least %d bytes, have %d", k.Number, ticketKeyBytes, len(k.Secret))
@@ -47,8 +72,12 @@ func NewTickets(keys ...TicketKey) (*Tickets, error) {
 		if i > 0 && k.Number == keys[0].Number {
 			return nil, fmt.Errorf("ticket key %d: given twice", k.Number)
 		}
+		secret := bytes.Clone(k.Secret)
+		t.keys = append(t.keys, mintingKey{number: k.Number, macs: &sync.Pool{New: func() any {
+			return &keyedMAC{mac: hmac.New(sha256.New, secret)}
+		}}})
 	}
-	return &Tickets{keys: keys}, nil
+	return t, nil
 }
 
 // Mint is the ticket of an envelope: the same one each time until the key
@@ -64,11 +93,12 @@ func (t *Tickets) Valid(id ID, ticket string) bool {
 		return false
 	}
 	var raw [ticketBytes]byte
-	if _, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(ticket)); err != nil {
+	// The decoder skips newlines: fewer bytes than asked for are another spelling.
+	if n, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(ticket)); err != nil || n != ticketBytes {
 		return false
 	}
 	for i := range t.keys {
-		if t.keys[i].Number == raw[1] {
+		if t.keys[i].number == raw[1] {
 			want := mintTicket(&t.keys[i], id)
 			return subtle.ConstantTimeCompare(raw[:], want[:]) == 1
 		}
@@ -76,13 +106,14 @@ func (t *Tickets) Valid(id ID, ticket string) bool {
 	return false
 }
 
-func mintTicket(k *TicketKey, id ID) [ticketBytes]byte {
-	mac := hmac.New(sha256.New, k.Secret)
-	mac.Write([]byte(ticketMACPrefix))
-	mac.Write([]byte(id))
-	var sum [sha256.Size]byte
-	mac.Sum(sum[:0])
-	raw := [ticketBytes]byte{ticketVersion, k.Number}
-	copy(raw[2:], sum[:ticketMACBytes])
+func mintTicket(k *mintingKey, id ID) [ticketBytes]byte {
+	m := k.macs.Get().(*keyedMAC)
+	defer k.macs.Put(m)
+	m.mac.Reset()
+	m.mac.Write([]byte(ticketMACPrefix))
+	m.mac.Write(m.id[:copy(m.id[:], id)])
+	m.mac.Sum(m.sum[:0])
+	raw := [ticketBytes]byte{ticketVersion, k.number}
+	copy(raw[2:], m.sum[:ticketMACBytes])
 	return raw
 }

@@ -44,7 +44,7 @@ type Auditor struct {
 	seed func(envelope.ID) envelope.Seed // nil: amounts are not recomputed
 }
 
-// NewAuditor connects with a DSN that may only SELECT. Without a draw key the
+// NewAuditor connects with a DSN that may only SELECT. With a zero draw key the
 // amounts of lucky envelopes are checked for their bounds only.
 func NewAuditor(dsn string, key envelope.DrawKey) (*Auditor, error) {
 	cfg, err := mysql.ParseDSN(dsn)
@@ -58,7 +58,7 @@ func NewAuditor(dsn string, key envelope.DrawKey) (*Auditor, error) {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	a := &Auditor{db: sql.OpenDB(connector)}
-	if key != nil {
+	if !key.IsZero() {
 		a.seed = key.Seed
 	}
 	return a, nil

@@ -16,7 +16,7 @@ const ceilingRows = 256
 // for d, in multi-row inserts of one connection that are rolled back in the end:
 // no open can be faster. Its rows are of an envelope that cannot exist.
 func InsertCeiling(ctx context.Context, spec SetSpec, app Account, d time.Duration) (rowsPerSecond float64, err error) {
-	db, err := openPool(spec.Primary, schema.DatabaseName(int(spec.Number)), app, 1)
+	db, err := openPool(poolConfig(spec.Primary, schema.DatabaseName(int(spec.Number)), app), 1)
 	if err != nil {
 		return 0, err
 	}
@@ -36,7 +36,9 @@ func InsertCeiling(ctx context.Context, spec SetSpec, app Account, d time.Durati
 		for i := range rows {
 			rows[i] = newShare{id: "00000000000000000000000", share: envelope.Share{Seq: i + 1, User: envelope.UserID(fmt.Sprint("ceiling-", i)), Amount: 1}}
 		}
-		if _, err := conn.ExecContext(ctx, t.insertShares(rows)); err != nil {
+		var insert text
+		t.insertShares(&insert, rows)
+		if _, err := conn.ExecContext(ctx, insert.String()); err != nil {
 			return 0, fmt.Errorf("insert ceiling: %w", err)
 		}
 		if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {

@@ -25,9 +25,10 @@ func (t DayTable) envelopes() string { return schema.EnvelopeTable(t.Digit, t.Da
 func (t DayTable) shares() string    { return schema.ShareTable(t.Digit, t.Day) }
 
 const (
-	// daysHot is how many days back an ID may reach: the tables are cyclic over
-	// days 1 to 31 and a short month must not bring an old day back early.
-	daysHot = 27
+	// daysHot is how many days back an ID may reach. The tables are cyclic over
+	// days 1 to 31: with today and daysAhead these are 28 days, as many as the
+	// shortest month has, so no two of them share a table (FD3).
+	daysHot = 26
 	// daysAhead lets IDs minted just past midnight by a fast clock be served.
 	daysAhead = 1
 )

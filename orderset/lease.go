@@ -21,15 +21,17 @@ const (
 	leaseOwnerMax = 128
 )
 
-// lease is a machine number owned until a time. until is the high-water mark of
-// the row: its owner never mints a later millisecond, and nobody takes the row
-// over before that millisecond has passed on its own clock.
+// lease is a machine number owned for a span of milliseconds. until is the
+// high-water mark of the row: its owner never mints a later millisecond, and
+// nobody takes the row over before that one has passed on its own clock. since
+// is where the owner before had it: should the clock step back after all, no
+// millisecond up to there is minted again.
 type lease struct {
-	set     envelope.SetNumber
-	machine int
-	owner   string
-	term    int64
-	until   time.Time
+	set          envelope.SetNumber
+	machine      int
+	owner        string
+	term         int64
+	since, until time.Time
 }
 
 var errLeaseLost = errors.New("the machine number has another owner now")
@@ -67,7 +69,7 @@ func (s *Set) grant(ctx context.Context, block int, owner string, now time.Time)
 			return lease{}, s.answer("lease", err)
 		}
 		if n, err := res.RowsAffected(); err == nil && n == 1 {
-			return lease{set: s.number, machine: f.machine, owner: owner, term: f.term + 1, until: until}, nil
+			return lease{set: s.number, machine: f.machine, owner: owner, term: f.term + 1, since: time.UnixMilli(f.until), until: until}, nil
 		}
 	}
 	return lease{}, fmt.Errorf("SET %v: all %d machine numbers of block %d are leased", s.number, MachineBlockSize, block)
@@ -115,8 +117,12 @@ func (r *Router) KeepMinting(ctx context.Context, ready chan<- struct{}) {
 // keep renews the lease that is held, or takes a new one.
 func (r *Router) keep(ctx context.Context, held lease) (lease, error) {
 	now := r.now()
+	silent := false // the granting SET did not answer: the number is still ours
 	if held.owner != "" {
 		until := now.Add(leaseLife).Truncate(time.Millisecond)
+		if !until.After(held.until) {
+			return held, nil // the clock stepped back, the high-water mark must not
+		}
 		err := r.sets[held.set].renew(ctx, held, until)
 		if err == nil {
 			held.until = until
@@ -126,11 +132,12 @@ func (r *Router) keep(ctx context.Context, held lease) (lease, error) {
 		if !errors.Is(err, errLeaseLost) && now.Before(held.until.Add(-leaseLife/3)) {
 			return held, err // there is time to try this SET again
 		}
+		silent = !errors.Is(err, errLeaseLost)
 		r.log.Warn("machine number lost", "set", held.set, "machine", held.machine, "error", err)
 	}
 	var errs []error
 	for _, spec := range r.topology.specs {
-		if spec.MachineBlock < 0 {
+		if spec.MachineBlock < 0 || silent && spec.Number == held.set {
 			continue
 		}
 		l, err := r.sets[spec.Number].grant(ctx, spec.MachineBlock, r.owner, r.now())

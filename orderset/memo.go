@@ -19,6 +19,7 @@ const (
 	memoTimeout  = 20 * time.Millisecond
 	memoLife     = 3 * 24 * 60 * 60 // seconds: most reads come in the first three days
 	memoConns    = 16
+	memoPurpose  = "finished"
 	memoPrefix   = "hongbao/finished/1/"
 	memoBytesMax = 512 << 10
 	memoFailures = 3               // in a row, then
@@ -85,13 +86,6 @@ func (m *memo) try(op func() error) bool {
 	return false
 }
 
-func (m *memo) seal(body []byte) []byte {
-	mac := hmac.New(sha256.New, m.key)
-	mac.Write([]byte(memoPrefix))
-	mac.Write(body)
-	return mac.Sum(nil)
-}
-
 // keep stores a finished envelope, if that is quickly possible.
 func (m *memo) keep(_ context.Context, snap envelope.Snapshot) {
 	m.try(func() error {
@@ -99,7 +93,8 @@ func (m *memo) keep(_ context.Context, snap envelope.Snapshot) {
 		if err != nil || len(body) > memoBytesMax {
 			return err
 		}
-		return m.client.Set(&memcache.Item{Key: memoPrefix + string(snap.Envelope.ID), Value: append(m.seal(body), body...), Expiration: memoLife})
+		seal := m.key.Seal(memoPurpose, body)
+		return m.client.Set(&memcache.Item{Key: memoPrefix + string(snap.Envelope.ID), Value: append(seal[:], body...), Expiration: memoLife})
 	})
 }
 
@@ -110,7 +105,8 @@ func (m *memo) recall(_ context.Context, id envelope.ID) (snap envelope.Snapshot
 		return snap, false
 	}
 	sealed, body := item.Value[:sha256.Size], item.Value[sha256.Size:]
-	if !hmac.Equal(sealed, m.seal(body)) || json.Unmarshal(body, &snap) != nil || snap.Envelope.ID != id {
+	want := m.key.Seal(memoPurpose, body)
+	if !hmac.Equal(sealed, want[:]) || json.Unmarshal(body, &snap) != nil || snap.Envelope.ID != id {
 		return envelope.Snapshot{}, false
 	}
 	return snap, snap.Envelope.State.Finished()

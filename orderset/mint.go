@@ -32,7 +32,7 @@ type mint struct {
 	mu    sync.Mutex // guards the fields below
 	flake *sonyflake.Sonyflake
 	lease lease
-	last  time.Time // of the newest body: the high-water mark
+	last  time.Time // of the newest body, or where the lease starts: the high-water mark
 }
 
 // take starts minting under a lease.
@@ -50,6 +50,9 @@ func (m *mint) take(l lease) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.flake, m.lease = flake, l
+	if m.last.Before(l.since) {
+		m.last = l.since
+	}
 	return nil
 }
 
@@ -87,10 +90,14 @@ func (m *mint) body() (envelope.Body, error) {
 		return 0, fmt.Errorf("mint: %w", err)
 	}
 	b := envelope.Body(n)
-	if b.Time().After(m.lease.until) {
+	switch at := b.Time(); {
+	case at.After(m.lease.until):
 		return 0, errNoLease
+	case !at.After(m.lease.since):
+		return 0, errClockBehind
+	default:
+		m.last = at
 	}
-	m.last = b.Time()
 	return b, nil
 }
 

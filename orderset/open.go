@@ -90,14 +90,17 @@ func persist(ctx context.Context, c *sql.Conn, t DayTable, next []envelope.Envel
 	if len(next) == 0 {
 		return nil
 	}
-	res, err := c.ExecContext(ctx, t.updateOpened(next))
+	var update, insert text
+	t.updateOpened(&update, next)
+	t.insertShares(&insert, rows)
+	res, err := c.ExecContext(ctx, update.String())
 	if err != nil {
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n != int64(len(next)) {
 		return errors.Join(errConflict, err)
 	}
-	_, err = c.ExecContext(ctx, t.insertShares(rows))
+	_, err = c.ExecContext(ctx, insert.String())
 	return err
 }
 

@@ -52,7 +52,7 @@ func NewRouter(cfg Config) (*Router, error) {
 		return nil, fmt.Errorf("router: want an owner of 1 to %d bytes, have %d", leaseOwnerMax, len(cfg.Owner))
 	case cfg.Memory < 0 || cfg.Memory > memoryMax:
 		return nil, fmt.Errorf("router: want 0 <= memory <= %d envelopes, have %d", memoryMax, cfg.Memory)
-	case cfg.Now == nil || cfg.Log == nil || len(cfg.DrawKey) == 0:
+	case cfg.Now == nil || cfg.Log == nil || cfg.DrawKey.IsZero():
 		return nil, errors.New("router: now, log and draw key are required")
 	}
 	r := &Router{topology: cfg.Topology, sets: map[envelope.SetNumber]*Set{}, owner: cfg.Owner, now: cfg.Now, log: cfg.Log}

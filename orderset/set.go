@@ -25,7 +25,8 @@ const (
 	socketMax      = 4 * time.Second
 	lockWaitMax    = 2 // seconds, innodb_lock_wait_timeout of our sessions
 	connLifeMax    = 4 * time.Minute
-	poolMax        = 24 // ten lanes, sends, reads, the lease
+	poolMax        = 32 // sends, reads, the lease; in open modes fifo and plain the opens too
+	writesMax      = 12 // lanes, and a spare
 	migratorMax    = 2
 	startupTryMax  = 5 * time.Second
 	sessionSQLMode = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY"
@@ -36,6 +37,7 @@ const (
 type Set struct {
 	number  envelope.SetNumber
 	db      *sql.DB
+	writes  *sql.DB // sessions without autocommit, for warm batches only
 	drawKey envelope.DrawKey
 	now     func() time.Time
 	memory  *memory // nil: every open locks and reads
@@ -45,7 +47,8 @@ type Set struct {
 	counts  counts
 }
 
-func openPool(addr, database string, a Account, conns int) (*sql.DB, error) {
+// poolConfig is how every connection to a SET is made.
+func poolConfig(addr, database string, a Account) *mysql.Config {
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.DBName = "tcp", addr, database
 	c.User, c.Passwd = a.User, a.Password
@@ -58,6 +61,20 @@ func openPool(addr, database string, a Account, conns int) (*sql.DB, error) {
 		"sql_mode":                 "'" + sessionSQLMode + "'",
 		"innodb_lock_wait_timeout": fmt.Sprint(lockWaitMax),
 	}
+	return c
+}
+
+// writeConfig is the same for warm batches: several statements in one packet,
+// built in statements.go from IDs, integers and escaped names, and a transaction
+// that is always open.
+func writeConfig(addr, database string, a Account) *mysql.Config {
+	c := poolConfig(addr, database, a)
+	c.MultiStatements = true
+	c.Params["autocommit"] = "0"
+	return c
+}
+
+func openPool(c *mysql.Config, conns int) (*sql.DB, error) {
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
 		return nil, err
@@ -73,16 +90,21 @@ func openPool(addr, database string, a Account, conns int) (*sql.DB, error) {
 // when the database is down: a SET that is down when the process starts is like
 // one that fails later. CheckSettings says whether it may be trusted.
 func openSet(spec SetSpec, cfg *Config) (*Set, error) {
-	db, err := openPool(spec.Primary, schema.DatabaseName(int(spec.Number)), cfg.App, poolMax)
+	database := schema.DatabaseName(int(spec.Number))
+	db, err := openPool(poolConfig(spec.Primary, database, cfg.App), poolMax)
 	if err != nil {
 		return nil, fmt.Errorf("SET %v: %w", spec.Number, err)
 	}
-	s := &Set{number: spec.Number, db: db, drawKey: cfg.DrawKey, now: cfg.Now}
+	writes, err := openPool(writeConfig(spec.Primary, database, cfg.App), writesMax)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("SET %v: %w", spec.Number, err), db.Close())
+	}
+	s := &Set{number: spec.Number, db: db, writes: writes, drawKey: cfg.DrawKey, now: cfg.Now}
 	if cfg.Memory > 0 {
 		s.memory = newMemory(cfg.Memory)
 	}
 	if s.memo, err = newMemo(spec.Memcached, cfg.DrawKey, cfg.Log); err != nil {
-		return nil, errors.Join(fmt.Errorf("SET %v: memcached: %w", spec.Number, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("SET %v: memcached: %w", spec.Number, err), db.Close(), writes.Close())
 	}
 	return s, nil
 }
@@ -91,7 +113,7 @@ func openSet(spec SetSpec, cfg *Config) (*Set, error) {
 func (s *Set) Number() envelope.SetNumber { return s.number }
 
 // Close closes its connections.
-func (s *Set) Close() error { return errors.Join(s.db.Close(), s.memo.close()) }
+func (s *Set) Close() error { return errors.Join(s.db.Close(), s.writes.Close(), s.memo.close()) }
 
 // wanted are the server settings without which our promises are not true, each
 // with the reason an operator reads.
@@ -160,7 +182,7 @@ type Migrator struct {
 
 // OpenMigrator connects under the migrator's account.
 func OpenMigrator(spec SetSpec, migrator Account) (*Migrator, error) {
-	db, err := openPool(spec.Primary, schema.DatabaseName(int(spec.Number)), migrator, migratorMax)
+	db, err := openPool(poolConfig(spec.Primary, schema.DatabaseName(int(spec.Number)), migrator), migratorMax)
 	if err != nil {
 		return nil, fmt.Errorf("SET %v: %w", spec.Number, err)
 	}

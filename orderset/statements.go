@@ -102,8 +102,7 @@ func (t DayTable) selectHoldings(ids []envelope.ID, users [][]envelope.UserID) s
 // updateOpened moves several headers on, each only from the version that was
 // decided on and only while it lives by the database's clock. MySQL assigns from
 // left to right, so state comes last: the others still see the old one.
-func (t DayTable) updateOpened(next []envelope.Envelope) string {
-	b := &text{}
+func (t DayTable) updateOpened(b *text, next []envelope.Envelope) {
 	b.add("UPDATE ", t.envelopes(), " e JOIN (")
 	for i := range next {
 		e := &next[i]
@@ -121,7 +120,6 @@ func (t DayTable) updateOpened(next []envelope.Envelope) string {
 	b.add(") x ON e.order_id = x.id SET e.ver = x.v, e.opened_fen = x.f, e.opened_count = x.n, " +
 		"e.finished_at = IF(x.n = e.count, UTC_TIMESTAMP(3), NULL), e.state = IF(x.n = e.count, 'empty', 'active') " +
 		"WHERE e.ver = x.v - 1 AND e.state = 'active' AND e.expires_at > UTC_TIMESTAMP(3)")
-	return b.String()
 }
 
 // newShare is a row to insert.
@@ -130,9 +128,7 @@ type newShare struct {
 	share envelope.Share
 }
 
-func (t DayTable) insertShares(rows []newShare) string {
-	b := &text{}
-	b.Grow(128 + 64*len(rows))
+func (t DayTable) insertShares(b *text, rows []newShare) {
 	b.add("INSERT INTO ", t.shares(), " (", shareColumns, ") VALUES ")
 	for i := range rows {
 		r := &rows[i]
@@ -147,7 +143,6 @@ func (t DayTable) insertShares(rows []newShare) string {
 		b.int(int64(r.share.Amount))
 		b.add(",UTC_TIMESTAMP(3))")
 	}
-	return b.String()
 }
 
 // text builds one statement.

@@ -3,6 +3,7 @@ package orderset
 import (
 	"fmt"
 	"net"
+	"strconv"
 
 	"hongbao/envelope"
 )
@@ -68,7 +69,8 @@ func (s SetSpec) validate() error {
 	if s.Number > envelope.SetNumberMax {
 		return fmt.Errorf("topology: want SET 000 to %v, have %d", envelope.SetNumberMax, s.Number)
 	}
-	if _, _, err := net.SplitHostPort(s.Primary); err != nil {
+	host, port, err := net.SplitHostPort(s.Primary)
+	if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || host == "" || n == 0 {
 		return fmt.Errorf("topology: SET %v: primary %q: want host:port", s.Number, s.Primary)
 	}
 	if s.MachineBlock < -1 || s.MachineBlock >= MachineBlocks {

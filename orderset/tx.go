@@ -21,17 +21,29 @@ const txMax = 5 * time.Second
 // rolled back, and the connection thrown away, because after an error the
 // session may be in autocommit (1213) or hold half a transaction (1205, 1062).
 func (s *Set) inTx(ctx context.Context, do func(ctx context.Context, c *sql.Conn) error) error {
+	return s.transact(ctx, s.db, func(ctx context.Context, c *sql.Conn) error {
+		if _, err := c.ExecContext(ctx, "START TRANSACTION"); err != nil {
+			return err
+		}
+		return do(ctx, c)
+	})
+}
+
+// inWrite is inTx on the pool whose sessions are always in a transaction, which
+// saves the round trip that starts one.
+func (s *Set) inWrite(ctx context.Context, do func(ctx context.Context, c *sql.Conn) error) error {
+	return s.transact(ctx, s.writes, do)
+}
+
+func (s *Set) transact(ctx context.Context, pool *sql.DB, do func(ctx context.Context, c *sql.Conn) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txMax)
 	defer cancel()
-	conn, err := s.db.Conn(ctx)
+	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: connect: %w", errNotCommitted, err)
 	}
 	defer conn.Close()
-	if _, err = conn.ExecContext(ctx, "START TRANSACTION"); err == nil {
-		err = do(ctx, conn)
-	}
-	if err != nil {
+	if err := do(ctx, conn); err != nil {
 		abandon(ctx, conn)
 		return fmt.Errorf("%w: %w", errNotCommitted, err)
 	}

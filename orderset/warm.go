@@ -3,8 +3,11 @@ package orderset
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"hongbao/envelope"
 )
@@ -89,15 +92,7 @@ func (s *Set) openWarm(ctx context.Context, b *batch) error {
 	if plan.writes == 0 {
 		return nil
 	}
-	err = s.inTx(ctx, func(ctx context.Context, c *sql.Conn) error {
-		for i := range plan.tables {
-			p := &plan.tables[i]
-			if err := persist(ctx, c, p.table, p.next, p.rows); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err = s.inWrite(ctx, func(ctx context.Context, c *sql.Conn) error { return plan.write(ctx, c) })
 	if err != nil {
 		for i := range b.groups {
 			s.memory.forget(b.groups[i].id)
@@ -205,4 +200,33 @@ func opensAny(openings []envelope.Opening) bool {
 		}
 	}
 	return false
+}
+
+// write sends every statement of the plan in one packet. Each update must have
+// moved all the headers it names; with one that did not, nothing is committed.
+func (p *plan) write(ctx context.Context, c *sql.Conn) error {
+	b := &text{}
+	b.Grow(256*p.writes + 256)
+	for i := range p.tables {
+		t := &p.tables[i]
+		if i > 0 {
+			b.add(";")
+		}
+		t.table.updateOpened(b, t.next)
+		b.add(";")
+		t.table.insertShares(b, t.rows)
+	}
+	return c.Raw(func(conn any) error {
+		res, err := conn.(driver.ExecerContext).ExecContext(ctx, b.String(), nil)
+		if err != nil {
+			return err
+		}
+		affected := res.(mysql.Result).AllRowsAffected()
+		for i := range p.tables {
+			if affected[2*i] != int64(len(p.tables[i].next)) {
+				return errConflict
+			}
+		}
+		return nil
+	})
 }

@@ -30,6 +30,9 @@ type show struct {
 	TotalFen   int64   `json:"total_fen"`
 	Count      int     `json:"count"`
 	ShareMax   int64   `json:"share_max_fen"`
+	OpenedFen  int64   `json:"opened_fen"`
+	Opened     int     `json:"opened_count"`
+	Refunded   int64   `json:"refunded_fen"`
 	Commitment string  `json:"draw_commitment"`
 	Seed       string  `json:"draw_seed"`
 	Ticket     string  `json:"ticket"`

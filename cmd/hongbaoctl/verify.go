@@ -69,8 +69,9 @@ func verifyShown(s *show) verification {
 		r.Why = err.Error()
 		return r
 	}
-	e := envelope.Envelope{ID: envelope.ID(s.ID), Kind: envelope.Kind(s.Kind), Total: envelope.Fen(s.TotalFen),
-		Count: s.Count, ShareMax: envelope.Fen(s.ShareMax)}
+	e := envelope.Envelope{ID: envelope.ID(s.ID), Kind: envelope.Kind(s.Kind), State: envelope.State(s.State),
+		Total: envelope.Fen(s.TotalFen), Count: s.Count, ShareMax: envelope.Fen(s.ShareMax),
+		Opened: envelope.Fen(s.OpenedFen), OpenedCount: s.Opened, Refunded: envelope.Fen(s.Refunded)}
 	if n, err := hex.Decode(e.Commitment[:], []byte(s.Commitment)); err != nil || n != len(e.Commitment) {
 		r.Why = "draw_commitment is not 64 hex digits"
 		return r

@@ -15,6 +15,8 @@ type shown struct {
 	State      string `json:"state"`
 	TotalFen   int64  `json:"total_fen"`
 	Count      int    `json:"count"`
+	OpenedFen  int64  `json:"opened_fen"`
+	Opened     int    `json:"opened_count"`
 	Commitment string `json:"draw_commitment"`
 	Seed       string `json:"draw_seed"`
 	Shares     []struct {

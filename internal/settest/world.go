@@ -29,9 +29,6 @@ type World struct {
 	serial  int
 }
 
-// drawKey is the draw key of test worlds.
-func drawKey() envelope.DrawKey { return envelope.DrawKey("settest draw key, 32 bytes long.") }
-
 // World makes n SETs, each behind a proxy, with the tables of yesterday, today
 // and tomorrow. When the test ends their books are audited.
 func (s *Servers) World(t testing.TB, n int) *World {
@@ -39,8 +36,12 @@ func (s *Servers) World(t testing.TB, n int) *World {
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
+	key, err := envelope.NewDrawKey([]byte("settest draw key, 32 bytes long."))
+	if err != nil {
+		t.Fatal(err)
+	}
 	app := accounts().App
-	w := &World{DrawKey: drawKey(), App: orderset.Account{User: app.User, Password: app.Password}}
+	w := &World{DrawKey: key, App: orderset.Account{User: app.User, Password: app.Password}}
 	for i := range n {
 		number := envelope.SetNumber(s.nextSet.Add(1) - 1)
 		server := s.servers[i%serverCount]
@@ -50,7 +51,6 @@ func (s *Servers) World(t testing.TB, n int) *World {
 		w.Proxies = append(w.Proxies, proxy)
 		w.Specs = append(w.Specs, orderset.SetSpec{Number: number, Primary: proxy.Addr(), Minting: true, MachineBlock: i})
 	}
-	var err error
 	if w.Topology, err = orderset.NewTopology(w.Specs); err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (s *Settings) Account(key string, a Account) (orderset.Account, error) {
 func (s *Settings) DrawKey() (envelope.DrawKey, error) {
 	secret, err := s.Secret("keys.draw_file", s.Keys.DrawFile)
 	if err != nil {
-		return nil, err
+		return envelope.DrawKey{}, err
 	}
 	return envelope.NewDrawKey(secret)
 }

@@ -184,6 +184,11 @@ func (s *Settings) validate() error {
 	if s.Listen.Public == s.Listen.Operator {
 		return errors.New("listen.operator: must not be the public address")
 	}
+	for key, n := range map[string]int{"keys.ticket_number": s.Keys.TicketNumber, "keys.previous_ticket_number": s.Keys.PreviousTicket} {
+		if n < 0 || n > 255 {
+			return fmt.Errorf("%s: want 0 to 255, have %d", key, n)
+		}
+	}
 	if len(s.Keys.Tokens) == 0 {
 		return errors.New("keys.tokens: at least one key is required, or nobody can call the API")
 	}

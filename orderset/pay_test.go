@@ -1,0 +1,237 @@
+package orderset_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/internal/settest"
+)
+
+// payment is the one that an envelope waits for.
+func payment(e envelope.Envelope, transaction string) envelope.Payment {
+	return envelope.Payment{OrderNo: e.ID, TransactionID: transaction, Amount: e.Total, PaidAt: time.Now()}
+}
+
+func wantState(t testing.TB, w *settest.World, id envelope.ID, state envelope.State, ver int64) {
+	t.Helper()
+	if e := find(t, w, id).Envelope; e.State != state || e.Ver != ver {
+		t.Errorf("envelope %s is %s at version %d, want %s at %d", id, e.State, e.Ver, state, ver)
+	}
+}
+
+func TestPayMakesAnUnpaidEnvelopeActiveOnce(t *testing.T) {
+	w := servers.World(t, 1)
+	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	wantState(t, w, e.ID, envelope.Unpaid, 1)
+	paid, err := w.Router.Pay(t.Context(), payment(e, "tx-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if paid.State != envelope.Active || paid.Ver != 2 || paid.TransactionID != "tx-1" || paid.PaidAt.IsZero() {
+		t.Errorf("got %+v, want it active under tx-1", paid)
+	}
+	for range 3 { // a repeat is a result, and changes nothing
+		again, err := w.Router.Pay(t.Context(), payment(e, "tx-1"))
+		if err != nil || again != paid {
+			t.Errorf("a repeat: got %+v, %v, want %+v", again, err, paid)
+		}
+	}
+	open(t, w.Router.Sets()[0], requests(e.ID, "ann", "bob"))
+	if empty, err := w.Router.Pay(t.Context(), payment(e, "tx-1")); err != nil || empty.State != envelope.Empty {
+		t.Errorf("a repeat after the last share: got %s, %v, want empty", empty.State, err)
+	}
+	wantState(t, w, e.ID, envelope.Empty, 3)
+}
+
+func TestFF5APaymentThatDoesNotMatchActivatesNothing(t *testing.T) {
+	w := servers.World(t, 1)
+	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	pay := func(transaction string, amount envelope.Fen) error {
+		p := payment(e, transaction)
+		p.Amount = amount
+		_, err := w.Router.Pay(t.Context(), p)
+		return err
+	}
+	for _, amount := range []envelope.Fen{99, 101, 0, -100, 10000, 1 << 62} {
+		if err := pay("tx-1", amount); !errors.Is(err, envelope.ErrPaymentMismatch) {
+			t.Errorf("%d fen: got %v, want ErrPaymentMismatch", amount, err)
+		}
+		wantState(t, w, e.ID, envelope.Unpaid, 1)
+	}
+	if err := pay("tx-1", 100); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		transaction string
+		amount      envelope.Fen
+	}{{"tx-2", 100}, {"TX-1", 100}, {"tx-1", 99}, {"tx-1", 101}} {
+		if err := pay(c.transaction, c.amount); !errors.Is(err, envelope.ErrPaymentMismatch) {
+			t.Errorf("%s of %d fen after tx-1 of 100: got %v, want ErrPaymentMismatch", c.transaction, c.amount, err)
+		}
+	}
+	wantState(t, w, e.ID, envelope.Active, 2)
+	if tx := find(t, w, e.ID).Envelope.TransactionID; tx != "tx-1" {
+		t.Errorf("the envelope was paid by %q, want tx-1", tx)
+	}
+}
+
+func TestPayForAnEnvelopeThatIsNotThereIsNotFound(t *testing.T) {
+	w := servers.World(t, 1)
+	s := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})
+	if _, err := w.Router.Pay(t.Context(), payment(s.Envelope, "tx-1")); !errors.Is(err, envelope.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+func TestFF11APaymentForAClosedEnvelopeDoesNotOpenIt(t *testing.T) {
+	w := servers.World(t, 1)
+	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	exec(t, w.Admin(t, 0), "UPDATE "+envelopes(e.ID)+" SET state = 'closed', ver = 2 WHERE order_id = '"+string(e.ID)+"'")
+	if _, err := w.Router.Pay(t.Context(), payment(e, "tx-1")); !errors.Is(err, envelope.ErrPaymentMismatch) {
+		t.Errorf("got %v, want ErrPaymentMismatch", err)
+	}
+	wantState(t, w, e.ID, envelope.Closed, 2)
+}
+
+func TestOneTransactionDoesNotPayTwoEnvelopesOfATable(t *testing.T) {
+	w := servers.World(t, 1)
+	first := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	second := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	for second.ID.TableDigit() != first.ID.TableDigit() {
+		second = w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	}
+	if _, err := w.Router.Pay(t.Context(), payment(first, "tx-1")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Router.Pay(t.Context(), payment(second, "tx-1")); !errors.Is(err, envelope.ErrPaymentMismatch) {
+		t.Errorf("got %v, want ErrPaymentMismatch", err)
+	}
+	wantState(t, w, second.ID, envelope.Unpaid, 1)
+	if _, err := w.Router.Pay(t.Context(), payment(second, "tx-2")); err != nil {
+		t.Errorf("its own payment: %v", err)
+	}
+}
+
+func TestFF1SixteenDeliveriesOfOnePaymentCountOnce(t *testing.T) {
+	w := servers.World(t, 1)
+	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	var wg sync.WaitGroup
+	answers := make([]envelope.Envelope, 16)
+	for i := range answers {
+		wg.Go(func() {
+			var err error
+			if answers[i], err = w.Router.Pay(t.Context(), payment(e, "tx-1")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, a := range answers {
+		if a != answers[0] {
+			t.Errorf("delivery %d was answered %+v, the first %+v", i, a, answers[0])
+		}
+	}
+	wantState(t, w, e.ID, envelope.Active, 2)
+}
+
+func TestSixteenTransactionsForOneEnvelopeHaveOneWinner(t *testing.T) {
+	w := servers.World(t, 1)
+	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	var wg sync.WaitGroup
+	var winners atomic.Int32
+	for i := range 16 {
+		wg.Go(func() {
+			switch _, err := w.Router.Pay(t.Context(), payment(e, fmt.Sprint("tx-", i))); {
+			case err == nil:
+				winners.Add(1)
+			case !errors.Is(err, envelope.ErrPaymentMismatch):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if winners.Load() != 1 {
+		t.Errorf("%d transactions paid the envelope", winners.Load())
+	}
+	wantState(t, w, e.ID, envelope.Active, 2)
+}
+
+func TestFA1APaymentWhoseStatementIsLostCountsOnceAfterARepeat(t *testing.T) {
+	w := servers.World(t, 1)
+	for i, c := range []struct {
+		statement string
+		fault     settest.Fault
+		want      string
+	}{
+		{"START", settest.LostBefore, "busy"}, {"START", settest.LostAfter, "busy"},
+		{"UPDATE envelope", settest.LostBefore, "busy"}, {"UPDATE envelope", settest.LostAfter, "busy"},
+		{"COMMIT", settest.LostBefore, "unknown"}, {"COMMIT", settest.LostAfter, "paid"},
+	} {
+		e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+		p := payment(e, fmt.Sprint("tx-", i))
+		w.Proxies[0].Lose(c.fault, c.statement)
+		_, err := w.Router.Pay(t.Context(), p)
+		switch c.want {
+		case "busy":
+			wantBusy(t, err, "set_unavailable")
+			wantState(t, w, e.ID, envelope.Unpaid, 1)
+		case "unknown":
+			if !errors.Is(err, envelope.ErrUnknownOutcome) {
+				t.Errorf("%s lost: got %v, want ErrUnknownOutcome", c.statement, err)
+			}
+		case "paid":
+			if err != nil {
+				t.Errorf("the answer to %s lost: %v", c.statement, err)
+			}
+			wantState(t, w, e.ID, envelope.Active, 2)
+		}
+		if _, err := w.Router.Pay(t.Context(), p); err != nil {
+			t.Errorf("the repeat after %s: %v", c.statement, err)
+		}
+		wantState(t, w, e.ID, envelope.Active, 2)
+	}
+	if w.Proxies[0].Hits() != 6 {
+		t.Errorf("%d faults happened, want 6", w.Proxies[0].Hits())
+	}
+	wantHealthyPool(t, w, 0)
+}
+
+func TestFF6ALifeIsCountedFromThePaymentByTheDatabasesClock(t *testing.T) {
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	for _, c := range []struct{ ago, life time.Duration }{
+		{0, 24 * time.Hour}, {23 * time.Hour, 24 * time.Hour}, {-10 * time.Minute, time.Minute}, {time.Hour, 168 * time.Hour}, {48 * time.Hour, 90*time.Second + 7*time.Millisecond},
+	} {
+		s := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})
+		s.Envelope.CreatedAt = s.Envelope.CreatedAt.Add(-c.ago)
+		s.Envelope.ExpiresAt = s.Envelope.CreatedAt.Add(c.life)
+		if _, err := w.Router.Create(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		var before, after time.Time
+		clock := func(now *time.Time) {
+			if err := admin.QueryRowContext(t.Context(), "SELECT UTC_TIMESTAMP(3)").Scan(now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clock(&before)
+		p := payment(s.Envelope, "tx-"+string(s.Envelope.ID))
+		p.PaidAt = time.Now().Add(-time.Hour) // the provider's word about time does not count
+		paid, err := w.Router.Pay(t.Context(), p)
+		clock(&after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if paid.ExpiresAt.Sub(paid.PaidAt) != c.life {
+			t.Errorf("sent %v ago: lives %v, want %v", c.ago, paid.ExpiresAt.Sub(paid.PaidAt), c.life)
+		}
+		if paid.PaidAt.Before(before) || paid.PaidAt.After(after) {
+			t.Errorf("sent %v ago: paid at %v, want between %v and %v", c.ago, paid.PaidAt, before, after)
+		}
+	}
+}
