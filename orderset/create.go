@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"hongbao/envelope"
 )
@@ -14,6 +15,7 @@ import (
 // round. When the key is there already, what the first send made is returned.
 func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending, error) {
 	e := &n.Envelope
+	e.CreatedAt, e.ExpiresAt = asStored(e.CreatedAt), asStored(e.ExpiresAt)
 	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
 		if _, err := c.ExecContext(ctx, insertSendKey, e.Sender, n.Key, n.Hash[:], e.ID, e.CreatedAt); err != nil {
 			return err
@@ -27,7 +29,11 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending,
 		return n, nil
 	case isDuplicate(err):
 		// A repeat: the key is taken. The first send's envelope is the answer.
-		return s.FindSent(ctx, e.Sender, n.Key)
+		first, findErr := s.FindSent(ctx, e.Sender, n.Key)
+		if !errors.Is(findErr, envelope.ErrNotFound) {
+			return first, findErr
+		}
+		// It was the order ID: a body has been minted twice.
 	case errors.Is(err, errCommitUnknown):
 		// Reading tells only when it finds the key: an absent one may still
 		// be on its way to the disk.
@@ -38,8 +44,17 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending,
 	return envelope.Sending{}, s.answer("create "+string(e.ID), err)
 }
 
+// asStored is a time as DATETIME(3) keeps it, so that a send is answered with
+// what its repeats will read.
+func asStored(at time.Time) time.Time { return at.UTC().Truncate(time.Millisecond) }
+
+// lookupMax bounds a look for a key: a send has other SETs to go to.
+const lookupMax = time.Second
+
 // FindSent is what an earlier send under the key made, or ErrNotFound.
 func (s *Set) FindSent(ctx context.Context, sender envelope.UserID, key string) (envelope.Sending, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupMax)
+	defer cancel()
 	n := envelope.Sending{Key: key}
 	var id string
 	var hash []byte

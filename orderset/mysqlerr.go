@@ -74,6 +74,10 @@ func refusedAtCommit(err error) bool {
 	return false
 }
 
+// ReasonUnavailable is the reason of a BusyError when a SET's database was not
+// heard or would not take writes.
+const ReasonUnavailable = "set_unavailable"
+
 const (
 	retryAfterDown = time.Second
 	retryAfterLock = 200 * time.Millisecond
@@ -102,7 +106,7 @@ func (s *Set) answer(what string, err error) error {
 		return busy("envelope_contended", retryAfterLock, s, what, err)
 	case n == errTooManyConns, n == errUserTooManyConns, n == errReadOnly, n == errReadOnlyTx, n == errReadOnlyMode, n == 0 && unreachable(err):
 		s.health.failed()
-		return busy("set_unavailable", retryAfterDown, s, what, err)
+		return busy(ReasonUnavailable, retryAfterDown, s, what, err)
 	case n == errNoSuchTable:
 		return busy("day_not_ready", retryAfterDown, s, what, err)
 	}

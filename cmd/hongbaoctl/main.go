@@ -22,6 +22,7 @@ type cli struct {
 	Token      tokenCmd      `cmd:"" help:"Mint a bearer token with the configured key."`
 	Schema     schemaCmd     `cmd:"" help:"Apply or verify the databases, accounts and grants."`
 	Verify     verifyCmd     `cmd:"" help:"Recompute a finished envelope's draw from its revealed seed."`
+	Load       loadCmd       `cmd:"" help:"An audited crowd: run scenarios, or compare the open modes with the ceilings."`
 
 	PaymentSimulator simulatorCmd `cmd:"" hidden:"" help:"Serve the payment simulator (the playground runs this)."`
 }

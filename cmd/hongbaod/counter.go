@@ -175,7 +175,7 @@ func (c *counter) enter(ctx context.Context, id envelope.ID, user envelope.UserI
 func (c *counter) open(ctx context.Context, reqs []orderset.OpenRequest) ([]envelope.Opening, error) {
 	start := time.Now()
 	openings, err := c.set.Open(ctx, reqs)
-	c.shed.Observe(time.Since(start), err)
+	c.shed.Observe(time.Since(start), illness(err))
 	return openings, err
 }
 
@@ -202,6 +202,15 @@ func (c *counter) serve(ctx context.Context, batch []queue.Item[envelope.ID, env
 func forWholeBatch(err error) bool {
 	_, busy := errors.AsType[*envelope.BusyError](err)
 	return busy || errors.Is(err, envelope.ErrUnknownOutcome)
+}
+
+// illness keeps from the shedder what says nothing about the database.
+func illness(err error) error {
+	busy, ok := errors.AsType[*envelope.BusyError](err)
+	if ok && busy.Reason == orderset.ReasonUnavailable || errors.Is(err, envelope.ErrUnknownOutcome) {
+		return err
+	}
+	return nil
 }
 
 // ending tells the adaptive limit whether a request's duration says something

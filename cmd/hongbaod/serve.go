@@ -116,7 +116,7 @@ func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (d *daem
 		return nil, err
 	}
 	teller, err := envelope.NewTeller(envelope.TellerConfig{
-		Orders: d.router, Opener: d.counters, Provider: provider,
+		Orders: orders{d.router, d.counters}, Opener: d.counters, Provider: provider,
 		DrawKey: drawKey, Tickets: tickets, Limits: conf.Bounds(), Now: time.Now,
 	})
 	if err != nil {

@@ -162,6 +162,9 @@ func (p *Live) read() error {
 // PID of one of its processes, by the name in playground.json.
 func (p *Live) PID(name string) int { return p.report().pid(name) }
 
+// DatabasePID is the pid of a SET's mariadbd.
+func (p *Live) DatabasePID(set int) int { return p.report().Sets[set].Nodes[0].PID }
+
 // Ready asks the operator's listener.
 func (p *Live) Ready() error {
 	res, err := http.Get(p.Operator + "/readyz")

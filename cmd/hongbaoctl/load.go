@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"hongbao/cmd/internal/settings"
+	"hongbao/envelope"
+	"hongbao/internal/httpapi"
+	"hongbao/loadtest"
+)
+
+// loadCmd is the audited crowd. It works on a running playground, found beside
+// the settings file; what it measures is never a production service.
+type loadCmd struct {
+	Run     loadRunCmd     `cmd:"" help:"Run scenarios against the playground and audit every answer."`
+	Compare loadCompareCmd `cmd:"" help:"Compare the open modes, the ceilings, the price of a refusal and a storm, in one run of under five minutes."`
+}
+
+const (
+	// loadTokenLife outlives every run.
+	loadTokenLife = 2 * time.Hour
+	// loadCountMax is what the load's own servers allow an envelope to hold: few
+	// envelopes to prepare, many opens.
+	loadCountMax = loadtest.CountMax
+)
+
+// ground is the running playground as the load test sees it.
+type ground struct {
+	file     string // the settings
+	dir      string
+	settings *settings.Settings
+	report   *report
+}
+
+// findGround reads the playground beside the settings file.
+func findGround(config string) (*ground, error) {
+	conf, err := settings.Load(config)
+	if err != nil {
+		return nil, err
+	}
+	if conf.Environment == settings.Production {
+		return nil, fmt.Errorf("load: %s says %s: a crowd of strangers is for playgrounds and drills", config, conf.Environment)
+	}
+	g := &ground{file: config, dir: filepath.Dir(config), settings: conf}
+	if g.report, err = readReport(filepath.Join(g.dir, reportName)); err != nil {
+		return nil, fmt.Errorf("load: %w; start one with: hongbaoctl playground up --dir %s", err, g.dir)
+	}
+	if _, err := g.report.supervisor(); err != nil {
+		return nil, fmt.Errorf("load: %w; start it with: hongbaoctl playground up --dir %s", err, g.dir)
+	}
+	return g, nil
+}
+
+// users mints tokens for people of the crowd.
+func (g *ground) users(n int) ([]loadtest.User, error) {
+	keys, err := g.settings.TokenKeys()
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		if key.Algorithm != httpapi.HS256 {
+			continue
+		}
+		users := make([]loadtest.User, n)
+		for i := range users {
+			name := envelope.UserID(fmt.Sprintf("load-%05d", i))
+			token, err := httpapi.MintToken(key, name, "", loadTokenLife, time.Now())
+			if err != nil {
+				return nil, err
+			}
+			users[i] = loadtest.User{Name: name, Token: token}
+		}
+		return users, nil
+	}
+	return nil, fmt.Errorf("load: %s has no HS256 token key, so only its issuer can mint tokens", g.file)
+}
+
+// loadKey prefixes idempotency keys: no two runs share one.
+func loadKey() string { return "load-" + strconv.FormatInt(time.Now().UnixNano(), 36) }
+
+// loadProgress shows what is going on, on a terminal only.
+func loadProgress(quiet bool) func(done, of int, what string) {
+	info, err := os.Stderr.Stat()
+	if quiet || err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return func(int, int, string) {}
+	}
+	return func(done, of int, what string) {
+		fmt.Fprintf(os.Stderr, "\r\033[K[%3d/%d] %s", done+1, of, what)
+		if done+1 >= of {
+			fmt.Fprintln(os.Stderr)
+		}
+	}
+}
+
+// writeHTML writes a report next to what it is about.
+func writeHTML(file string, page []byte) error {
+	if file == "" {
+		return nil
+	}
+	if err := os.WriteFile(file, page, 0o644); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	fmt.Fprintln(os.Stderr, "report:", file)
+	return nil
+}

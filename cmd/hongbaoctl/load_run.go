@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"hongbao/loadtest"
+)
+
+type loadRunCmd struct {
+	Scenario    []string      `help:"hot, spread, festival; several with commas." default:"hot,spread,festival" enum:"hot,spread,festival"`
+	OpenMode    []string      `help:"group, fifo, plain; several with commas. Each runs on a hongbaod of its own. Without it: the playground's, as it is." enum:"group,fifo,plain"`
+	Rate        float64       `help:"Arrivals a second: opens, or sends at the festival." default:"0"`
+	Duration    time.Duration `help:"How long they come." default:"20s"`
+	Connections int           `help:"Who finds none free waits, and that counts." default:"500"`
+	Seed        uint64        `help:"Of plan and arrivals." default:"20260216"`
+	HTML        string        `help:"Write the report as one self-contained page." name:"html" type:"path"`
+	NoBooks     bool          `help:"Do not read every row of the databases at the end."`
+}
+
+const (
+	loadUsers           = 1000
+	loadOpeners         = 300  // of one hot envelope
+	loadSpread          = 500  // envelopes at the same time
+	loadOpensPerSecond  = 2000 // unless --rate says otherwise
+	loadSendsPerSecond  = 60   // the same for the festival
+	loadDurationMax     = time.Hour
+	loadFestivalRateMax = 1000.0
+)
+
+func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
+	if l.Duration < time.Second || l.Duration > loadDurationMax {
+		return fmt.Errorf("--duration: want 1s <= duration <= %v, have %v", loadDurationMax, l.Duration)
+	}
+	g, err := findGround(c.Config)
+	if err != nil {
+		return err
+	}
+	modes := l.OpenMode
+	if len(modes) == 0 {
+		modes = []string{""}
+	}
+	report := loadtest.NewReport()
+	say := loadProgress(c.JSON)
+	for i, mode := range modes {
+		err := l.onServer(ctx, g, mode, func(s *loadtest.Server) error {
+			for j, scenario := range l.Scenario {
+				say(i*len(l.Scenario)+j, len(modes)*len(l.Scenario), fmt.Sprintf("%s, open mode %s", scenario, s.Mode))
+				result, err := l.scenario(ctx, g, s, loadtest.Scenario(scenario))
+				if err != nil {
+					return fmt.Errorf("%s: %w", scenario, err)
+				}
+				report.Add(result)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !l.NoBooks {
+		books, err := g.books(ctx)
+		if err != nil {
+			return err
+		}
+		report.Close(books)
+	}
+	return l.print(c, report)
+}
+
+// onServer runs do against the playground's own server, or one of our own in mode.
+func (l loadRunCmd) onServer(ctx context.Context, g *ground, mode string, do func(*loadtest.Server) error) (err error) {
+	var s *loadtest.Server
+	if mode == "" {
+		pid := 0
+		for _, p := range g.report.Processes {
+			if p.Name == "hongbaod" {
+				pid = p.PID
+			}
+		}
+		s, err = g.server(ctx, g.report.API, g.report.Operator, pid)
+	} else {
+		s, err = g.startServer(ctx, mode)
+	}
+	if err != nil {
+		return err
+	}
+	if mode != "" && s.Mode != mode {
+		err = fmt.Errorf("the server says its open mode is %q, want %q", s.Mode, mode)
+	} else {
+		err = do(s)
+	}
+	if stopErr := s.Stop(context.WithoutCancel(ctx)); err == nil {
+		err = stopErr
+	}
+	return err
+}
+
+// scenario is one open-loop run, prepared, carried out and audited.
+func (l loadRunCmd) scenario(ctx context.Context, g *ground, s *loadtest.Server, scenario loadtest.Scenario) (*loadtest.Result, error) {
+	users, err := g.users(loadUsers)
+	if err != nil {
+		return nil, err
+	}
+	load := l.load(scenario)
+	count := g.settings.Bounds().CountMax
+	return loadtest.RunScenario(ctx, loadtest.ScenarioConfig{
+		Plan: loadtest.PlanConfig{Scenario: scenario, Seed: l.Seed, Envelopes: l.envelopes(scenario, load, count),
+			Count: count, Openers: l.openers(scenario, load), Users: loadUsers},
+		Server: s, Users: users, Key: loadKey(), Load: load, Connections: l.Connections,
+	})
+}
+
+// load is what arrives, over time.
+func (l loadRunCmd) load(scenario loadtest.Scenario) []loadtest.Stretch {
+	rate := l.Rate
+	if scenario == loadtest.Festival {
+		if rate == 0 {
+			rate = loadSendsPerSecond
+		}
+		return loadtest.Evening(min(rate, loadFestivalRateMax), l.Duration)
+	}
+	if rate == 0 {
+		rate = loadOpensPerSecond
+	}
+	return []loadtest.Stretch{{Rate: rate, For: l.Duration}}
+}
+
+// envelopes is how many of them the load uses up, and a few more.
+func (l loadRunCmd) envelopes(scenario loadtest.Scenario, load []loadtest.Stretch, count int) int {
+	arrivals := int(1.1 * loadtest.ArrivalsIn(load))
+	switch scenario {
+	case loadtest.Hot:
+		return arrivals/loadOpeners + 2
+	case loadtest.Spread:
+		return max(loadSpread, arrivals/loadUsers+1)
+	}
+	return arrivals + 10
+}
+
+func (l loadRunCmd) openers(scenario loadtest.Scenario, load []loadtest.Stretch) int {
+	if scenario == loadtest.Spread {
+		return min(loadUsers, int(1.1*loadtest.ArrivalsIn(load))/loadSpread+2)
+	}
+	return loadOpeners
+}
+
+func (l loadRunCmd) print(c *cli, report *loadtest.Report) error {
+	err := writeHTML(l.HTML, report.HTML())
+	switch {
+	case err != nil:
+	case c.JSON:
+		err = printJSON(report)
+	default:
+		printReport(report)
+	}
+	if err == nil && !report.Passed {
+		err = errFinding
+	}
+	return err
+}
+
+func printReport(r *loadtest.Report) {
+	for _, one := range r.Runs {
+		fmt.Printf("%s, open mode %s (%s), plan %s, seed %d\n", one.Plan.Scenario, one.OpenMode, one.Durability, one.Digest, one.Plan.Seed)
+		printAudit(one.Verdict, nil)
+	}
+	printAudit(&loadtest.Verdict{}, r.Books)
+	if !r.Passed {
+		return
+	}
+	t := newTable("scenario", "open mode", "offered/s", "opens/s", "sends/s", "p50 ms", "p99 ms", "p99.9 ms", "refused fast", "slow", "unknown")
+	for _, one := range r.Runs {
+		m := one.Measured
+		t.AppendRow([]any{one.Plan.Scenario, one.OpenMode, fmt.Sprintf("%.0f", float64(m.Arrivals)/m.Seconds), fmt.Sprintf("%.0f", m.OpensPerSecond),
+			fmt.Sprintf("%.0f", m.SendsPerSecond), fmt.Sprintf("%.1f", m.Accepted.P50), fmt.Sprintf("%.1f", m.Accepted.P99), fmt.Sprintf("%.1f", m.Accepted.P999),
+			m.Counts.RefusedFast, m.Counts.RefusedSlow, m.Counts.Unknown})
+	}
+	t.Render()
+	if len(r.Runs) > 0 {
+		fmt.Println(strings.TrimSpace(fmt.Sprintf("%d CPUs; latency counts from when a request was due", r.Machine.CPUs)))
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"hongbao/cmd/internal/settings"
+	"hongbao/internal/cluster"
+	"hongbao/loadtest"
+	"hongbao/orderset"
+	"hongbao/queue"
+)
+
+const (
+	operatorAnswerMax = 5 * time.Second
+	ceilingFor        = 2 * time.Second
+)
+
+// readReport reads playground.json.
+func readReport(file string) (*report, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := new(report)
+	if err := json.Unmarshal(raw, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return r, nil
+}
+
+// startServer starts a hongbaod of our own in an open mode, on the playground's
+// databases and keys and on ports nobody has. The playground's own one idles.
+func (g *ground) startServer(ctx context.Context, mode string) (*loadtest.Server, error) {
+	ports, err := cluster.FreePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := settings.Load(g.file)
+	if err != nil {
+		return nil, err
+	}
+	conf.Listen = settings.Listen{Public: loopback(ports[0]), Operator: loopback(ports[1])}
+	conf.Payment.NotifyURL = "http://" + conf.Listen.Public + "/v1/payment/notifications"
+	conf.Limits.CountMax = loadCountMax
+	file := filepath.Join(g.dir, "load-"+mode+".yaml")
+	if err := conf.Save(file); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	proc, err := cluster.Start(cluster.Command{
+		Name: "hongbaod " + mode, Path: filepath.Join(filepath.Dir(self), "hongbaod"), Env: withoutOurs(os.Environ()),
+		Args: []string{"serve", "--config", file, "--open-mode", mode}, LogFile: filepath.Join(g.dir, "load-"+mode+".log"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	operator := "http://" + conf.Listen.Operator
+	stop := func(ctx context.Context) error { return errors.Join(proc.Stop(ctx), os.Remove(file)) }
+	err = waitReady(ctx, proc, operator+"/readyz")
+	var s *loadtest.Server
+	if err == nil {
+		s, err = g.server(ctx, "http://"+conf.Listen.Public, operator, proc.PID())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("hongbaod in mode %s: %w", mode, err), stop(context.WithoutCancel(ctx)))
+	}
+	s.Stop = stop
+	return s, nil
+}
+
+// withoutOurs is an environment that overrides no setting.
+func withoutOurs(env []string) (rest []string) {
+	for _, one := range env {
+		if !strings.HasPrefix(one, "HONGBAO_") {
+			rest = append(rest, one)
+		}
+	}
+	return rest
+}
+
+// server is a running hongbaod as the load test knows it.
+func (g *ground) server(ctx context.Context, api, operator string, pid int) (*loadtest.Server, error) {
+	mode, err := askMode(ctx, operator)
+	if err != nil {
+		return nil, err
+	}
+	var databases []int
+	for _, set := range g.report.Sets {
+		for _, node := range set.Nodes {
+			databases = append(databases, node.PID)
+		}
+	}
+	return &loadtest.Server{
+		API: api, Mode: mode.OpenMode, Durability: mode.Durability,
+		CPU: func() (service, database time.Duration, err error) {
+			if service, err = loadtest.ProcessCPU(pid); err != nil {
+				return 0, 0, err
+			}
+			database, err = loadtest.ProcessCPU(databases...)
+			return service, database, err
+		},
+		Refuse: func(ctx context.Context, on bool) error { return g.refuse(ctx, operator, on) },
+		Stop:   func(context.Context) error { return nil },
+	}, nil
+}
+
+// loadMode is how a server says that it opens.
+type loadMode struct {
+	OpenMode   string `json:"open_mode"`
+	Durability string `json:"durability"`
+}
+
+func askMode(ctx context.Context, operator string) (m loadMode, err error) {
+	ctx, cancel := context.WithTimeout(ctx, operatorAnswerMax)
+	defer cancel()
+	return m, (&client{}).call(ctx, http.MethodGet, operator+"/load/mode", nil, &m, "", "")
+}
+
+// refuse makes every SET refuse, or ends that.
+func (g *ground) refuse(ctx context.Context, operator string, on bool) error {
+	what := "admit"
+	if on {
+		what = "refuse"
+	}
+	ctx, cancel := context.WithTimeout(ctx, operatorAnswerMax)
+	defer cancel()
+	var errs []error
+	for _, set := range g.report.Sets {
+		errs = append(errs, (&client{}).call(ctx, http.MethodPost, operator+"/sets/"+set.Set+"/"+what, nil, nil, "", ""))
+	}
+	return errors.Join(errs...)
+}
+
+// insertCeiling is what the first SET's database takes in bare rows.
+func (g *ground) insertCeiling(ctx context.Context) (float64, error) {
+	topology, err := g.settings.Topology()
+	if err != nil {
+		return 0, err
+	}
+	app, err := g.settings.Account("app", g.settings.Accounts.App)
+	if err != nil {
+		return 0, err
+	}
+	return orderset.InsertCeiling(ctx, topology.Specs()[0], app, ceilingFor)
+}
+
+// casCeiling is what the first memcached takes in compare-and-swaps.
+func (g *ground) casCeiling(ctx context.Context) (float64, error) {
+	if len(g.report.Memcached) == 0 {
+		return 0, nil
+	}
+	return queue.CASCeiling(ctx, g.report.Memcached[0], ceilingFor)
+}
+
+// books reads every row of every SET.
+func (g *ground) books(ctx context.Context) (all []loadtest.Books, err error) {
+	key, err := g.settings.DrawKey()
+	if err != nil {
+		return nil, err
+	}
+	for _, set := range g.report.Sets {
+		for _, node := range set.Nodes {
+			if node.Role != "primary" {
+				continue
+			}
+			auditor, err := orderset.NewAuditor(node.AuditDSN, key)
+			if err != nil {
+				return nil, err
+			}
+			b, err := auditor.Audit(ctx)
+			if err := errors.Join(err, auditor.Close()); err != nil {
+				return nil, err
+			}
+			all = append(all, booksOf(b))
+		}
+	}
+	return all, nil
+}
+
+func booksOf(b *orderset.Books) loadtest.Books {
+	out := loadtest.Books{Set: b.Set, Envelopes: b.Envelopes, Shares: b.Shares, Paid: b.Paid, Opened: b.Opened,
+		Refunded: b.Refunded, Remaining: b.Remaining, Violations: []string{}}
+	for _, v := range b.Violations {
+		out.Violations = append(out.Violations, v.String())
+	}
+	return out
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/orderset"
+)
+
+// orders are the router's, with each SET's shedder in front of what a send asks
+// of it: a SET that is refusing costs the send a new suffix, not a wait.
+type orders struct {
+	*orderset.Router
+	counters *counters
+}
+
+// Create is shed, so that the teller goes on to the next SET.
+func (o orders) Create(ctx context.Context, n envelope.Sending) (s envelope.Sending, err error) {
+	err = o.counters.shed(n.Envelope.ID.Set(), func() error {
+		s, err = o.Router.Create(ctx, n)
+		return err
+	})
+	return s, err
+}
+
+// FindSent is shed too: a repeat does not wait for a SET that is ill.
+func (o orders) FindSent(ctx context.Context, set envelope.SetNumber, sender envelope.UserID, key string) (s envelope.Sending, err error) {
+	err = o.counters.shed(set, func() error {
+		s, err = o.Router.FindSent(ctx, set, sender, key)
+		return err
+	})
+	return s, err
+}
+
+// shed runs one database operation of a SET if its shedder admits it.
+func (cs *counters) shed(set envelope.SetNumber, do func() error) error {
+	c := cs.bySet[set]
+	if c == nil {
+		return envelope.ErrNotFound
+	}
+	ticket, err := c.shed.Admit()
+	if err != nil {
+		return domainError(err)
+	}
+	start := time.Now()
+	err = do()
+	c.shed.Observe(time.Since(start), illness(err))
+	ticket.Done(ending(err))
+	return err
+}
