@@ -1,11 +1,11 @@
 package orderset
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +19,7 @@ const (
 	memoTimeout  = 20 * time.Millisecond
 	memoLife     = 3 * 24 * 60 * 60 // seconds: most reads come in the first three days
 	memoConns    = 16
+	memoQueueMax = 256 // finished envelopes waiting to be stored
 	memoPurpose  = "finished"
 	memoPrefix   = "hongbao/finished/1/"
 	memoBytesMax = 512 << 10
@@ -32,6 +33,8 @@ const (
 type memo struct {
 	client   *memcache.Client // nil: none
 	key      envelope.DrawKey
+	keeping  chan envelope.Snapshot // off the callers' path; full, it drops
+	kept     sync.WaitGroup
 	slots    chan struct{}
 	failures atomic.Int32
 	resume   atomic.Int64 // Unix ns until which the cache is left alone
@@ -39,7 +42,7 @@ type memo struct {
 }
 
 func newMemo(servers []string, key envelope.DrawKey, log *slog.Logger) (*memo, error) {
-	m := &memo{key: key, slots: make(chan struct{}, memoConns), log: log}
+	m := &memo{key: key, slots: make(chan struct{}, memoConns), keeping: make(chan envelope.Snapshot, memoQueueMax), log: log}
 	if len(servers) == 0 {
 		return m, nil
 	}
@@ -49,13 +52,21 @@ func newMemo(servers []string, key envelope.DrawKey, log *slog.Logger) (*memo, e
 	}
 	m.client = memcache.NewFromSelector(list)
 	m.client.Timeout, m.client.MaxIdleConns = memoTimeout, memoConns
+	m.kept.Go(func() {
+		for snap := range m.keeping {
+			m.store(snap)
+		}
+	})
 	return m, nil
 }
 
+// close stores what is waiting. Nothing may be kept after it.
 func (m *memo) close() error {
 	if m.client == nil {
 		return nil
 	}
+	close(m.keeping)
+	m.kept.Wait()
 	return m.client.Close()
 }
 
@@ -86,8 +97,18 @@ func (m *memo) try(op func() error) bool {
 	return false
 }
 
-// keep stores a finished envelope, if that is quickly possible.
-func (m *memo) keep(_ context.Context, snap envelope.Snapshot) {
+// keep stores a finished envelope soon, or not at all: the cache may miss any.
+func (m *memo) keep(snap envelope.Snapshot) {
+	if m.client == nil {
+		return
+	}
+	select {
+	case m.keeping <- snap:
+	default:
+	}
+}
+
+func (m *memo) store(snap envelope.Snapshot) {
 	m.try(func() error {
 		body, err := json.Marshal(snap)
 		if err != nil || len(body) > memoBytesMax {
@@ -99,7 +120,7 @@ func (m *memo) keep(_ context.Context, snap envelope.Snapshot) {
 }
 
 // recall finds a finished envelope.
-func (m *memo) recall(_ context.Context, id envelope.ID) (snap envelope.Snapshot, ok bool) {
+func (m *memo) recall(id envelope.ID) (snap envelope.Snapshot, ok bool) {
 	var item *memcache.Item
 	if !m.try(func() (err error) { item, err = m.client.Get(memoPrefix + string(id)); return err }) || len(item.Value) < sha256.Size {
 		return snap, false

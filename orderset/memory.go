@@ -39,7 +39,8 @@ type record struct {
 	header  envelope.Envelope
 	holders map[envelope.UserID]holding
 	late    bool      // the database's clock has passed ExpiresAt
-	seen    time.Time // when the database last confirmed the header
+	seen    time.Time // when the database last confirmed the header, by our clock
+	clock   time.Time // the same instant by the database's
 }
 
 // holding is a share without its owner, small because there are many.
@@ -74,8 +75,8 @@ func (m *memory) get(id envelope.ID) *record {
 // returns what is remembered.
 func (m *memory) put(seed envelope.Seed, snap envelope.Snapshot, at time.Time) *record {
 	e := snap.Envelope
-	r := &record{id: e.ID, seed: seed, header: e, seen: at, late: e.ExpiredAt(snap.Now),
-		holders: make(map[envelope.UserID]holding, e.Count)}
+	r := &record{id: e.ID, seed: seed, header: e, seen: at, clock: snap.Now, late: e.ExpiredAt(snap.Now),
+		holders: make(map[envelope.UserID]holding, len(snap.Shares))}
 	for _, s := range snap.Shares {
 		r.holders[s.User] = holding{seq: int32(s.Seq), amount: int32(s.Amount)}
 	}
@@ -154,6 +155,7 @@ func (r *record) apply(next envelope.Envelope, openings []envelope.Opening, at t
 	if next.Ver != r.header.Ver+1 {
 		return // someone else's commit was applied meanwhile; the next write will tell
 	}
+	r.clock = r.clock.Add(at.Sub(r.seen))
 	r.header, r.seen = next, at
 	for _, o := range openings {
 		if o.Outcome == envelope.Opened {
@@ -180,11 +182,12 @@ func (r *record) certain(user envelope.UserID) (envelope.Opening, bool) {
 	return envelope.Opening{}, false
 }
 
-// snapshot is what a grab sees, with at most the user's own share.
+// snapshot is what a grab sees, with at most the user's own share, and the
+// database's clock: ours only tells how far that has gone on since.
 func (r *record) snapshot(user envelope.UserID, now time.Time) envelope.Snapshot {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	snap := envelope.Snapshot{Envelope: r.header, Now: now}
+	snap := envelope.Snapshot{Envelope: r.header, Now: r.clock.Add(now.Sub(r.seen))}
 	if s, holds := r.had(user); holds {
 		snap.Shares = []envelope.Share{s}
 	}

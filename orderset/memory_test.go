@@ -174,9 +174,13 @@ func withMemcached(t *testing.T, w *settest.World, addr string) *orderset.Set {
 
 func TestAFinishedEnvelopeIsFoundInMemcachedByTheNextOrderServer(t *testing.T) {
 	w := servers.World(t, 1)
-	m, _ := memcachedFor(t)
+	m, client := memcachedFor(t)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 2})
 	opened := open(t, withMemcached(t, w, m.Addr()), requests(e.ID, "one", "two"))
+	eventually(t, time.Second, "the finished envelope is in memcached", func() bool {
+		_, err := client.Get("hongbao/finished/1/" + string(e.ID))
+		return err == nil
+	})
 	next := withMemcached(t, w, m.Addr())
 	w.Proxies[0].Freeze(true)
 	defer w.Proxies[0].Freeze(false)
@@ -196,10 +200,12 @@ func TestFB5GarbageInMemcachedIsNoAnswer(t *testing.T) {
 	other := w.Active(t, 0, envelope.Order{Total: 100, Count: 1})
 	open(t, withMemcached(t, w, m.Addr()), requests(e.ID, "one"))
 	key := "hongbao/finished/1/" + string(e.ID)
-	right, err := client.Get(key)
-	if err != nil {
-		t.Fatalf("the finished envelope is not in memcached: %v", err)
-	}
+	var right *memcache.Item
+	eventually(t, time.Second, "the finished envelope is in memcached", func() bool {
+		item, err := client.Get(key)
+		right = item
+		return err == nil
+	})
 	flipped := append([]byte(nil), right.Value...)
 	flipped[len(flipped)/2] ^= 1
 	for name, row := range map[string]struct {

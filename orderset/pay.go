@@ -31,12 +31,17 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 	if s.memory != nil {
 		s.memory.forget(p.OrderNo)
 	}
-	e, _, readErr := s.header(ctx, s.db, p.OrderNo)
+	e, now, readErr := s.header(ctx, s.db, p.OrderNo)
 	switch {
 	case readErr != nil:
 		return e, s.answer("pay "+string(p.OrderNo), errors.Join(readErr, err))
 	case e.TransactionID == p.TransactionID && e.Total == p.Amount:
-		return e, nil // moved now, or a repeat of the same payment
+		// Moved now, or a repeat of the same payment.
+		if s.memory != nil && e.OpenedCount == 0 {
+			_, err := s.remember(envelope.Snapshot{Envelope: e, Now: now}) // its first opener finds it warm
+			return e, err
+		}
+		return e, nil
 	case err != nil:
 		return e, s.answer("pay "+string(p.OrderNo), err)
 	case moved == 1:

@@ -22,6 +22,22 @@ func (t DayTable) selectHeader() string {
 	return "SELECT " + headerColumns + " FROM " + t.envelopes() + " WHERE order_id = ?"
 }
 
+func (t DayTable) selectHeaders(ids []envelope.ID) string {
+	b := &text{}
+	b.add("SELECT ", headerColumns, " FROM ", t.envelopes(), " WHERE order_id IN (")
+	b.ids(ids)
+	b.add(") ORDER BY order_id")
+	return b.String()
+}
+
+func (t DayTable) selectSharesOf(ids []envelope.ID) string {
+	b := &text{}
+	b.add("SELECT ", shareColumns, " FROM ", t.shares(), " WHERE order_id IN (")
+	b.ids(ids)
+	b.add(") ORDER BY order_id, seq")
+	return b.String()
+}
+
 func (t DayTable) selectShares() string {
 	return "SELECT " + shareColumns + " FROM " + t.shares() + " WHERE order_id = ? ORDER BY seq"
 }
@@ -70,11 +86,7 @@ const (
 // lockHeaders locks and reads the headers of some envelopes, in the order of
 // their IDs: every transaction locks in that order, so none wait in a circle.
 func (t DayTable) lockHeaders(ids []envelope.ID) string {
-	b := &text{}
-	b.add("SELECT ", headerColumns, " FROM ", t.envelopes(), " WHERE order_id IN (")
-	b.ids(ids)
-	b.add(") ORDER BY order_id FOR UPDATE")
-	return b.String()
+	return t.selectHeaders(ids) + " FOR UPDATE"
 }
 
 // selectHoldings reads the shares that some openers already hold. One OR branch

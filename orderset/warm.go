@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -58,23 +57,24 @@ func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (e
 func (s *Set) load(ctx context.Context, id envelope.ID) (*record, error) {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
-	if snap, ok := s.memo.recall(ctx, id); ok {
+	if snap, ok := s.memo.recall(id); ok {
 		return s.memory.put(s.drawKey.Seed(id), snap, s.now()), nil
 	}
 	snap, err := s.Find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return s.remember(ctx, snap)
+	return s.remember(snap)
 }
 
-func (s *Set) remember(ctx context.Context, snap envelope.Snapshot) (*record, error) {
+// remember keeps what was read, and a finished envelope in memcached too.
+func (s *Set) remember(snap envelope.Snapshot) (*record, error) {
 	seed, err := s.seed(&snap.Envelope)
 	if err != nil {
 		return nil, err
 	}
 	if snap.Envelope.State.Finished() {
-		s.memo.keep(ctx, snap)
+		s.memo.keep(snap)
 	}
 	return s.memory.put(seed, snap, s.now()), nil
 }
@@ -103,7 +103,7 @@ func (s *Set) openWarm(ctx context.Context, b *batch) error {
 	for i, r := range records {
 		if r != nil && plan.after[i].Ver != 0 {
 			r.apply(plan.after[i], plan.openings[i], now)
-			s.keepFinished(ctx, r)
+			s.keepFinished(r)
 		}
 	}
 	return nil
@@ -111,7 +111,7 @@ func (s *Set) openWarm(ctx context.Context, b *batch) error {
 
 // keepFinished puts an envelope whose last share has just been committed into
 // memcached, for the other order servers and for this one's next life.
-func (s *Set) keepFinished(ctx context.Context, r *record) {
+func (s *Set) keepFinished(r *record) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if !r.header.State.Finished() {
@@ -121,30 +121,70 @@ func (s *Set) keepFinished(ctx context.Context, r *record) {
 	for user, h := range r.holders {
 		snap.Shares[h.seq-1] = envelope.Share{Seq: int(h.seq), User: user, Amount: envelope.Fen(h.amount)}
 	}
-	s.memo.keep(ctx, snap)
+	s.memo.keep(snap)
 }
 
-// records finds or loads the record of every group. A group whose envelope does
-// not exist is refused and has none.
+// records finds the record of every group and reads the cold ones, all of a
+// table with two queries. A group whose envelope does not exist is refused and
+// has none.
 func (s *Set) records(ctx context.Context, b *batch) ([]*record, error) {
 	records := make([]*record, len(b.groups))
-	for i := range b.groups {
-		g := &b.groups[i]
-		r := s.memory.get(g.id)
-		if r == nil || !r.opens() {
-			var err error
-			r, err = s.load(ctx, g.id)
-			if errors.Is(err, envelope.ErrNotFound) {
-				b.refuse(g, envelope.ErrNotFound)
-				continue
-			}
-			if err != nil {
-				return nil, err
+	at := 0
+	err := b.tables(func(t DayTable, groups []group) error {
+		mine := records[at : at+len(groups)]
+		at += len(groups)
+		var cold []envelope.ID
+		for i := range groups {
+			if r := s.memory.get(groups[i].id); r != nil && r.opens() {
+				mine[i] = r
+			} else {
+				cold = append(cold, groups[i].id)
 			}
 		}
-		records[i] = r
+		if len(cold) == 0 {
+			return nil
+		}
+		loaded, err := s.loadAll(ctx, t, cold)
+		for i := range groups {
+			if mine[i] == nil {
+				mine[i] = loaded[groups[i].id]
+			}
+			if mine[i] == nil {
+				b.refuse(&groups[i], envelope.ErrNotFound)
+			}
+		}
+		return err
+	})
+	return records, err
+}
+
+// loadAll reads some envelopes of one table whole and remembers them. Headers
+// are read first: shares of later openers than they know of are left out, so
+// that each record is one that the envelope once had.
+func (s *Set) loadAll(ctx context.Context, t DayTable, ids []envelope.ID) (map[envelope.ID]*record, error) {
+	ctx, cancel := context.WithTimeout(ctx, txMax)
+	defer cancel()
+	headers, now, err := queryHeaders(ctx, s.db, t.selectHeaders(ids))
+	if err != nil {
+		return nil, err
 	}
-	return records, nil
+	shares, err := queryShares(ctx, s.db, t.selectSharesOf(ids))
+	if err != nil {
+		return nil, err
+	}
+	loaded := make(map[envelope.ID]*record, len(headers))
+	for _, e := range headers { // both in the order of the IDs
+		snap := envelope.Snapshot{Envelope: e, Now: now}
+		for ; len(shares) > 0 && shares[0].id == e.ID; shares = shares[1:] {
+			if shares[0].share.Seq <= e.OpenedCount {
+				snap.Shares = append(snap.Shares, shares[0].share)
+			}
+		}
+		if loaded[e.ID], err = s.remember(snap); err != nil {
+			return nil, err
+		}
+	}
+	return loaded, nil
 }
 
 // opens reports whether the record can decide opens: one from before the
