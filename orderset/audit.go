@@ -162,35 +162,66 @@ func (a *Auditor) auditEnvelope(b *Books, t DayTable, e *envelope.Envelope, shar
 	if id, err := envelope.ParseID(string(e.ID)); err != nil || TableOf(id) != t {
 		b.add("I9", e.ID, "stands in %s, which is not its address", t.envelopes())
 	}
-	var sum envelope.Fen
-	seen := make(map[envelope.UserID]bool, len(shares))
-	for i, s := range shares {
-		sum += s.Amount
-		switch {
-		case seen[s.User]:
-			b.add("I2", e.ID, "user %s holds two shares", s.User)
-		case s.Seq != i+1:
-			b.add("I4", e.ID, "share %d stands at position %d", i+1, s.Seq)
-		case s.Amount < 1 || s.Amount > e.ShareMax:
-			b.add("I5", e.ID, "share %d is %d fen", s.Seq, s.Amount)
-		case e.Total-sum < envelope.Fen(e.Count-i-1) || i+1 == e.Count && sum != e.Total:
-			b.add("I5", e.ID, "after share %d there are %d fen for %d shares", s.Seq, e.Total-sum, e.Count-i-1)
-		case !s.OpenedAt.Before(e.ExpiresAt):
-			b.add("I6", e.ID, "share %d was opened after the envelope expired", s.Seq)
-		}
-		seen[s.User] = true
-	}
-	if sum != e.Opened || len(shares) != e.OpenedCount {
+	if sum := b.auditShares(e, shares); sum != e.Opened || len(shares) != e.OpenedCount {
 		b.add("I1", e.ID, "the header says %d shares of %d fen, the rows %d of %d", e.OpenedCount, e.Opened, len(shares), sum)
 	}
-	if e.Remaining() < 0 || (e.State == envelope.Empty) != (e.OpenedCount == e.Count && e.State != envelope.Settled) {
-		b.add("I8", e.ID, "state %s with %d of %d shares opened and %d fen left", e.State, e.OpenedCount, e.Count, e.Remaining())
+	if what := contradiction(e); what != "" {
+		b.add("I8", e.ID, "state %s with %d of %d shares opened, %d fen refunded and %d left: %s",
+			e.State, e.OpenedCount, e.Count, e.Refunded, e.Remaining(), what)
 	}
 	if a.seed != nil {
 		if err := envelope.Verify(e, a.seed(e.ID), shares); err != nil {
 			b.add("draw", e.ID, "%v", err)
 		}
 	}
+}
+
+// auditShares holds the shares of one envelope, in the order of their positions,
+// to its header, and returns what they add up to.
+func (b *Books) auditShares(e *envelope.Envelope, shares []envelope.Share) (sum envelope.Fen) {
+	seen := make(map[envelope.UserID]bool, len(shares))
+	for i, s := range shares {
+		sum += s.Amount
+		switch {
+		case seen[s.User]:
+			b.add("I2", e.ID, "user %s holds two shares", s.User)
+		case !e.MayOpen(s.User):
+			b.add("I2", e.ID, "user %s holds a share that is for %s alone", s.User, e.Recipient)
+		case s.Seq != i+1:
+			b.add("I4", e.ID, "share %d stands at position %d", i+1, s.Seq)
+		case s.Amount < 1 || s.Amount > e.ShareMax:
+			b.add("I5", e.ID, "share %d is %d fen", s.Seq, s.Amount)
+		case e.Total-sum < envelope.Fen(e.Count-i-1) || i+1 == e.Count && sum != e.Total:
+			b.add("I5", e.ID, "after share %d there are %d fen for %d shares", s.Seq, e.Total-sum, e.Count-i-1)
+		case s.OpenedAt.Before(e.PaidAt):
+			b.add("I6", e.ID, "share %d was opened before the envelope was paid", s.Seq)
+		case !s.OpenedAt.Before(e.ExpiresAt):
+			b.add("I6", e.ID, "share %d was opened after the envelope expired", s.Seq)
+		}
+		seen[s.User] = true
+	}
+	return sum
+}
+
+// contradiction is what in a header cannot be true at the same time, or "".
+func contradiction(e *envelope.Envelope) string {
+	unpaid := e.State == envelope.Unpaid || e.State == envelope.Closed
+	refunds := e.State == envelope.Expired || e.State == envelope.Settled || e.State == envelope.Closed
+	switch {
+	case unpaid && e.OpenedCount > 0:
+		return "shares of what was never paid"
+	case !unpaid && (e.TransactionID == "" || e.PaidAt.IsZero()):
+		return "no payment is recorded"
+	case e.State == envelope.Active && e.OpenedCount == e.Count, e.State == envelope.Empty && e.OpenedCount != e.Count:
+		return "empty is when the last share is opened"
+	case e.Refunded < 0 || e.Refunded > 0 && !refunds:
+		return "nothing is refunded before the end"
+	case e.Remaining() < 0 || e.State == envelope.Settled && e.Remaining() != 0:
+		return "what is left does not fit"
+	case e.State.Finished() == e.FinishedAt.IsZero():
+		return "it is finished when it has a time of finishing"
+	}
+	return ""
 }
 
 func (b *Books) add(invariant string, id envelope.ID, format string, args ...any) {

@@ -60,8 +60,7 @@ func (s *Set) FindSent(ctx context.Context, sender envelope.UserID, key string) 
 	var hash []byte
 	err := s.db.QueryRowContext(ctx, selectSendKey, sender, key).Scan(&id, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
-		s.health.worked()
-		return n, envelope.ErrNotFound
+		err = envelope.ErrNotFound
 	}
 	if err != nil {
 		return n, s.answer("find key", err)

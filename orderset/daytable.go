@@ -33,9 +33,13 @@ const (
 	daysAhead = 1
 )
 
-// hot reports whether the day of an ID can have tables at now.
-func hot(day envelope.Day, now time.Time) bool {
-	today := envelope.DayOf(now)
+// hot reports whether the day of a body can have tables at now. The exact
+// answer is a matter of calendars; nearly every request is plainly inside.
+func hot(b envelope.Body, now time.Time) bool {
+	if age := now.Sub(b.Time()); age >= 0 && age < daysHot*24*time.Hour {
+		return true
+	}
+	today, day := envelope.DayOf(now), b.Day()
 	return day >= today.Add(-daysHot) && day <= today.Add(daysAhead)
 }
 

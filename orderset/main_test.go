@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,11 +54,13 @@ func (c *clock) Now() time.Time {
 
 func (c *clock) move(offset time.Duration) { c.offset.Store(int64(offset)) }
 
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // configOf is a router's configuration in a world, before a test changes it.
 func configOf(w *settest.World, owner string) orderset.Config {
 	return orderset.Config{
 		Topology: w.Topology, App: w.App, DrawKey: w.DrawKey, Owner: owner,
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Now: time.Now, Log: quiet(),
 	}
 }
 
@@ -70,6 +74,16 @@ func topologyOf(t testing.TB, w *settest.World, change func(specs []orderset.Set
 		t.Fatal(err)
 	}
 	return topology
+}
+
+// drawKey is a key that no world draws with.
+func drawKey(t testing.TB) envelope.DrawKey {
+	t.Helper()
+	key, err := envelope.NewDrawKey([]byte("a draw key of 32 bytes, at least"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // newRouter is a router that leases nothing yet.
@@ -204,24 +218,40 @@ func shares(id envelope.ID) string {
 	return fmt.Sprintf("share_%d_%02d", id.TableDigit(), id.Day().OfMonth())
 }
 
-const lockWaiters = "SELECT COUNT(*) FROM information_schema.innodb_trx x JOIN information_schema.processlist p " +
-	"ON p.id = x.trx_mysql_thread_id WHERE p.db = DATABASE() AND x.trx_state = 'LOCK WAIT'"
+// threadID is a transaction's connection in SHOW ENGINE INNODB STATUS.
+var threadID = regexp.MustCompile(`thread id (\d+)`)
+
+// transactions counts the open transactions on the world's database whose
+// description contains a word. It asks the monitor, because innodb_trx is a
+// cache that is not renewed while it is being read.
+func transactions(t testing.TB, admin *sql.DB, word string) (n int64) {
+	t.Helper()
+	var kind, name, status string
+	if err := admin.QueryRowContext(t.Context(), "SHOW ENGINE INNODB STATUS").Scan(&kind, &name, &status); err != nil {
+		t.Fatal(err)
+	}
+	_, status, _ = strings.Cut(status, "LIST OF TRANSACTIONS FOR EACH SESSION")
+	for block := range strings.SplitSeq(status, "---TRANSACTION") {
+		if id := threadID.FindStringSubmatch(block); id != nil && strings.Contains(block, "ACTIVE") && strings.Contains(block, word) {
+			n += count(t, admin, "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id = ?", id[1])
+		}
+	}
+	return n
+}
 
 // awaitLockWait waits until a transaction in the database waits for a lock.
 func awaitLockWait(t testing.TB, admin *sql.DB) {
 	t.Helper()
-	eventually(t, 5*time.Second, "somebody waits for a lock", func() bool { return count(t, admin, lockWaiters) > 0 })
+	eventually(t, 5*time.Second, "somebody waits for a lock", func() bool { return transactions(t, admin, "LOCK WAIT") > 0 })
 }
-
-const openTransactions = "SELECT COUNT(*) FROM information_schema.innodb_trx x JOIN information_schema.processlist p " +
-	"ON p.id = x.trx_mysql_thread_id WHERE p.db = DATABASE()"
 
 // wantHealthyPool fails when a transaction was left open, or when a connection
 // in the pool is not fit for use: it takes all of them at the same time.
 func wantHealthyPool(t testing.TB, w *settest.World, set int) {
 	t.Helper()
-	const pool = 24
+	const pool = 32
 	var wg sync.WaitGroup
+	eventually(t, 10*time.Second, "there is a machine number", func() bool { _, err := w.Router.Mint(t.Context()); return err == nil })
 	e := w.Active(t, set, envelope.Order{Total: 2 * pool, Count: 2 * pool})
 	for _, u := range crowd(2 * pool) {
 		wg.Go(func() {
@@ -233,5 +263,5 @@ func wantHealthyPool(t testing.TB, w *settest.World, set int) {
 	}
 	wg.Wait()
 	admin := w.Admin(t, set)
-	eventually(t, 5*time.Second, "no transaction is left open", func() bool { return count(t, admin, openTransactions) == 0 })
+	eventually(t, 5*time.Second, "no transaction is left open", func() bool { return transactions(t, admin, "ACTIVE") == 0 })
 }

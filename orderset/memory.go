@@ -145,6 +145,9 @@ func (r *record) decide(users []envelope.UserID) (envelope.Envelope, []envelope.
 
 func (r *record) had(user envelope.UserID) (envelope.Share, bool) {
 	h, ok := r.holders[user]
+	if planted {
+		ok = false
+	}
 	return envelope.Share{Seq: int(h.seq), User: user, Amount: envelope.Fen(h.amount)}, ok
 }
 

@@ -31,6 +31,11 @@ const (
 	errCheckMariaDB     = 4025
 	errCheckMySQL       = 3819
 	errCommitFailed     = 1180
+	errShutdown         = 1053
+	errInterrupted      = 1317 // somebody killed the statement
+	errKilled           = 1927 // MariaDB: … or the connection
+	errTimeMariaDB      = 1969 // max_statement_time
+	errTimeMySQL        = 3024
 )
 
 // errNotCommitted wraps the reason why a transaction had no effect.
@@ -91,9 +96,23 @@ func unreachable(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// unavailable reports whether the server says that it cannot serve now, whatever
+// the statement.
+func unavailable(number uint16) bool {
+	switch number {
+	case errTooManyConns, errUserTooManyConns, errReadOnly, errReadOnlyTx, errReadOnlyMode,
+		errShutdown, errInterrupted, errKilled, errTimeMariaDB, errTimeMySQL:
+		return true
+	}
+	return false
+}
+
 // answer turns what a transaction ended with into one of the classes of
 // envelope/errors.go. Only faults that people must look at stay faults.
 func (s *Set) answer(what string, err error) error {
+	if err == nil || errors.Is(err, envelope.ErrNotFound) {
+		s.health.worked() // a read that finds nothing was answered all the same
+	}
 	if err == nil || classified(err) {
 		return err
 	}
@@ -104,7 +123,7 @@ func (s *Set) answer(what string, err error) error {
 		return busy("canceled", retryAfterLock, s, what, err)
 	case again(err):
 		return busy("envelope_contended", retryAfterLock, s, what, err)
-	case n == errTooManyConns, n == errUserTooManyConns, n == errReadOnly, n == errReadOnlyTx, n == errReadOnlyMode, n == 0 && unreachable(err):
+	case unavailable(n), n == 0 && unreachable(err):
 		s.health.failed()
 		return busy(ReasonUnavailable, retryAfterDown, s, what, err)
 	case n == errNoSuchTable:

@@ -105,8 +105,8 @@ func (r *Router) Set(id envelope.ID) (*Set, error) {
 	if !known {
 		return nil, fmt.Errorf("SET %v is not in the topology: %w", id.Set(), envelope.ErrNotFound)
 	}
-	if day := id.Day(); !hot(day, r.now()) {
-		return nil, fmt.Errorf("day %v has no tables: %w", day, envelope.ErrNotFound)
+	if body := id.Body(); !hot(body, r.now()) {
+		return nil, fmt.Errorf("day %v has no tables: %w", body.Day(), envelope.ErrNotFound)
 	}
 	return s, nil
 }
@@ -130,12 +130,13 @@ func (r *Router) Candidates(sender envelope.UserID, key string) []envelope.SetNu
 		}
 		choices = append(choices, c)
 	}
-	slices.SortFunc(choices, func(a, b choice) int {
-		return cmp.Or(cmp.Compare(a.down, b.down), cmp.Compare(b.weight, a.weight))
-	})
-	sets := make([]envelope.SetNumber, 0, candidatesMax)
-	for _, c := range choices[:min(len(choices), candidatesMax)] {
-		sets = append(sets, c.set)
+	// Health must not choose: a repeat has to look where the first one went.
+	slices.SortFunc(choices, func(a, b choice) int { return cmp.Compare(b.weight, a.weight) })
+	choices = choices[:min(len(choices), candidatesMax)]
+	slices.SortStableFunc(choices, func(a, b choice) int { return cmp.Compare(a.down, b.down) })
+	sets := make([]envelope.SetNumber, len(choices))
+	for i, c := range choices {
+		sets[i] = c.set
 	}
 	return sets
 }

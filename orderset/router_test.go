@@ -50,7 +50,7 @@ func lone(t *testing.T, number envelope.SetNumber, addr string, now func() time.
 	}
 	return newRouter(t, orderset.Config{
 		Topology: topology, App: orderset.Account{User: "app", Password: "app-test"}, Owner: "test",
-		DrawKey: envelope.DrawKey("a draw key of 32 bytes, at least"), Now: now, Log: slog.New(slog.DiscardHandler),
+		DrawKey: drawKey(t), Now: now, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -166,10 +166,10 @@ func TestRouterRefusesNonsense(t *testing.T) {
 		{func(c *orderset.Config) { c.Owner = strings.Repeat("o", 129) }, "want an owner of 1 to 128 bytes, have 129"},
 		{func(c *orderset.Config) { c.Now = nil }, "now, log and draw key are required"},
 		{func(c *orderset.Config) { c.Log = nil }, "now, log and draw key are required"},
-		{func(c *orderset.Config) { c.DrawKey = nil }, "now, log and draw key are required"},
+		{func(c *orderset.Config) { c.DrawKey = envelope.DrawKey{} }, "now, log and draw key are required"},
 	} {
 		cfg := orderset.Config{
-			Topology: topology, Owner: "o", DrawKey: envelope.DrawKey("k"), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Topology: topology, Owner: "o", DrawKey: drawKey(t), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		}
 		c.change(&cfg)
 		if _, err := orderset.NewRouter(cfg); err == nil || !strings.Contains(err.Error(), c.want) {

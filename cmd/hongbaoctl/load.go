@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -96,13 +98,17 @@ func loadProgress(quiet bool) func(done, of int, what string) {
 	}
 }
 
-// writeHTML writes a report next to what it is about.
-func writeHTML(file string, page []byte) error {
+// writeHTML writes a report's page to a file; none is wanted without a name.
+func writeHTML(file string, write func(io.Writer) error) error {
 	if file == "" {
 		return nil
 	}
-	if err := os.WriteFile(file, page, 0o644); err != nil {
+	f, err := os.Create(file)
+	if err != nil {
 		return fmt.Errorf("report: %w", err)
+	}
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return fmt.Errorf("report %s: %w", file, err)
 	}
 	fmt.Fprintln(os.Stderr, "report:", file)
 	return nil

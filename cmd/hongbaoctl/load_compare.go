@@ -30,7 +30,7 @@ func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	if err := writeHTML(l.HTML, result.HTML()); err != nil {
+	if err := writeHTML(l.HTML, result.WriteHTML); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -47,6 +47,7 @@ func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
 func printComparison(r *loadtest.Comparison) {
 	printAudit(r.Verdict, r.Books)
 	if !r.Passed {
+		printFailed()
 		return
 	}
 	fmt.Printf("%s; %d CPUs (%s/%s), %.0f s, seed %d\n", r.Durability, r.Machine.CPUs, r.Machine.OS, r.Machine.Arch, r.Seconds, r.Seed)
@@ -97,26 +98,26 @@ func printTargets(targets []loadtest.Target) {
 	t.Render()
 }
 
-// printAudit says what was found; a failed audit is all there is to say.
+// printAudit says what was found in the answers and in the books. A failed audit
+// is all there is to say about a run.
 func printAudit(v *loadtest.Verdict, books []loadtest.Books) {
-	bad := len(v.Violations)
-	for _, b := range books {
-		bad += len(b.Violations)
-		fmt.Printf("books of SET %s: %d envelopes, %d shares, paid %v = opened %v + refunded %v + remaining %v, %d violations\n",
-			b.Set, b.Envelopes, b.Shares, b.Paid, b.Opened, b.Refunded, b.Remaining, len(b.Violations))
-	}
 	fmt.Printf("audit: %d requests, %d envelopes, %d shares, %d draws recomputed, %d of unknown outcome resolved: %d violations\n",
 		v.Requests, v.Envelopes, v.Shares, v.DrawsVerified, v.UnknownTaken+v.UnknownUntaken, len(v.Violations))
-	if bad == 0 {
-		return
-	}
 	for _, one := range v.Violations {
 		fmt.Fprintln(os.Stderr, "  ", one)
 	}
+	for _, one := range v.Samples {
+		fmt.Fprintln(os.Stderr, "   answered:", one)
+	}
 	for _, b := range books {
+		fmt.Printf("books of SET %s: %d envelopes, %d shares, paid %v = opened %v + refunded %v + remaining %v: %d violations\n",
+			b.Set, b.Envelopes, b.Shares, b.Paid, b.Opened, b.Refunded, b.Remaining, len(b.Violations))
 		for _, one := range b.Violations {
-			fmt.Fprintf(os.Stderr, "  SET %s: %s\n", b.Set, one)
+			fmt.Fprintln(os.Stderr, "  ", one)
 		}
 	}
+}
+
+func printFailed() {
 	fmt.Fprintln(os.Stderr, "The audit failed: a service that answers wrongly has no throughput worth printing.")
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"hongbao/loadtest"
@@ -148,7 +147,7 @@ func (l loadRunCmd) openers(scenario loadtest.Scenario, load []loadtest.Stretch)
 }
 
 func (l loadRunCmd) print(c *cli, report *loadtest.Report) error {
-	err := writeHTML(l.HTML, report.HTML())
+	err := writeHTML(l.HTML, report.WriteHTML)
 	switch {
 	case err != nil:
 	case c.JSON:
@@ -163,12 +162,14 @@ func (l loadRunCmd) print(c *cli, report *loadtest.Report) error {
 }
 
 func printReport(r *loadtest.Report) {
+	all := &loadtest.Verdict{}
 	for _, one := range r.Runs {
-		fmt.Printf("%s, open mode %s (%s), plan %s, seed %d\n", one.Plan.Scenario, one.OpenMode, one.Durability, one.Digest, one.Plan.Seed)
-		printAudit(one.Verdict, nil)
+		fmt.Printf("%s, open mode %s (%s), plan %s from seed %d\n", one.Plan.Scenario, one.OpenMode, one.Durability, one.Digest, one.Plan.Seed)
+		all.Join(one.Verdict)
 	}
-	printAudit(&loadtest.Verdict{}, r.Books)
+	printAudit(all, r.Books)
 	if !r.Passed {
+		printFailed()
 		return
 	}
 	t := newTable("scenario", "open mode", "offered/s", "opens/s", "sends/s", "p50 ms", "p99 ms", "p99.9 ms", "refused fast", "slow", "unknown")
@@ -179,7 +180,5 @@ func printReport(r *loadtest.Report) {
 			m.Counts.RefusedFast, m.Counts.RefusedSlow, m.Counts.Unknown})
 	}
 	t.Render()
-	if len(r.Runs) > 0 {
-		fmt.Println(strings.TrimSpace(fmt.Sprintf("%d CPUs; latency counts from when a request was due", r.Machine.CPUs)))
-	}
+	fmt.Printf("%d CPUs for service, databases and crowd; latency counts from when a request was due\n", r.Machine.CPUs)
 }

@@ -1,0 +1,136 @@
+package loadtest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"hongbao/envelope"
+)
+
+func TestAnswersAreReadAsHTTPSaysThem(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\n"
+	for name, c := range map[string]struct {
+		bytes string
+		want  answer
+		whole bool
+		err   error
+	}{
+		"an open":               {ok + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", answer{200, -1, []byte("{}"), false}, true, nil},
+		"no body":               {ok + "Content-Length: 0\r\n\r\n", answer{200, -1, []byte{}, false}, true, nil},
+		"no content":            {"HTTP/1.1 204 No Content\r\n\r\n", answer{204, -1, []byte{}, false}, true, nil},
+		"no reason":             {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", answer{200, -1, []byte{}, false}, true, nil},
+		"busy":                  {"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 1\r\n\r\nx", answer{503, 2, []byte("x"), false}, true, nil},
+		"any case":              {ok + "RETRY-after:7\r\ncONTENT-lENGTH:\t 1 \r\nConnection: Close\r\n\r\nx", answer{200, 7, []byte("x"), true}, true, nil},
+		"nothing yet":           {"", answer{}, false, nil},
+		"a piece of the status": {"HTTP/1.1 2", answer{}, false, nil},
+		"half a head":           {ok + "Content-Le", answer{}, false, nil},
+		"half a body":           {ok + "Content-Length: 5\r\n\r\nabc", answer{}, false, nil},
+		"not HTTP":              {"SSH-2.0-OpenSSH", answer{}, false, errNotHTTP},
+		"HTTP/1.0":              {"HTTP/1.0 200 OK\r\n\r\n", answer{}, false, errNotHTTP},
+		"no status":             {"HTTP/1.1 \r\n\r\n", answer{}, false, errStatus},
+		"an interim response":   {"HTTP/1.1 100 Continue\r\n\r\n", answer{}, false, errStatus},
+		"four digits":           {"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n", answer{}, false, errStatus},
+		"no length":             {ok + "Content-Type: a\r\n\r\n", answer{}, false, errLength},
+		"two lengths":           {ok + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", answer{}, false, errLength},
+		"a signed length":       {ok + "Content-Length: +1\r\n\r\nx", answer{}, false, errLength},
+		"chunks":                {ok + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", answer{}, false, errEncoded},
+		"a folded header":       {ok + "A: b\r\n c\r\nContent-Length: 0\r\n\r\n", answer{}, false, errHeader},
+		"a header without name": {ok + ": b\r\nContent-Length: 0\r\n\r\n", answer{}, false, errHeader},
+		"a space before colon":  {ok + "Content-Length : 0\r\n\r\n", answer{}, false, errHeader},
+		"a bare line feed":      {ok + "A: b\nContent-Length: 0\r\n\r\n", answer{}, false, errHeader},
+		"a date to retry after": {ok + "Retry-After: Mon\r\nContent-Length: 0\r\n\r\n", answer{}, false, errRetryAfter},
+		"a second answer":       {ok + "Content-Length: 0\r\n\r\nHTTP/1.1 200", answer{}, false, errMoreThanOne},
+		"an endless head":       {ok + strings.Repeat("A: b\r\n", answerHeadMax), answer{}, false, errHeadTooLong},
+		"an endless body":       {ok + "Content-Length: 999999999\r\n\r\n", answer{}, false, errBodyTooLong},
+	} {
+		got, whole, err := parseAnswer([]byte(c.bytes))
+		if !errors.Is(err, c.err) || whole != c.whole {
+			t.Errorf("%s: whole %v, error %v; want %v, %v", name, whole, err, c.whole, c.err)
+			continue
+		}
+		if whole && (got.status != c.want.status || got.retryAfter != c.want.retryAfter || got.closes != c.want.closes || !bytes.Equal(got.body, c.want.body)) {
+			t.Errorf("%s: read as %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// What we accept, net/http accepts too, and reads the same.
+func FuzzParseAnswerAgreesWithTheStandardLibrary(f *testing.F) {
+	for _, seed := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 503 x\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 1\r\n\r\nx",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, whole, err := parseAnswer(b)
+		if err != nil || !whole {
+			if whole {
+				t.Fatal("whole, with an error")
+			}
+			return
+		}
+		for n := range len(b) { // a part of it is never whole and never wrong
+			if _, early, err := parseAnswer(b[:n]); early || err != nil {
+				t.Fatalf("the first %d of %d bytes: whole %v, error %v", n, len(b), early, err)
+			}
+		}
+		want, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(b)), nil)
+		if err != nil {
+			return // stricter about what header lines may hold, which no server of ours writes
+		}
+		defer want.Body.Close()
+		body, err := io.ReadAll(want.Body)
+		if err != nil || got.status != want.StatusCode || got.status != 304 && got.status != 204 && !bytes.Equal(got.body, body) {
+			t.Fatalf("read as %+v, net/http reads %d %q (%v)", got, want.StatusCode, body, err)
+		}
+	})
+}
+
+func TestOpeningsAreReadAsJSONSaysThem(t *testing.T) {
+	for body, want := range map[string]opening{
+		`{"outcome":"opened","amount_fen":12,"seq":3}`:                        {envelope.Opened, 12, 3},
+		`{"outcome":"already_opened","amount_fen":1,"seq":500}`:               {envelope.AlreadyOpened, 1, 500},
+		`{"outcome":"empty"}`:                                                 {envelope.Drained, 0, 0},
+		`{"outcome":"expired"}`:                                               {envelope.TooLate, 0, 0},
+		`{ "seq": 3, "amount_fen": 12, "outcome": "opened" }`:                 {envelope.Opened, 12, 3},
+		`{"outcome":"opened","amount_fen":12,"seq":3,"best_luck":true}`:       {envelope.Opened, 12, 3},
+		"{\"outcome\":\"opened\",\n\"amount_fen\":12,\"seq\":3}":              {envelope.Opened, 12, 3},
+		`{"outcome":"opened","amount_fen":12,"seq":3,"note":"any \"thing\""}`: {envelope.Opened, 12, 3},
+	} {
+		if got, ok := parseOpening([]byte(body)); !ok || got != want {
+			t.Errorf("%s: read as %+v, %v; want %+v", body, got, ok, want)
+		}
+	}
+	for _, body := range []string{
+		``, `{}`, `null`, `[]`, `{"outcome":"openable"}`, `{"outcome":"unpaid"}`, `{"outcome":"opened"}`, `{"outcome":"opened","amount_fen":0,"seq":1}`,
+		`{"outcome":"opened","amount_fen":1,"seq":0}`, `{"outcome":"opened","amount_fen":-1,"seq":1}`, `{"outcome":"opened","amount_fen":1.5,"seq":1}`,
+		`{"outcome":"opened","amount_fen":01,"seq":1}`, `{"outcome":"opened","amount_fen":1,"seq":1}}`, `{"outcome":"empty","amount_fen":1,"seq":1}`,
+		`{"outcome":"opened","amount_fen":9999999999,"seq":1}`, `{"outcome":"opened","amount_fen":1,"seq":40000}`, `{"outcome":"opened","amount_fen":1,"seq":1`,
+	} {
+		if got, ok := parseOpening([]byte(body)); ok {
+			t.Errorf("%s: read as %+v", body, got)
+		}
+	}
+}
+
+func FuzzTheShortWayToReadAnOpeningAgreesWithJSON(f *testing.F) {
+	f.Add([]byte(`{"outcome":"opened","amount_fen":12,"seq":3}`))
+	f.Add([]byte(`{"outcome":"empty"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		short, ok := parseCompact(body)
+		if !ok {
+			return
+		}
+		var long opening
+		if err := json.Unmarshal(body, &long); err != nil || long != short {
+			t.Fatalf("%q: read as %+v, JSON says %+v (%v)", body, short, long, err)
+		}
+	})
+}

@@ -1,0 +1,150 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// modeEcho names the cells of the echo: the same listener, credential and
+// ticket check, and a fixed answer.
+const modeEcho = "echo"
+
+// echo measures the ceiling of the HTTP stack and of the crowd itself.
+func (c *comparison) echo(ctx context.Context, s *Server) error {
+	stage, err := c.stage(ctx, s, Spread, 20)
+	if err != nil {
+		return err
+	}
+	defer stage.Close()
+	for _, callers := range compareCallers() {
+		c.progress("echo, %d callers", callers)
+		run, spent, err := metered(ctx, s, stage, Saturation{Callers: callers, Warm: ceilingWarm, For: ceilingFor, Echo: true})
+		if err != nil {
+			return err
+		}
+		one := newCell(modeEcho, Spread, run, spent)
+		if one.PerSecond == 0 {
+			return errors.New("the echo does not answer: it is served in playgrounds and drills only")
+		}
+		c.figures.Echo = append(c.figures.Echo, one)
+	}
+	return nil
+}
+
+// Refusal is what saying no costs, against saying yes.
+type Refusal struct {
+	PerSecond      float64 `json:"per_second"`
+	Fast           float64 `json:"fast_share"` // of the refusals came within RefusedFastMax
+	P99            float64 `json:"p99_ms"`
+	ServiceCPU     float64 `json:"service_us"`      // of a refusal, HTTP included
+	DatabasesCPU   float64 `json:"databases_us"`    // of a refusal
+	OpenCPU        float64 `json:"open_us"`         // of an open in mode group: service and databases
+	PlainOpenCPU   float64 `json:"plain_open_us"`   // of an open in mode plain
+	EchoCPU        float64 `json:"echo_us"`         // of the echo: HTTP, credential and ticket alone
+	OverOpen       float64 `json:"over_open"`       // refusal / open, both with their HTTP
+	OverPlainOpen  float64 `json:"over_plain"`      // the same for mode plain
+	BeyondHTTPOver float64 `json:"beyond_http"`     // what both cost beyond the echo: (refusal − echo) / (open − echo), at least 0
+	CrowdCPU       float64 `json:"crowd_us"`        // what asking cost us
+	Admitted       int     `json:"admitted_anyway"` // answered although refusing: from memory
+}
+
+// refusal makes every open a refusal and measures its CPU.
+func (c *comparison) refusal(ctx context.Context, s *Server) error {
+	c.progress("refusals")
+	stage, err := c.stage(ctx, s, Spread, spreadEnvelopes)
+	if err != nil {
+		return err
+	}
+	if err := s.Refuse(ctx, true); err != nil {
+		return err
+	}
+	run, spent, err := metered(ctx, s, stage, Saturation{Callers: fewCallers, Warm: ceilingWarm, For: refusalFor})
+	if err := errors.Join(err, s.Refuse(context.WithoutCancel(ctx), false)); err != nil {
+		return err
+	}
+	m, n := run.Measure(), len(run.Records)
+	refused := m.Counts.RefusedFast + m.Counts.RefusedSlow
+	if refused == 0 {
+		return errors.New("nothing was refused while the service was told to refuse")
+	}
+	group := cellOf(c.figures.Cells, ModeGroup, Spread, typicalCallers)
+	plain := cellOf(c.figures.Cells, ModePlain, Spread, typicalCallers)
+	echo := cellOf(c.figures.Echo, modeEcho, Spread, fewCallers)
+	r := &Refusal{PerSecond: float64(refused) / m.Seconds, Fast: float64(m.Counts.RefusedFast) / float64(refused), P99: m.Refused.P99,
+		ServiceCPU: per(spent.service, n), DatabasesCPU: per(spent.databases, n), CrowdCPU: m.CrowdCPU, Admitted: m.Counts.Asked - refused,
+		OpenCPU: group.ServiceCPU + group.DatabasesCPU, PlainOpenCPU: plain.ServiceCPU + plain.DatabasesCPU, EchoCPU: echo.ServiceCPU}
+	r.OverOpen, r.OverPlainOpen = r.ServiceCPU/r.OpenCPU, r.ServiceCPU/r.PlainOpenCPU
+	r.BeyondHTTPOver = max(0, r.ServiceCPU-r.EchoCPU) / max(1, r.OpenCPU-r.EchoCPU)
+	c.figures.Refusal = r
+	return c.close(ctx, stage)
+}
+
+// capacity is what mode group opens a second for many callers on many envelopes.
+func (c *comparison) capacity() float64 {
+	return cellOf(c.figures.Cells, ModeGroup, Spread, manyCallers).PerSecond
+}
+
+// steady offers a share of the capacity in an open loop: the latency that people
+// get on an ordinary evening.
+func (c *comparison) steady(ctx context.Context, s *Server) error {
+	rate := steadyOf * c.capacity()
+	c.progress("open loop at %.0f opens/s", rate)
+	stage, err := c.stage(ctx, s, Spread, max(spreadEnvelopes, int(1.2*rate*steadyFor.Seconds())/compareOpeners))
+	if err != nil {
+		return err
+	}
+	run, err := stage.Offer(ctx, Offer{Seed: c.cfg.Seed, Load: []Stretch{{Rate: rate, For: steadyFor}}, Connections: manyCallers, Retry: Retry{TriesMax: 1}})
+	if err != nil {
+		return err
+	}
+	c.figures.Steady, c.figures.SteadyOffered = run.Measure(), rate
+	return c.close(ctx, stage)
+}
+
+// ceilings measures what the parts can do without us.
+func (c *comparison) ceilings(ctx context.Context) (err error) {
+	for _, one := range []struct {
+		what    string
+		measure func(context.Context) (float64, error)
+		into    *float64
+	}{{"raw multi-row insert", c.cfg.InsertCeiling, &c.figures.InsertRows}, {"memcached compare-and-swap", c.cfg.CASCeiling, &c.figures.CAS}} {
+		c.progress("ceiling: %s", one.what)
+		if one.measure == nil {
+			continue
+		}
+		if *one.into, err = one.measure(ctx); err != nil {
+			return fmt.Errorf("ceiling: %s: %w", one.what, err)
+		}
+	}
+	return nil
+}
+
+// result reads the books and draws the conclusions, if there is nothing to hide.
+func (c *comparison) result(ctx context.Context) (*Comparison, error) {
+	c.progress("read the books")
+	r := &Comparison{Machine: thisMachine(), Durability: c.durability, Seed: c.cfg.Seed, Started: c.started, Verdict: c.verdict}
+	var err error
+	if c.cfg.Books != nil {
+		if r.Books, err = c.cfg.Books(ctx); err != nil {
+			return nil, fmt.Errorf("compare: books: %w", err)
+		}
+	}
+	r.Passed = c.verdict.Passed() && balanced(r.Books)
+	if r.Passed {
+		r.Figures, r.Ratios = c.figures, c.figures.ratios()
+		r.Targets = targets(r.Ratios)
+	}
+	r.Seconds = time.Since(c.started).Seconds()
+	return r, nil
+}
+
+func balanced(books []Books) bool {
+	for _, b := range books {
+		if len(b.Violations) > 0 {
+			return false
+		}
+	}
+	return true
+}

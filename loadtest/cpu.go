@@ -1,0 +1,47 @@
+package loadtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// tick is the unit of the times in /proc: USER_HZ is 100 on every Linux that Go
+// runs on.
+const tick = 10 * time.Millisecond
+
+// ProcessCPU is the CPU time that processes have used so far, in user and
+// kernel, all their threads together, to 10 ms. Linux only.
+func ProcessCPU(pids ...int) (total time.Duration, err error) {
+	for _, pid := range pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
+		}
+		// "pid (name) state ppid … utime stime …": the name may hold anything.
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(fields) < 13 {
+			return 0, fmt.Errorf("CPU time of process %d: /proc/%d/stat has %d fields", pid, pid, len(fields))
+		}
+		for _, f := range fields[11:13] {
+			ticks, err := strconv.ParseInt(string(f), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
+			}
+			total += time.Duration(ticks) * tick
+		}
+	}
+	return total, nil
+}
+
+// ownCPU is the CPU time this process has used so far.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0 // the kernel knows us; there is nothing else to say
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

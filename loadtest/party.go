@@ -1,0 +1,163 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Party is the festival's load: people send as the load says, and open what
+// others sent, some time after its message appeared.
+type Party struct {
+	Seed        uint64
+	Load        []Stretch // sends a second; see [Evening]
+	Connections int       // 1 to CallersMax
+	Retry       Retry     // of opens; sends ask again under their key while the service is busy
+}
+
+// job is something due now.
+type job struct {
+	act Act
+	tap Tap
+	due time.Duration
+}
+
+// party runs jobs when they are due. Nobody can tap a message that is not there
+// yet, so a tap is scheduled when its envelope has become active; from then on
+// it waits for nothing.
+type party struct {
+	s     *Stage
+	crowd *crowd
+	jobs  chan job     // has room for every job there will be: timers never block
+	left  atomic.Int64 // jobs not done, sends counting before their taps
+}
+
+// Celebrate runs a festival's plan. It returns when every tap has been answered.
+func (s *Stage) Celebrate(ctx context.Context, load Party) (*Run, error) {
+	if load.Connections < 1 || load.Connections > CallersMax || load.Retry.TriesMax < 1 {
+		return nil, fmt.Errorf("party: want 1 <= connections <= %d and tries >= 1, have %d and %d", CallersMax, load.Connections, load.Retry.TriesMax)
+	}
+	due, err := Arrivals(load.Seed, load.Load)
+	if err != nil {
+		return nil, err
+	}
+	due = due[:min(len(due), len(s.lives))]
+	room := len(due)
+	for gift := range due {
+		room += len(s.cfg.Plan.Gifts[gift].Taps)
+	}
+	if len(due) == 0 {
+		return nil, errors.New("party: nobody sends anything: raise the rate or the time")
+	}
+	p := &party{s: s, crowd: s.gather(load.Connections, "open", load.Retry), jobs: make(chan job, room)}
+	p.left.Store(int64(len(due)))
+	from := s.now()
+	for gift, at := range due {
+		p.at(from+at, job{act: Sending, tap: Tap{Gift: int32(gift), User: s.cfg.Plan.Gifts[gift].Sender}})
+	}
+	run := &Run{Callers: load.Connections, Open: true, From: from, To: from + length(load.Load), Load: load.Load, Arrivals: room}
+	p.crowd.carryOut(run, func(one *caller) bool { return p.take(ctx, one) })
+	s.keep(run.Records)
+	return run, ctx.Err()
+}
+
+// at puts a job in line when it is due.
+func (p *party) at(due time.Duration, j job) {
+	j.due = due
+	time.AfterFunc(due-p.s.now(), func() { p.jobs <- j })
+}
+
+func (p *party) done() {
+	if p.left.Add(-1) == 0 {
+		close(p.jobs)
+	}
+}
+
+// take does the next job, and reports whether there may be another.
+func (p *party) take(ctx context.Context, one *caller) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case j, ok := <-p.jobs:
+		if ok {
+			p.do(ctx, one, j)
+		}
+		return ok
+	}
+}
+
+func (p *party) do(ctx context.Context, one *caller, j job) {
+	defer p.done()
+	if j.act == Opening {
+		one.tap(ctx, j.tap, p.crowd.heads[j.tap.Gift], j.due)
+		return
+	}
+	gift := int(j.tap.Gift)
+	ok := one.deal(Sending, j.tap, j.due, func() error { return p.s.send(ctx, gift) })
+	ok = ok && one.deal(Paying, j.tap, p.s.now(), func() error { return p.s.desk.pay(ctx, p.s.lives[gift].codeURL) })
+	if !ok {
+		return
+	}
+	if err := p.s.awaitTicket(ctx, gift); err != nil {
+		if ctx.Err() == nil {
+			p.s.found(Violation{Rule: rulePaid, ID: p.s.lives[gift].id, What: err.Error()})
+		}
+		return
+	}
+	p.crowd.heads[gift] = p.s.head(gift, "open")
+	posted := p.s.now()
+	taps := p.s.cfg.Plan.Gifts[gift].Taps
+	p.left.Add(int64(len(taps)))
+	for _, t := range taps {
+		p.at(posted+t.After, job{act: Opening, tap: Tap{Gift: int32(gift), User: t.User}})
+	}
+}
+
+// deal asks the desk for something until it is done or refused for good. Asking
+// again under the same key is what a sender does who was told to wait.
+func (c *caller) deal(act Act, t Tap, due time.Duration, do func() error) bool {
+	first := due
+	for try := 1; ; try++ {
+		rec := Record{First: int64(first), Due: int64(due), Sent: int64(c.s.now()), Gift: t.Gift, User: t.User, Act: act}
+		err := do()
+		rec.Got = int64(c.s.now())
+		wait := rec.dealt(err)
+		if rec.Class == Wrong {
+			c.s.sample(fmt.Sprintf("%s of %s: %v", act, c.s.lives[t.Gift].id, err))
+		}
+		c.records = append(c.records, rec)
+		if rec.Class == Accepted || rec.Class == Wrong || try == deskTriesMax {
+			return rec.Class == Accepted
+		}
+		c.wait.Reset(wait)
+		<-c.wait.C
+		due = c.s.now()
+	}
+}
+
+// dealt classifies the desk's answer and returns how long to wait after it.
+func (r *Record) dealt(err error) (wait time.Duration) {
+	busy, answered := errors.AsType[*statusError](err)
+	switch {
+	case err == nil:
+		r.Class, r.Status = Accepted, http.StatusOK
+		return 0
+	case !answered:
+		r.Class = Unknown
+		return deskPauseMax
+	}
+	r.Status = int16(busy.status)
+	switch busy.status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		r.refused(time.Duration(r.Got - r.Due))
+		r.Curt = busy.retryAfter < 0
+	case http.StatusGatewayTimeout:
+		r.Class = Unknown
+	default:
+		r.Class = Wrong
+	}
+	return min(deskPauseMax, max(busy.retryAfter, ticketEvery))
+}

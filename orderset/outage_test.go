@@ -1,0 +1,346 @@
+package orderset_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/internal/settest"
+	"hongbao/orderset"
+	"hongbao/schema"
+)
+
+// own is one SET on a server of the test's own, for what would disturb others.
+type own struct {
+	spec   orderset.SetSpec
+	admin  *sql.DB // on the SET's database
+	router *orderset.Router
+	minted int
+}
+
+func newOwn(t *testing.T) *own {
+	t.Helper()
+	s, admin := ownServer(t)
+	for ahead := range 2 {
+		if err := schema.MakeDayTables(t.Context(), admin, 7, envelope.DayOf(time.Now()).Add(ahead).OfMonth()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin.SetMaxOpenConns(1)
+	exec(t, admin, "USE hb_007")
+	o := &own{spec: s, admin: admin, router: lone(t, 7, s.Primary, time.Now)}
+	t.Cleanup(func() { o.checkBooks(t) })
+	return o
+}
+
+func (o *own) checkBooks(t *testing.T) {
+	t.Helper()
+	a, err := orderset.NewAuditor("audit:app-test@tcp("+o.spec.Primary+")/hb_007", drawKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	books, err := a.Audit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(books.Violations) > 0 {
+		t.Errorf("the books do not balance: %v", books)
+	}
+}
+
+// sending is a lucky envelope that has not been created.
+func (o *own) sending(t *testing.T, shares int) envelope.Sending {
+	t.Helper()
+	o.minted++
+	id := idAt(time.Now().Add(time.Duration(o.minted)*time.Millisecond), 7)
+	order := envelope.Order{Sender: "ann", Key: fmt.Sprint("k", o.minted), Kind: envelope.Lucky, Total: envelope.Fen(100 * shares), Count: shares, Group: "g"}
+	return envelope.Sending{Envelope: envelope.DefaultLimits().New(order, id, drawKey(t).Seed(id).Commitment(), time.Now()), Key: order.Key}
+}
+
+func (o *own) active(t *testing.T, shares int) envelope.Envelope {
+	t.Helper()
+	s := o.sending(t, shares)
+	if _, err := o.router.Create(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	e, err := o.router.Pay(t.Context(), payment(s.Envelope, "tx-"+string(s.Envelope.ID)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// remembering is an order server of the SET.
+func (o *own) remembering(t *testing.T, memory int) *orderset.Set {
+	t.Helper()
+	cfg := orderset.Config{App: orderset.Account{User: "app", Password: "app-test"}, DrawKey: drawKey(t), Memory: memory, Owner: "own"}
+	cfg.Now, cfg.Log = time.Now, quiet()
+	var err error
+	if cfg.Topology, err = orderset.NewTopology([]orderset.SetSpec{o.spec}); err != nil {
+		t.Fatal(err)
+	}
+	return newRouter(t, cfg).Sets()[0]
+}
+
+func (o *own) find(t *testing.T, id envelope.ID) envelope.Snapshot {
+	t.Helper()
+	snap, err := o.router.Find(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap
+}
+
+// answers is what a batch came back with.
+type answers struct {
+	openings []envelope.Opening
+	err      error
+}
+
+func inBackground(s *orderset.Set, reqs []orderset.OpenRequest) <-chan answers {
+	answer := make(chan answers, 1)
+	go func() {
+		openings, err := s.Open(context.Background(), reqs)
+		answer <- answers{openings, err}
+	}()
+	return answer
+}
+
+func TestFA10ACommitThatIsOnlySlowIsWaitedForAndResolved(t *testing.T) {
+	t.Parallel()
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOwn(t)
+			s := o.remembering(t, way.memory)
+			e := o.active(t, 10)
+			open(t, s, requests(e.ID, "first"))
+			// Commits wait for a replica that is not there.
+			exec(t, o.admin, "SET GLOBAL rpl_semi_sync_master_timeout = 600000", "SET GLOBAL rpl_semi_sync_master_enabled = ON")
+			answer := inBackground(s, requests(e.ID, crowd(5)...))
+			// The commit times out on our side and hangs on; the reading waits for its locks.
+			eventually(t, 10*time.Second, "the reading waits for the commit", func() bool { return transactions(t, o.admin, "LOCK WAIT") > 0 })
+			exec(t, o.admin, "SET GLOBAL rpl_semi_sync_master_enabled = OFF") // releases them
+			a := <-answer
+			if a.err != nil {
+				t.Fatal(a.err)
+			}
+			snap := o.find(t, e.ID)
+			if len(snap.Shares) != 6 {
+				t.Fatalf("%d shares are stored, want 6", len(snap.Shares))
+			}
+			for i, got := range a.openings {
+				if got.Outcome != envelope.Opened || !sameShare(got.Share, snap.Shares[i+1]) {
+					t.Errorf("request %d was answered %+v, stored is %+v", i, got, snap.Shares[i+1])
+				}
+			}
+		})
+	}
+}
+
+func TestFC6AFencedPrimaryRefusesAndNothingIsHalfDone(t *testing.T) {
+	t.Parallel()
+	o := newOwn(t)
+	for _, way := range ways {
+		s := o.remembering(t, way.memory)
+		e := o.active(t, 10)
+		open(t, s, requests(e.ID, "first"))
+		exec(t, o.admin, "SET GLOBAL read_only = 1")
+		_, err := s.Open(t.Context(), requests(e.ID, crowd(5)...))
+		wantBusy(t, err, "set_unavailable")
+		_, err = o.router.Create(t.Context(), o.sending(t, 10))
+		wantBusy(t, err, "set_unavailable")
+		_, err = o.router.Pay(t.Context(), payment(e, "tx-other"))
+		wantBusy(t, err, "set_unavailable")
+		if snap := o.find(t, e.ID); len(snap.Shares) != 1 {
+			t.Errorf("%s: %d shares are stored, want 1", way.name, len(snap.Shares))
+		}
+		exec(t, o.admin, "SET GLOBAL read_only = 0")
+		open(t, s, requests(e.ID, crowd(5)...))
+	}
+}
+
+func TestFC6ACommitThatAFenceRefusesIsNotCommitted(t *testing.T) {
+	t.Parallel()
+	o := newOwn(t)
+	p := settest.NewProxy(t, o.spec.Primary)
+	direct := o.spec.Primary
+	for _, way := range ways {
+		e := o.active(t, 10)
+		o.spec.Primary = p.Addr()
+		s := o.remembering(t, way.memory)
+		o.spec.Primary = direct
+		open(t, s, requests(e.ID, "first"))
+		p.Delay(150 * time.Millisecond)
+		answer := inBackground(s, requests(e.ID, crowd(5)...))
+		eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, o.admin, "undo log entries 6") > 0 })
+		exec(t, o.admin, "SET GLOBAL read_only = 1")
+		a := <-answer
+		p.Delay(0)
+		wantBusy(t, a.err, "set_unavailable")
+		if snap := o.find(t, e.ID); len(snap.Shares) != 1 {
+			t.Errorf("%s: %d shares are stored, want 1", way.name, len(snap.Shares))
+		}
+		exec(t, o.admin, "SET GLOBAL read_only = 0")
+		open(t, s, requests(e.ID, crowd(5)...))
+	}
+}
+
+func TestFC18AServerWithoutConnectionsToSpareIsBusy(t *testing.T) {
+	t.Parallel()
+	o := newOwn(t)
+	e := o.active(t, 10)
+	exec(t, o.admin, "SET GLOBAL max_connections = 10") // and one for the administrator
+	s := o.remembering(t, 1024)
+	app, err := sql.Open("mysql", "app:app-test@tcp("+o.spec.Primary+")/hb_007")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer app.Close()
+	var held []*sql.Conn
+	for {
+		conn, err := app.Conn(t.Context())
+		if err != nil {
+			break
+		}
+		held = append(held, conn)
+	}
+	_, err = s.Open(t.Context(), requests(e.ID, "bob"))
+	wantBusy(t, err, "set_unavailable")
+	for _, conn := range held {
+		conn.Close()
+	}
+	app.Close()
+	eventually(t, 5*time.Second, "there is a connection again", func() bool {
+		_, err := s.Open(t.Context(), requests(e.ID, "bob"))
+		return err == nil
+	})
+}
+
+func TestAKilledStatementOrConnectionIsBusyAndHasNoEffect(t *testing.T) {
+	t.Parallel()
+	o := newOwn(t)
+	for _, kill := range []string{"KILL QUERY ", "KILL CONNECTION "} {
+		for _, way := range ways {
+			s := o.remembering(t, way.memory)
+			e := o.active(t, 10)
+			open(t, s, requests(e.ID, "first"))
+			exec(t, o.admin, "START TRANSACTION", fmt.Sprintf("UPDATE %s SET greeting = 'held' WHERE order_id = '%s'", envelopes(e.ID), e.ID))
+			answer := inBackground(s, requests(e.ID, crowd(5)...))
+			awaitLockWait(t, o.admin)
+			waiting := count(t, o.admin, "SELECT id FROM information_schema.processlist WHERE db = 'hb_007' AND id <> CONNECTION_ID() AND command = 'Query'")
+			exec(t, o.admin, fmt.Sprint(kill, waiting), "ROLLBACK")
+			a := <-answer
+			wantBusy(t, a.err, "set_unavailable")
+			if snap := o.find(t, e.ID); len(snap.Shares) != 1 {
+				t.Errorf("%s, %s: %d shares are stored, want 1", kill, way.name, len(snap.Shares))
+			}
+			open(t, s, requests(e.ID, crowd(5)...))
+		}
+	}
+}
+
+func TestFC2AFrozenDatabaseIsRefusedInBoundedTimeAndHoldsUpNoOtherSET(t *testing.T) {
+	t.Parallel()
+	w := servers.World(t, 2)
+	const bound = 15 * time.Second // every wait below it has a bound of its own
+	type call struct {
+		what string
+		run  func() error
+	}
+	remembering, locking := serverOf(t, w, 1024), serverOf(t, w, 0)
+	warm, first := warmed(t, w, remembering.Sets()[0], 10)
+	unpaid := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 10})
+	sending := w.Sending(t, 0, envelope.Order{Total: 100, Count: 10})
+	batch := requests(warm.ID, crowd(5)...)
+	calls := []call{
+		{"open from memory", func() error { _, err := remembering.Sets()[0].Open(t.Context(), batch); return err }},
+		{"open under locks", func() error { _, err := locking.Sets()[0].Open(t.Context(), batch); return err }},
+		{"create", func() error { _, err := w.Router.Create(t.Context(), sending); return err }},
+		{"pay", func() error { _, err := w.Router.Pay(t.Context(), payment(unpaid, "tx-frozen")); return err }},
+		{"find", func() error { _, err := w.Router.Find(t.Context(), warm.ID); return err }},
+		{"peek", func() error { _, err := locking.Peek(t.Context(), warm.ID, "bob"); return err }},
+		{"ping", func() error { return w.Router.Sets()[0].Ping(t.Context()) }},
+	}
+	w.Proxies[0].Freeze(true)
+	defer w.Proxies[0].Freeze(false)
+	var frozen sync.WaitGroup
+	for _, c := range calls {
+		frozen.Go(func() {
+			start := time.Now()
+			err := c.run()
+			if !isBusy(err) && !errors.Is(err, envelope.ErrUnknownOutcome) {
+				t.Errorf("%s: got %v, want busy or unknown", c.what, err)
+			}
+			if waited := time.Since(start); waited > bound {
+				t.Errorf("%s: answered after %v, want %v at most", c.what, waited, bound)
+			}
+		})
+	}
+	stuck := make(chan struct{})
+	go func() { frozen.Wait(); close(stuck) }()
+	opened, slowest := 0, time.Duration(0)
+	for running := true; running; {
+		select {
+		case <-stuck:
+			running = false
+		default:
+			start := time.Now()
+			open(t, w.Router.Sets()[1], requests(w.Active(t, 1, envelope.Order{Total: 100, Count: 10}).ID, crowd(3)...))
+			opened++
+			slowest = max(slowest, time.Since(start))
+		}
+	}
+	if opened < 10 || slowest > 2*time.Second {
+		t.Errorf("meanwhile the other SET opened %d envelopes, the slowest in %v", opened, slowest)
+	}
+	w.Proxies[0].Freeze(false)
+	wantShares(t, w, warm.ID, first)
+	eventually(t, 5*time.Second, "it opens again", func() bool {
+		openings, err := remembering.Sets()[0].Open(t.Context(), batch)
+		if err == nil {
+			wantShares(t, w, warm.ID, append(first, openings...))
+		}
+		return err == nil
+	})
+	wantHealthyPool(t, w, 0)
+}
+
+func TestFC2ADatabaseThatFreezesAtCommitLeavesNothingHalfDone(t *testing.T) {
+	t.Parallel()
+	w := servers.World(t, 1)
+	defer w.Proxies[0].Freeze(false)
+	for _, way := range ways {
+		s := serverOf(t, w, way.memory).Sets()[0]
+		e, first := warmed(t, w, s, 10)
+		w.Proxies[0].Delay(100 * time.Millisecond)
+		answer := inBackground(s, requests(e.ID, crowd(5)...))
+		admin := w.Admin(t, 0)
+		eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, admin, "undo log entries 6") > 0 })
+		w.Proxies[0].Freeze(true)
+		a := <-answer
+		w.Proxies[0].Delay(0)
+		w.Proxies[0].Freeze(false)
+		if a.err != nil && !isBusy(a.err) && !errors.Is(a.err, envelope.ErrUnknownOutcome) {
+			t.Errorf("%s: got %v, want busy or unknown", way.name, a.err)
+		}
+		eventually(t, 10*time.Second, "the repeat is answered", func() bool {
+			openings, err := s.Open(t.Context(), requests(e.ID, crowd(5)...))
+			if err != nil {
+				return false
+			}
+			for i := range openings { // opened now or before
+				openings[i].Outcome = envelope.Opened
+			}
+			wantShares(t, w, e.ID, append(first, openings...))
+			return true
+		})
+	}
+	wantHealthyPool(t, w, 0)
+}
