@@ -76,7 +76,7 @@ func FuzzParseAnswerAgreesWithTheStandardLibrary(f *testing.F) {
 			}
 			return
 		}
-		for n := range len(b) { // a part of it is never whole and never wrong
+		for n := range min(len(b), answerUsual) { // a part of it is never whole and never wrong
 			if _, early, err := parseAnswer(b[:n]); early || err != nil {
 				t.Fatalf("the first %d of %d bytes: whole %v, error %v", n, len(b), early, err)
 			}

@@ -27,21 +27,15 @@ const (
 	compareAnswerMax = 10 * time.Second
 	comparePause     = 100 * time.Millisecond
 
-	compareWarm = 700 * time.Millisecond
-	compareFor  = 4 * time.Second
-	ceilingWarm = 300 * time.Millisecond
-	ceilingFor  = 2 * time.Second
-	refusalFor  = 3 * time.Second
-	steadyFor   = 6 * time.Second
-
 	spreadEnvelopes = 500
 	// More than a cell can open in its time, so that the plan does not end early.
-	hotRateMax     = 60_000 // opens a second in mode group
-	hotSlowRateMax = 5_000  // in the others
-	steadyOf       = 0.6    // of the capacity: the load whose latency is judged
-	typicalCallers = 200
-	manyCallers    = 1000
-	fewCallers     = 32
+	hotRateMax      = 60_000 // opens a second in mode group
+	hotSlowRateMax  = 5_000  // in the others
+	hotEnvelopesMin = 30
+	steadyOf        = 0.6 // of the capacity: the load whose latency is judged
+	typicalCallers  = 200
+	manyCallers     = 1000
+	fewCallers      = 32
 
 	stepsOfCell = 3 // prepare, open, audit
 	stepsBeside = 6 // refusals, open loop, storm, two ceilings, books; each echo is one more
@@ -74,6 +68,10 @@ type CompareConfig struct {
 	CASCeiling    func(context.Context) (perSecond float64, err error)
 	Books         func(context.Context) ([]Books, error)
 	Progress      func(done, of int, what string) // called before each step
+	// Hurry divides every measured time and the storm's connections; 0 and 1 are
+	// the published comparison. In a hurry one sees that it works, and figures
+	// that mean little.
+	Hurry int
 }
 
 // Comparison is the result of comparing the open modes.
@@ -143,7 +141,7 @@ func Compare(ctx context.Context, cfg CompareConfig) (*Comparison, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
-	c := &comparison{cfg: cfg, users: users, figures: &Figures{}, verdict: &Verdict{Violations: []Violation{}}, started: time.Now()}
+	c := &comparison{cfg: cfg, users: users, spans: newSpans(cfg.Hurry), figures: &Figures{}, verdict: &Verdict{Violations: []Violation{}}, started: time.Now()}
 	modes := []string{ModePlain, ModeFIFO, ModeGroup}
 	c.steps = stepsOfCell*len(modes)*len(c.cells()) + len(compareCallers()) + stepsBeside
 	for _, mode := range modes {
@@ -161,6 +159,7 @@ func Compare(ctx context.Context, cfg CompareConfig) (*Comparison, error) {
 type comparison struct {
 	cfg        CompareConfig
 	users      []User
+	spans      spans
 	started    time.Time
 	steps      int
 	step       int
@@ -254,7 +253,7 @@ func (c *comparison) measureCell(ctx context.Context, s *Server, one cell) (err 
 		if s.Mode == ModeGroup {
 			rate = hotRateMax
 		}
-		envelopes = int(float64(rate)*(compareWarm+compareFor).Seconds())/compareOpeners + 1
+		envelopes = max(hotEnvelopesMin, int(float64(rate)*(c.spans.warm+c.spans.measure).Seconds())/compareOpeners)
 	}
 	c.progress("%s %s, %d callers: send and pay %d envelopes", s.Mode, one.scenario, one.callers, envelopes)
 	stage, err := c.stage(ctx, s, one.scenario, envelopes)
@@ -262,7 +261,7 @@ func (c *comparison) measureCell(ctx context.Context, s *Server, one cell) (err 
 		return err
 	}
 	c.progress("%s %s, %d callers: open", s.Mode, one.scenario, one.callers)
-	run, cost, err := metered(ctx, s, stage, Saturation{Callers: one.callers, Warm: compareWarm, For: compareFor, Pause: comparePause})
+	run, cost, err := metered(ctx, s, stage, Saturation{Callers: one.callers, Warm: c.spans.warm, For: c.spans.measure, Pause: comparePause})
 	if err != nil {
 		return err
 	}

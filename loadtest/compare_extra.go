@@ -20,7 +20,7 @@ func (c *comparison) echo(ctx context.Context, s *Server) error {
 	defer stage.Close()
 	for _, callers := range compareCallers() {
 		c.progress("echo, %d callers", callers)
-		run, spent, err := metered(ctx, s, stage, Saturation{Callers: callers, Warm: ceilingWarm, For: ceilingFor, Echo: true})
+		run, spent, err := metered(ctx, s, stage, Saturation{Callers: callers, Warm: c.spans.ceilingWarm, For: c.spans.ceiling, Echo: true})
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (c *comparison) refusal(ctx context.Context, s *Server) error {
 	if err := s.Refuse(ctx, true); err != nil {
 		return err
 	}
-	run, spent, err := metered(ctx, s, stage, Saturation{Callers: fewCallers, Warm: ceilingWarm, For: refusalFor})
+	run, spent, err := metered(ctx, s, stage, Saturation{Callers: fewCallers, Warm: c.spans.ceilingWarm, For: c.spans.refusal})
 	if err := errors.Join(err, s.Refuse(context.WithoutCancel(ctx), false)); err != nil {
 		return err
 	}
@@ -75,8 +75,8 @@ func (c *comparison) refusal(ctx context.Context, s *Server) error {
 	r := &Refusal{PerSecond: float64(refused) / m.Seconds, Fast: float64(m.Counts.RefusedFast) / float64(refused), P99: m.Refused.P99,
 		ServiceCPU: per(spent.service, n), DatabasesCPU: per(spent.databases, n), CrowdCPU: m.CrowdCPU, Admitted: m.Counts.Asked - refused,
 		OpenCPU: group.ServiceCPU + group.DatabasesCPU, PlainOpenCPU: plain.ServiceCPU + plain.DatabasesCPU, EchoCPU: echo.ServiceCPU}
-	r.OverOpen, r.OverPlainOpen = r.ServiceCPU/r.OpenCPU, r.ServiceCPU/r.PlainOpenCPU
-	r.BeyondHTTPOver = max(0, r.ServiceCPU-r.EchoCPU) / max(1, r.OpenCPU-r.EchoCPU)
+	r.OverOpen, r.OverPlainOpen = over(r.ServiceCPU, r.OpenCPU), over(r.ServiceCPU, r.PlainOpenCPU)
+	r.BeyondHTTPOver = over(max(0, r.ServiceCPU-r.EchoCPU), r.OpenCPU-r.EchoCPU)
 	c.figures.Refusal = r
 	return c.close(ctx, stage)
 }
@@ -91,11 +91,11 @@ func (c *comparison) capacity() float64 {
 func (c *comparison) steady(ctx context.Context, s *Server) error {
 	rate := steadyOf * c.capacity()
 	c.progress("open loop at %.0f opens/s", rate)
-	stage, err := c.stage(ctx, s, Spread, max(spreadEnvelopes, int(1.2*rate*steadyFor.Seconds())/compareOpeners))
+	stage, err := c.stage(ctx, s, Spread, max(spreadEnvelopes, int(1.2*rate*c.spans.steady.Seconds())/compareOpeners))
 	if err != nil {
 		return err
 	}
-	run, err := stage.Offer(ctx, Offer{Seed: c.cfg.Seed, Load: []Stretch{{Rate: rate, For: steadyFor}}, Connections: manyCallers, Retry: Retry{TriesMax: 1}})
+	run, err := stage.Offer(ctx, Offer{Seed: c.cfg.Seed, Load: []Stretch{{Rate: rate, For: c.spans.steady}}, Connections: manyCallers, Retry: Retry{TriesMax: 1}})
 	if err != nil {
 		return err
 	}

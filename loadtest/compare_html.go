@@ -92,10 +92,10 @@ func (f *Figures) steadySection() section {
 
 func (f *Figures) stormSection() section {
 	o := f.Overload
-	storm := [2]float64{(ordinaryFor + fillingFor).Seconds(), (ordinaryFor + fillingFor + stormFor).Seconds()}
+	storm := [2]float64{o.From, o.To}
 	recovered := fmt.Sprintf("recovered after %.1f s", o.RecoverySeconds)
 	if o.RecoverySeconds < 0 {
-		recovered = fmt.Sprintf("not recovered within %v", afterFor)
+		recovered = fmt.Sprintf("not recovered within %.0f s", o.Measured.Seconds-o.To)
 	}
 	return section{Title: "Storm", Text: fmt.Sprintf("%.0f opens a second offered (shaded) to a service whose best is %.0f, by clients that ask again at once: "+
 		"%.0f requests a second fitted on the wire, %.0f new shares a second were taken (%.0f %% of the best); %s.",

@@ -136,7 +136,7 @@ func (s *Stage) gather(n int, verb string, retry Retry) *crowd {
 	for i := range c.callers {
 		c.callers[i] = newCaller(s, retry)
 		g.Go(func() error {
-			_ = c.callers[i].wire.dial()
+			_ = c.callers[i].wire.dial(s.now())
 			return nil
 		})
 	}

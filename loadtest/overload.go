@@ -12,14 +12,11 @@ const (
 	ordinary         = 0.7 // of the capacity
 	filling          = 1.5
 	stormTimes       = 10.0
-	ordinaryFor      = 4 * time.Second
-	fillingFor       = 3 * time.Second
-	stormFor         = 10 * time.Second
-	afterFor         = 11 * time.Second
 	stormConnections = 8000
 	stormPatience    = time.Second // who could not send by then has put the phone away
 	stormTriesMax    = 4
-	stormWindow      = 250 * time.Millisecond
+	stormWindows     = 40  // in the storm itself
+	settling         = 4   // windows at the start, not looked at
 	stormOpensSpare  = 1.2 // envelopes prepared, over what the capacity would use up
 
 	// Recovered: most of what is offered is served again, about as fast as before.
@@ -36,6 +33,8 @@ type Overload struct {
 	Over             float64   `json:"goodput_over_peak"`
 	RecoverySeconds  float64   `json:"recovery_s"` // after the storm; -1: not within the run
 	OrdinaryP99      float64   `json:"ordinary_p99_ms"`
+	From             float64   `json:"storm_from_s"`
+	To               float64   `json:"storm_to_s"`
 	StormP99         float64   `json:"storm_p99_ms"` // of accepted requests, the worst moment
 	Measured         *Measured `json:"run"`
 }
@@ -43,14 +42,14 @@ type Overload struct {
 // overload offers the storm.
 func (c *comparison) overload(ctx context.Context, s *Server) error {
 	peak := c.capacity()
-	load := []Stretch{{ordinary * peak, ordinaryFor}, {filling * peak, fillingFor}, {stormTimes * peak, stormFor}, {ordinary * peak, afterFor}}
+	load := []Stretch{{ordinary * peak, c.spans.ordinary}, {filling * peak, c.spans.filling}, {stormTimes * peak, c.spans.storm}, {ordinary * peak, c.spans.after}}
 	c.progress("storm: %.0f opens/s offered to a capacity of %.0f", stormTimes*peak, peak)
 	opens := stormOpensSpare * filling * peak * length(load).Seconds()
 	stage, err := c.stage(ctx, s, Spread, max(spreadEnvelopes, int(opens)/compareOpeners))
 	if err != nil {
 		return err
 	}
-	run, err := stage.Offer(ctx, Offer{Seed: c.cfg.Seed, Load: load, Connections: stormConnections, Patience: stormPatience, Retry: Retry{TriesMax: stormTriesMax}})
+	run, err := stage.Offer(ctx, Offer{Seed: c.cfg.Seed, Load: load, Connections: max(1, stormConnections/max(1, c.cfg.Hurry)), Patience: stormPatience, Retry: Retry{TriesMax: stormTriesMax}})
 	if err != nil {
 		return err
 	}
@@ -62,16 +61,20 @@ func (c *comparison) overload(ctx context.Context, s *Server) error {
 // way: with a thousand callers, or with arrivals that fill it.
 func newOverload(run *Run, capacity float64) *Overload {
 	m := run.Measure()
-	m.Windows = run.cut(stormWindow)
-	full, storm, after := ordinaryFor, ordinaryFor+fillingFor, ordinaryFor+fillingFor+stormFor
+	width := (run.Load[2].For / stormWindows).Round(windowWidthStep / 10)
+	m.Windows = run.cut(width)
+	full := run.Load[0].For
+	storm := full + run.Load[1].For
+	after := storm + run.Load[2].For
 	o := &Overload{
+		From: storm.Seconds(), To: after.Seconds(),
 		PeakPerSecond:    max(capacity, goodput(m.Windows, full, storm)),
 		OfferedPerSecond: run.Load[2].Rate, AskedPerSecond: asked(m.Windows, storm, after),
 		Goodput:     goodput(m.Windows, storm, after),
-		OrdinaryP99: worstP99(m.Windows, time.Second, full), StormP99: worstP99(m.Windows, storm, after),
+		OrdinaryP99: worstP99(m.Windows, settling*width, full), StormP99: worstP99(m.Windows, storm, after),
 		Measured: m,
 	}
-	o.Over = o.Goodput / o.PeakPerSecond
+	o.Over = over(o.Goodput, o.PeakPerSecond)
 	o.RecoverySeconds = recovery(m.Windows, after, run.Load[3].Rate, max(recoveredP99, o.OrdinaryP99))
 	return o
 }

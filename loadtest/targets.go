@@ -33,12 +33,12 @@ func (f *Figures) ratios() map[string]float64 {
 	}
 	echo := cellOf(f.Echo, modeEcho, Spread, manyCallers).PerSecond
 	return map[string]float64{
-		RatioHot:        at(ModeGroup, Hot, typicalCallers) / at(ModePlain, Hot, typicalCallers),
-		RatioSpread:     at(ModeGroup, Spread, typicalCallers) / at(ModePlain, Spread, typicalCallers),
-		RatioHotFIFO:    at(ModeFIFO, Hot, typicalCallers) / at(ModePlain, Hot, typicalCallers),
-		RatioSpreadFIFO: at(ModeFIFO, Spread, typicalCallers) / at(ModePlain, Spread, typicalCallers),
-		RatioEcho:       at(ModeGroup, Spread, manyCallers) / echo,
-		RatioHotEcho:    at(ModeGroup, Hot, manyCallers) / echo,
+		RatioHot:        over(at(ModeGroup, Hot, typicalCallers), at(ModePlain, Hot, typicalCallers)),
+		RatioSpread:     over(at(ModeGroup, Spread, typicalCallers), at(ModePlain, Spread, typicalCallers)),
+		RatioHotFIFO:    over(at(ModeFIFO, Hot, typicalCallers), at(ModePlain, Hot, typicalCallers)),
+		RatioSpreadFIFO: over(at(ModeFIFO, Spread, typicalCallers), at(ModePlain, Spread, typicalCallers)),
+		RatioEcho:       over(at(ModeGroup, Spread, manyCallers), echo),
+		RatioHotEcho:    over(at(ModeGroup, Hot, manyCallers), echo),
 		RatioRefusal:    f.Refusal.OverOpen,
 		RatioRefusalNet: f.Refusal.BeyondHTTPOver,
 		RatioRefusalOld: f.Refusal.OverPlainOpen,
@@ -46,6 +46,14 @@ func (f *Figures) ratios() map[string]float64 {
 		RatioP99:        f.Steady.Accepted.P99,
 		RatioRecovery:   f.Overload.RecoverySeconds,
 	}
+}
+
+// over is a / b, and 0 where there is nothing to divide by: JSON knows no infinity.
+func over(a, b float64) float64 {
+	if b <= 0 {
+		return 0
+	}
+	return a / b
 }
 
 // targets holds the ratios against what is promised.

@@ -98,6 +98,29 @@ func TestAWireLeavesAConnectionThatCloses(t *testing.T) {
 	}
 }
 
+func TestAWireLooksWhetherAnIdleConnectionIsStillThere(t *testing.T) {
+	var conns sync.Map
+	addr, seen := peer(t, func(conn net.Conn, _ int) {
+		say(t, conn, okAnswer)
+		conns.Store(conn, true)
+	})
+	w := testWire(t, addr, 10*time.Second)
+	now := time.Since(w.began)
+	later := func() time.Duration { now += 2 * idleTrusted; return now }
+	for range 2 { // idle, and still there
+		if _, err := w.ask(later(), []byte(testHead), []byte(testTail)); err != nil || seen.Load() != 1 {
+			t.Fatalf("%v over connection %d", err, seen.Load())
+		}
+	}
+	conns.Range(func(conn, _ any) bool { return conn.(net.Conn).Close() == nil })
+	for hung := false; !hung; { // its end arrives when it arrives
+		hung = hungUp(w.conn)
+	}
+	if _, err := w.ask(later(), []byte(testHead), []byte(testTail)); err != nil || seen.Load() != 2 {
+		t.Errorf("%v over connection %d, want an answer over the second", err, seen.Load())
+	}
+}
+
 func TestAWireReadsAnswersInPieces(t *testing.T) {
 	body := strings.Repeat("x", 3*answerUsual)
 	addr, _ := peer(t, func(conn net.Conn, _ int) {

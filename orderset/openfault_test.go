@@ -106,6 +106,37 @@ func TestFA3ABatchWhoseStatementIsLostHasNoEffect(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
+func TestConnectionsThatDiedWhileIdleCostNothing(t *testing.T) {
+	w := servers.World(t, 1)
+	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
+		e, want := warmed(t, w, s, 30)
+		for _, u := range crowd(20) {
+			w.Proxies[0].Cut()
+			want = append(want, open(t, s, requests(e.ID, u))...)
+		}
+		wantShares(t, w, e.ID, want)
+	})
+}
+
+func TestFA3ABatchThatCannotReadFirstHasNoEffect(t *testing.T) {
+	w := servers.World(t, 1)
+	for half, fault := range bothFaults {
+		cold := serverOf(t, w, 1024).Sets()[0]
+		e, first := warmed(t, w, w.Router.Sets()[0], 8)
+		w.Proxies[0].Lose(fault, "SELECT order_id")
+		_, err := cold.Open(t.Context(), requests(e.ID, crowd(7)...))
+		wantBusy(t, err, "set_unavailable")
+		wantShares(t, w, e.ID, first)
+		wantShares(t, w, e.ID, append(first, open(t, cold, requests(e.ID, crowd(7)...))...))
+		if t.Failed() {
+			t.Fatal(half)
+		}
+	}
+	if w.Proxies[0].Hits() != 2 {
+		t.Errorf("%d statements were lost, want 2", w.Proxies[0].Hits())
+	}
+}
+
 func TestFA1FA2AnyFaultsAtAnyTimeLeaveEveryShareOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	const count, again = 60, 200

@@ -114,136 +114,151 @@ func inBackground(s *orderset.Set, reqs []orderset.OpenRequest) <-chan answers {
 
 func TestFA10ACommitThatIsOnlySlowIsWaitedForAndResolved(t *testing.T) {
 	t.Parallel()
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			t.Parallel()
-			o := newOwn(t)
-			s := o.remembering(t, way.memory)
-			e := o.active(t, 10)
-			open(t, s, requests(e.ID, "first"))
-			// Commits wait for a replica that is not there.
-			exec(t, o.admin, "SET GLOBAL rpl_semi_sync_master_timeout = 600000", "SET GLOBAL rpl_semi_sync_master_enabled = ON")
-			answer := inBackground(s, requests(e.ID, crowd(5)...))
-			// The commit times out on our side and hangs on; the reading waits for its locks.
-			eventually(t, 10*time.Second, "the reading waits for the commit", func() bool { return transactions(t, o.admin, "LOCK WAIT") > 0 })
-			exec(t, o.admin, "SET GLOBAL rpl_semi_sync_master_enabled = OFF") // releases them
-			a := <-answer
-			if a.err != nil {
-				t.Fatal(a.err)
-			}
-			snap := o.find(t, e.ID)
-			if len(snap.Shares) != 6 {
-				t.Fatalf("%d shares are stored, want 6", len(snap.Shares))
-			}
-			for i, got := range a.openings {
-				if got.Outcome != envelope.Opened || !sameShare(got.Share, snap.Shares[i+1]) {
-					t.Errorf("request %d was answered %+v, stored is %+v", i, got, snap.Shares[i+1])
-				}
-			}
-		})
+	o := newOwn(t)
+	var ids [2]envelope.ID
+	var pending [2]<-chan answers
+	servers := [2]*orderset.Set{o.remembering(t, ways[0].memory), o.remembering(t, ways[1].memory)}
+	for i, s := range servers {
+		ids[i] = o.active(t, 10).ID
+		open(t, s, requests(ids[i], "first"))
 	}
+	// From here on commits wait for a replica that is not there.
+	exec(t, o.admin, "SET GLOBAL rpl_semi_sync_master_timeout = 600000", "SET GLOBAL rpl_semi_sync_master_enabled = ON")
+	for i, s := range servers {
+		pending[i] = inBackground(s, requests(ids[i], crowd(5)...))
+	}
+	// They time out on our side and hang on; the readings wait for their locks.
+	eventually(t, 10*time.Second, "the readings wait for the commits", func() bool { return transactions(t, o.admin, "LOCK WAIT") == 2 })
+	exec(t, o.admin, "SET GLOBAL rpl_semi_sync_master_enabled = OFF") // lets them go
+	for i, answer := range pending {
+		a := <-answer
+		if a.err != nil {
+			t.Fatalf("%s: %v", ways[i].name, a.err)
+		}
+		snap := o.find(t, ids[i])
+		if len(snap.Shares) != 6 {
+			t.Fatalf("%s: %d shares are stored, want 6", ways[i].name, len(snap.Shares))
+		}
+		for j, got := range a.openings {
+			if got.Outcome != envelope.Opened || !sameShare(got.Share, snap.Shares[j+1]) {
+				t.Errorf("%s: request %d was answered %+v, stored is %+v", ways[i].name, j, got, snap.Shares[j+1])
+			}
+		}
+	}
+}
+
+// wantShareCount fails unless so many shares are stored.
+func wantShareCount(t testing.TB, w *settest.World, id envelope.ID, n int) {
+	t.Helper()
+	if snap := find(t, w, id); len(snap.Shares) != n || snap.Envelope.OpenedCount != n {
+		t.Errorf("%d shares are stored and %d counted, want %d", len(snap.Shares), snap.Envelope.OpenedCount, n)
+	}
+}
+
+// fence makes a server read-only, as whoever switches primaries does, and
+// returns what lifts the fence.
+func fence(t *testing.T, admin *sql.DB) (lift func()) {
+	t.Helper()
+	exec(t, admin, "SET GLOBAL read_only = 1")
+	lift = sync.OnceFunc(func() { exec(t, admin, "SET GLOBAL read_only = 0") })
+	t.Cleanup(lift)
+	return lift
 }
 
 func TestFC6AFencedPrimaryRefusesAndNothingIsHalfDone(t *testing.T) {
-	t.Parallel()
-	o := newOwn(t)
-	for _, way := range ways {
-		s := o.remembering(t, way.memory)
-		e := o.active(t, 10)
-		open(t, s, requests(e.ID, "first"))
-		exec(t, o.admin, "SET GLOBAL read_only = 1")
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
+		e, _ := warmed(t, w, s, 10)
+		sending, unpaid := w.Sending(t, 0, envelope.Order{Total: 100, Count: 10}), w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 10})
+		lift := fence(t, admin)
 		_, err := s.Open(t.Context(), requests(e.ID, crowd(5)...))
 		wantBusy(t, err, "set_unavailable")
-		_, err = o.router.Create(t.Context(), o.sending(t, 10))
+		_, err = w.Router.Create(t.Context(), sending)
 		wantBusy(t, err, "set_unavailable")
-		_, err = o.router.Pay(t.Context(), payment(e, "tx-other"))
+		_, err = w.Router.Pay(t.Context(), payment(unpaid, "tx-fenced"))
 		wantBusy(t, err, "set_unavailable")
-		if snap := o.find(t, e.ID); len(snap.Shares) != 1 {
-			t.Errorf("%s: %d shares are stored, want 1", way.name, len(snap.Shares))
-		}
-		exec(t, o.admin, "SET GLOBAL read_only = 0")
+		wantShareCount(t, w, e.ID, 1)
+		lift()
 		open(t, s, requests(e.ID, crowd(5)...))
-	}
+		wantShareCount(t, w, e.ID, 6)
+	})
 }
 
 func TestFC6ACommitThatAFenceRefusesIsNotCommitted(t *testing.T) {
-	t.Parallel()
-	o := newOwn(t)
-	p := settest.NewProxy(t, o.spec.Primary)
-	direct := o.spec.Primary
-	for _, way := range ways {
-		e := o.active(t, 10)
-		o.spec.Primary = p.Addr()
-		s := o.remembering(t, way.memory)
-		o.spec.Primary = direct
-		open(t, s, requests(e.ID, "first"))
-		p.Delay(150 * time.Millisecond)
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
+		e, _ := warmed(t, w, s, 10)
+		w.Proxies[0].Delay(100 * time.Millisecond) // the fence falls between the writes and the commit
 		answer := inBackground(s, requests(e.ID, crowd(5)...))
-		eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, o.admin, "undo log entries 6") > 0 })
-		exec(t, o.admin, "SET GLOBAL read_only = 1")
+		eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, admin, "undo log entries 6") > 0 })
+		lift := fence(t, admin)
 		a := <-answer
-		p.Delay(0)
+		w.Proxies[0].Delay(0)
 		wantBusy(t, a.err, "set_unavailable")
-		if snap := o.find(t, e.ID); len(snap.Shares) != 1 {
-			t.Errorf("%s: %d shares are stored, want 1", way.name, len(snap.Shares))
-		}
-		exec(t, o.admin, "SET GLOBAL read_only = 0")
+		wantShareCount(t, w, e.ID, 1)
+		lift()
 		open(t, s, requests(e.ID, crowd(5)...))
-	}
+		wantShareCount(t, w, e.ID, 6)
+	})
 }
 
 func TestFC18AServerWithoutConnectionsToSpareIsBusy(t *testing.T) {
-	t.Parallel()
-	o := newOwn(t)
-	e := o.active(t, 10)
-	exec(t, o.admin, "SET GLOBAL max_connections = 10") // and one for the administrator
-	s := o.remembering(t, 1024)
-	app, err := sql.Open("mysql", "app:app-test@tcp("+o.spec.Primary+")/hb_007")
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 10})
+	exec(t, admin, "SET GLOBAL max_connections = 10") // and one for the administrator
+	restore := sync.OnceFunc(func() { exec(t, admin, "SET GLOBAL max_connections = 256") })
+	t.Cleanup(restore)
+	app, err := sql.Open("mysql", w.App.User+":"+w.App.Password+"@tcp("+w.Proxies[0].Addr()+")/")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer app.Close()
-	var held []*sql.Conn
-	for {
-		conn, err := app.Conn(t.Context())
-		if err != nil {
+	for i := 0; ; i++ {
+		if _, err := app.Conn(t.Context()); err != nil {
 			break
 		}
-		held = append(held, conn)
+		if i > 10 {
+			t.Fatal("there are connections to spare")
+		}
 	}
+	s := serverOf(t, w, 1024).Sets()[0]
 	_, err = s.Open(t.Context(), requests(e.ID, "bob"))
 	wantBusy(t, err, "set_unavailable")
-	for _, conn := range held {
-		conn.Close()
-	}
-	app.Close()
-	eventually(t, 5*time.Second, "there is a connection again", func() bool {
-		_, err := s.Open(t.Context(), requests(e.ID, "bob"))
-		return err == nil
-	})
+	restore()
+	open(t, s, requests(e.ID, "bob"))
 }
 
 func TestAKilledStatementOrConnectionIsBusyAndHasNoEffect(t *testing.T) {
-	t.Parallel()
-	o := newOwn(t)
-	for _, kill := range []string{"KILL QUERY ", "KILL CONNECTION "} {
-		for _, way := range ways {
-			s := o.remembering(t, way.memory)
-			e := o.active(t, 10)
-			open(t, s, requests(e.ID, "first"))
-			exec(t, o.admin, "START TRANSACTION", fmt.Sprintf("UPDATE %s SET greeting = 'held' WHERE order_id = '%s'", envelopes(e.ID), e.ID))
-			answer := inBackground(s, requests(e.ID, crowd(5)...))
-			awaitLockWait(t, o.admin)
-			waiting := count(t, o.admin, "SELECT id FROM information_schema.processlist WHERE db = 'hb_007' AND id <> CONNECTION_ID() AND command = 'Query'")
-			exec(t, o.admin, fmt.Sprint(kill, waiting), "ROLLBACK")
-			a := <-answer
-			wantBusy(t, a.err, "set_unavailable")
-			if snap := o.find(t, e.ID); len(snap.Shares) != 1 {
-				t.Errorf("%s, %s: %d shares are stored, want 1", kill, way.name, len(snap.Shares))
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	const waiting = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND user = ? AND command = 'Query'"
+	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
+		for _, kill := range []string{"KILL QUERY ", "KILL CONNECTION "} {
+			e, _ := warmed(t, w, s, 10)
+			tx, err := admin.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
 			}
+			defer tx.Rollback()
+			if _, err := tx.ExecContext(t.Context(), "UPDATE "+envelopes(e.ID)+" SET greeting = 'held' WHERE order_id = ?", e.ID); err != nil {
+				t.Fatal(err)
+			}
+			answer := inBackground(s, requests(e.ID, crowd(5)...))
+			awaitLockWait(t, admin)
+			exec(t, admin, fmt.Sprint(kill, count(t, admin, waiting, w.App.User)))
+			a := <-answer
+			if err := tx.Rollback(); err != nil {
+				t.Fatal(err)
+			}
+			wantBusy(t, a.err, "set_unavailable")
+			wantShareCount(t, w, e.ID, 1)
 			open(t, s, requests(e.ID, crowd(5)...))
+			wantShareCount(t, w, e.ID, 6)
 		}
-	}
+	})
 }
 
 func TestFC2AFrozenDatabaseIsRefusedInBoundedTimeAndHoldsUpNoOtherSET(t *testing.T) {
@@ -313,34 +328,36 @@ func TestFC2AFrozenDatabaseIsRefusedInBoundedTimeAndHoldsUpNoOtherSET(t *testing
 }
 
 func TestFC2ADatabaseThatFreezesAtCommitLeavesNothingHalfDone(t *testing.T) {
-	t.Parallel()
-	w := servers.World(t, 1)
-	defer w.Proxies[0].Freeze(false)
 	for _, way := range ways {
-		s := serverOf(t, w, way.memory).Sets()[0]
-		e, first := warmed(t, w, s, 10)
-		w.Proxies[0].Delay(100 * time.Millisecond)
-		answer := inBackground(s, requests(e.ID, crowd(5)...))
-		admin := w.Admin(t, 0)
-		eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, admin, "undo log entries 6") > 0 })
-		w.Proxies[0].Freeze(true)
-		a := <-answer
-		w.Proxies[0].Delay(0)
-		w.Proxies[0].Freeze(false)
-		if a.err != nil && !isBusy(a.err) && !errors.Is(a.err, envelope.ErrUnknownOutcome) {
-			t.Errorf("%s: got %v, want busy or unknown", way.name, a.err)
-		}
-		eventually(t, 10*time.Second, "the repeat is answered", func() bool {
-			openings, err := s.Open(t.Context(), requests(e.ID, crowd(5)...))
-			if err != nil {
-				return false
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			w := servers.World(t, 1)
+			defer w.Proxies[0].Freeze(false)
+			s := serverOf(t, w, way.memory).Sets()[0]
+			e, first := warmed(t, w, s, 10)
+			w.Proxies[0].Delay(100 * time.Millisecond)
+			answer := inBackground(s, requests(e.ID, crowd(5)...))
+			admin := w.Admin(t, 0)
+			eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, admin, "undo log entries 6") > 0 })
+			w.Proxies[0].Freeze(true)
+			a := <-answer
+			w.Proxies[0].Delay(0)
+			w.Proxies[0].Freeze(false)
+			if a.err != nil && !isBusy(a.err) && !errors.Is(a.err, envelope.ErrUnknownOutcome) {
+				t.Errorf("got %v, want busy or unknown", a.err)
 			}
-			for i := range openings { // opened now or before
-				openings[i].Outcome = envelope.Opened
-			}
-			wantShares(t, w, e.ID, append(first, openings...))
-			return true
+			eventually(t, 10*time.Second, "the repeat is answered", func() bool {
+				openings, err := s.Open(t.Context(), requests(e.ID, crowd(5)...))
+				if err != nil {
+					return false
+				}
+				for i := range openings { // opened now or before
+					openings[i].Outcome = envelope.Opened
+				}
+				wantShares(t, w, e.ID, append(first, openings...))
+				return true
+			})
+			wantHealthyPool(t, w, 0)
 		})
 	}
-	wantHealthyPool(t, w, 0)
 }

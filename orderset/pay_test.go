@@ -80,6 +80,17 @@ func TestFF5APaymentThatDoesNotMatchActivatesNothing(t *testing.T) {
 	}
 }
 
+func TestAPaymentThatWasTakenIsAcknowledgedWhateverTheDrawKey(t *testing.T) {
+	w := servers.World(t, 1)
+	cfg := configOf(w, "wrong key")
+	cfg.DrawKey, cfg.Memory = drawKey(t), 1024
+	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	if paid, err := newRouter(t, cfg).Pay(t.Context(), payment(e, "tx-1")); err != nil || paid.State != envelope.Active {
+		t.Errorf("got %s, %v, want active", paid.State, err)
+	}
+	wantState(t, w, e.ID, envelope.Active, 2)
+}
+
 func TestPayForAnEnvelopeThatIsNotThereIsNotFound(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})

@@ -70,6 +70,7 @@ func poolConfig(addr, database string, a Account) *mysql.Config {
 func writeConfig(addr, database string, a Account) *mysql.Config {
 	c := poolConfig(addr, database, a)
 	c.MultiStatements = true
+	c.DialFunc = dialBlocking
 	c.Params["autocommit"] = "0"
 	return c
 }

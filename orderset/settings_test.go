@@ -47,45 +47,53 @@ func ownServer(t *testing.T, args ...string) (orderset.SetSpec, *sql.DB) {
 }
 
 // check opens the SET anew, so that its session has the server's settings of now.
-func check(t *testing.T, s orderset.SetSpec) error {
+func check(t *testing.T, cfg orderset.Config) error {
 	t.Helper()
-	return lone(t, s.Number, s.Primary, time.Now).Sets()[0].CheckSettings(t.Context())
+	r, err := orderset.NewRouter(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	return r.Sets()[0].CheckSettings(t.Context())
 }
 
 func TestFC17SettingsThatBreakAPromiseAreRefusedByName(t *testing.T) {
-	t.Parallel()
-	s, admin := ownServer(t)
-	if err := check(t, s); err != nil {
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	cfg := configOf(w, "check")
+	if err := check(t, cfg); err != nil {
 		t.Fatalf("a server set up by cluster: %v", err)
 	}
-	for _, c := range []struct{ spoil, restore, want string }{
-		{"sync_binlog = 0", "sync_binlog = 1", `sync_binlog is "0", want "1"`},
-		{"sync_binlog = 100", "sync_binlog = 1", `sync_binlog is "100", want "1"`},
-		{"innodb_flush_log_at_trx_commit = 2", "innodb_flush_log_at_trx_commit = 1", `innodb_flush_log_at_trx_commit is "2", want "1"`},
-		{"innodb_flush_log_at_trx_commit = 0", "innodb_flush_log_at_trx_commit = 1", `innodb_flush_log_at_trx_commit is "0", want "1"`},
-		{"binlog_format = STATEMENT", "binlog_format = ROW", `binlog_format is "STATEMENT", want "ROW"`},
-		{"binlog_format = MIXED", "binlog_format = ROW", `binlog_format is "MIXED", want "ROW"`},
-		{"character_set_server = latin1", "character_set_server = utf8mb4", `character_set_server is "latin1", want "utf8mb4"`},
-		{"tx_isolation = 'REPEATABLE-READ'", "tx_isolation = 'READ-COMMITTED'", `transaction_isolation is "REPEATABLE-READ", want "READ-COMMITTED"`},
-		{"tx_isolation = 'READ-UNCOMMITTED'", "tx_isolation = 'READ-COMMITTED'", `transaction_isolation is "READ-UNCOMMITTED"`},
+	for _, c := range []struct{ variable, spoiled, right, want string }{
+		{"sync_binlog", "0", "1", `sync_binlog is "0", want "1"`},
+		{"sync_binlog", "100", "1", `sync_binlog is "100", want "1"`},
+		{"innodb_flush_log_at_trx_commit", "2", "1", `innodb_flush_log_at_trx_commit is "2", want "1"`},
+		{"innodb_flush_log_at_trx_commit", "0", "1", `innodb_flush_log_at_trx_commit is "0", want "1"`},
+		{"binlog_format", "STATEMENT", "ROW", `binlog_format is "STATEMENT", want "ROW"`},
+		{"binlog_format", "MIXED", "ROW", `binlog_format is "MIXED", want "ROW"`},
+		{"character_set_server", "latin1", "utf8mb4", `character_set_server is "latin1", want "utf8mb4"`},
+		{"tx_isolation", "'REPEATABLE-READ'", "'READ-COMMITTED'", `transaction_isolation is "REPEATABLE-READ", want "READ-COMMITTED"`},
+		{"tx_isolation", "'READ-UNCOMMITTED'", "'READ-COMMITTED'", `transaction_isolation is "READ-UNCOMMITTED", want "READ-COMMITTED"`},
 	} {
-		exec(t, admin, "SET GLOBAL "+c.spoil)
-		err := check(t, s)
-		if err == nil || !strings.Contains(err.Error(), "SET 007: "+c.want) {
-			t.Errorf("SET GLOBAL %s: got %v, want %q", c.spoil, err, c.want)
+		exec(t, admin, "SET GLOBAL "+c.variable+" = "+c.spoiled)
+		err := check(t, cfg)
+		exec(t, admin, "SET GLOBAL "+c.variable+" = "+c.right)
+		if err == nil || !strings.Contains(err.Error(), "SET "+w.Specs[0].Number.String()+": "+c.want) {
+			t.Errorf("%s = %s: got %v, want %q", c.variable, c.spoiled, err, c.want)
 		}
-		exec(t, admin, "SET GLOBAL "+c.restore)
 	}
-	if err := check(t, s); err != nil {
+	if err := check(t, cfg); err != nil {
 		t.Errorf("everything restored: %v", err)
 	}
 }
 
 func TestSessionsBringTheirOwnModeAndTimeZone(t *testing.T) {
-	t.Parallel()
-	s, admin := ownServer(t)
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
 	exec(t, admin, "SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'", "SET GLOBAL time_zone = '+05:00'")
-	if err := check(t, s); err != nil {
+	err := check(t, configOf(w, "check"))
+	exec(t, admin, "SET GLOBAL sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY'", "SET GLOBAL time_zone = '+00:00'")
+	if err != nil {
 		t.Errorf("what a session sets for itself was refused: %v", err)
 	}
 }
@@ -93,25 +101,29 @@ func TestSessionsBringTheirOwnModeAndTimeZone(t *testing.T) {
 func TestAServerWithoutABinlogIsRefused(t *testing.T) {
 	t.Parallel()
 	s, _ := ownServer(t, "--skip-log-bin")
-	if err := check(t, s); err == nil || !strings.Contains(err.Error(), `log_bin is "OFF", want "ON": a replica could not follow`) {
+	err := lone(t, 7, s.Primary, time.Now).Sets()[0].CheckSettings(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `log_bin is "OFF", want "ON": a replica could not follow`) {
 		t.Errorf("got %v, want log_bin refused", err)
 	}
 }
 
 func TestADatabaseThatSaysItIsAnotherSETIsRefused(t *testing.T) {
-	t.Parallel()
-	s, admin := ownServer(t)
-	exec(t, admin, "CREATE DATABASE hb_008", "CREATE TABLE hb_008.set_info AS SELECT * FROM hb_007.set_info", "GRANT SELECT ON hb_008.* TO app@127.0.0.1")
-	s.Number = 8
-	if err := check(t, s); err == nil || !strings.Contains(err.Error(), "SET 008: the database says it is SET 007") {
-		t.Errorf("got %v, want the wrong number named", err)
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	exec(t, admin, "CREATE DATABASE hb_998", "CREATE TABLE hb_998.set_info AS SELECT * FROM set_info", "GRANT SELECT ON hb_998.* TO app@127.0.0.1")
+	defer exec(t, admin, "DROP DATABASE hb_998", "REVOKE SELECT ON hb_998.* FROM app@127.0.0.1")
+	cfg := configOf(w, "check")
+	cfg.Topology = topologyOf(t, w, func(specs []orderset.SetSpec) { specs[0].Number = 998 })
+	want := "SET 998: the database says it is SET " + w.Specs[0].Number.String()
+	if err := check(t, cfg); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
 	}
-	exec(t, admin, "DELETE FROM hb_008.set_info")
-	if err := check(t, s); err == nil {
+	exec(t, admin, "DELETE FROM hb_998.set_info")
+	if err := check(t, cfg); err == nil {
 		t.Error("a database that does not say which SET it is was trusted")
 	}
 }
 
 func TestSettingsOfASETThatIsDownAreBusyNotUnsafe(t *testing.T) {
-	wantBusy(t, check(t, at(spec(7, 0), nobodyThere(t))), "set_unavailable")
+	wantBusy(t, lone(t, 7, nobodyThere(t), time.Now).Sets()[0].CheckSettings(t.Context()), "set_unavailable")
 }

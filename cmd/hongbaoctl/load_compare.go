@@ -12,6 +12,7 @@ type loadCompareCmd struct {
 	Seed    uint64 `help:"Of the plans: the same seed wants the same envelopes, amounts and people." default:"20260216"`
 	HTML    string `help:"Write the report as one self-contained page." name:"html" type:"path"`
 	NoBooks bool   `help:"Do not read every row of the databases at the end."`
+	Hurry   int    `help:"Divide every measured time, to see that it works; the figures then mean little." default:"1"`
 }
 
 func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
@@ -21,7 +22,7 @@ func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
 	}
 	cfg := loadtest.CompareConfig{
 		Seed: l.Seed, Key: loadKey(), Users: g.users, Start: g.startServer,
-		InsertCeiling: g.insertCeiling, CASCeiling: g.casCeiling, Books: g.books, Progress: loadProgress(c.JSON),
+		InsertCeiling: g.insertCeiling, CASCeiling: g.casCeiling, Books: g.books, Progress: loadProgress(c.JSON), Hurry: l.Hurry,
 	}
 	if l.NoBooks {
 		cfg.Books = nil

@@ -11,7 +11,8 @@ import (
 type loadRunCmd struct {
 	Scenario    []string      `help:"hot, spread, festival; several with commas." default:"hot,spread,festival" enum:"hot,spread,festival"`
 	OpenMode    []string      `help:"group, fifo, plain; several with commas. Each runs on a hongbaod of its own. Without it: the playground's, as it is." enum:"group,fifo,plain"`
-	Rate        float64       `help:"Arrivals a second: opens, or sends at the festival." default:"0"`
+	Rate        float64       `help:"Opens a second that arrive when hot or spread." default:"2000"`
+	Sends       float64       `help:"Sends a second on the festival's ordinary evening; midnight has five times as many." default:"60"`
 	Duration    time.Duration `help:"How long they come." default:"20s"`
 	Connections int           `help:"Who finds none free waits, and that counts." default:"500"`
 	Seed        uint64        `help:"Of plan and arrivals." default:"20260216"`
@@ -20,13 +21,10 @@ type loadRunCmd struct {
 }
 
 const (
-	loadUsers           = 1000
-	loadOpeners         = 300  // of one hot envelope
-	loadSpread          = 500  // envelopes at the same time
-	loadOpensPerSecond  = 2000 // unless --rate says otherwise
-	loadSendsPerSecond  = 60   // the same for the festival
-	loadDurationMax     = time.Hour
-	loadFestivalRateMax = 1000.0
+	loadUsers       = 1000
+	loadOpeners     = 300 // of one hot envelope
+	loadSpread      = 500 // envelopes at the same time
+	loadDurationMax = time.Hour
 )
 
 func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
@@ -106,7 +104,7 @@ func (l loadRunCmd) scenario(ctx context.Context, g *ground, s *loadtest.Server,
 	load := l.load(scenario)
 	count := g.settings.Bounds().CountMax
 	return loadtest.RunScenario(ctx, loadtest.ScenarioConfig{
-		Plan: loadtest.PlanConfig{Scenario: scenario, Seed: l.Seed, Envelopes: l.envelopes(scenario, load, count),
+		Plan: loadtest.PlanConfig{Scenario: scenario, Seed: l.Seed, Envelopes: l.envelopes(scenario, load),
 			Count: count, Openers: l.openers(scenario, load), Users: loadUsers},
 		Server: s, Users: users, Key: loadKey(), Load: load, Connections: l.Connections,
 	})
@@ -114,21 +112,14 @@ func (l loadRunCmd) scenario(ctx context.Context, g *ground, s *loadtest.Server,
 
 // load is what arrives, over time.
 func (l loadRunCmd) load(scenario loadtest.Scenario) []loadtest.Stretch {
-	rate := l.Rate
 	if scenario == loadtest.Festival {
-		if rate == 0 {
-			rate = loadSendsPerSecond
-		}
-		return loadtest.Evening(min(rate, loadFestivalRateMax), l.Duration)
+		return loadtest.Evening(l.Sends, l.Duration)
 	}
-	if rate == 0 {
-		rate = loadOpensPerSecond
-	}
-	return []loadtest.Stretch{{Rate: rate, For: l.Duration}}
+	return []loadtest.Stretch{{Rate: l.Rate, For: l.Duration}}
 }
 
 // envelopes is how many of them the load uses up, and a few more.
-func (l loadRunCmd) envelopes(scenario loadtest.Scenario, load []loadtest.Stretch, count int) int {
+func (l loadRunCmd) envelopes(scenario loadtest.Scenario, load []loadtest.Stretch) int {
 	arrivals := int(1.1 * loadtest.ArrivalsIn(load))
 	switch scenario {
 	case loadtest.Hot:

@@ -31,6 +31,9 @@ const (
 	// groupLanes serve the ten table digits of a SET. Two beat one a digit:
 	// batches are five times as large, and one gathers while the other commits.
 	groupLanes = 2
+	// groupBatchMax lets a backlog shrink by the thousand: in a storm a batch costs
+	// hardly more than its round trips.
+	groupBatchMax = 1024
 	// fifoLanes approximate one queue an envelope in mode fifo.
 	fifoLanes = 64
 
@@ -98,7 +101,7 @@ func (c *counter) build(mode openMode, store queue.Store, owner string) (err err
 	if c.gate, err = queue.NewGate(queue.GateConfig{Store: store, Holder: owner}); err != nil {
 		return err
 	}
-	n, cfg := 0, queue.LaneConfig{}
+	n, cfg := 0, queue.LaneConfig{BatchMax: groupBatchMax}
 	switch mode {
 	case modeGroup:
 		n, c.pick = groupLanes, func(id envelope.ID) int { return id.TableDigit() % groupLanes }

@@ -30,6 +30,7 @@ type ServerConfig struct {
 	OperatorHandler http.Handler
 
 	ConnectionsMax int           // public connections; more wait in the backlog. 10000
+	ReadingMax     int           // requests being read or refused at once; more wait in the kernel. 64
 	ReadHeaderMax  time.Duration // from a request's first byte to its last header. 2 s
 	ReadMax        time.Duration // to the last byte of its body. 5 s
 	WriteMax       time.Duration // from the headers to the end of the answer. 10 s
@@ -49,6 +50,7 @@ func (cfg *ServerConfig) complete() error {
 		cfg.OperatorHandler = cfg.API.Operator()
 	}
 	setDefault(&cfg.ConnectionsMax, 10_000)
+	setDefault(&cfg.ReadingMax, 64)
 	setDefault(&cfg.ReadHeaderMax, 2*time.Second)
 	setDefault(&cfg.ReadMax, 5*time.Second)
 	setDefault(&cfg.WriteMax, 10*time.Second)
@@ -58,6 +60,8 @@ func (cfg *ServerConfig) complete() error {
 	switch answer := cfg.API.cfg.AnswerMax; {
 	case cfg.ConnectionsMax < 1:
 		return fmt.Errorf("server: want connections max >= 1, have %d", cfg.ConnectionsMax)
+	case cfg.ReadingMax < 1:
+		return fmt.Errorf("server: want reading max >= 1, have %d", cfg.ReadingMax)
 	case cfg.ReadHeaderMax <= 0 || cfg.ReadHeaderMax > cfg.ReadMax:
 		return fmt.Errorf("server: want 0 < read header max <= read max, have %v and %v", cfg.ReadHeaderMax, cfg.ReadMax)
 	case cfg.ReadMax+answer >= cfg.WriteMax:
@@ -82,7 +86,7 @@ func Serve(ctx context.Context, cfg ServerConfig) error {
 	public, operator := cfg.publicServer(ctx), cfg.operatorServer(ctx)
 	public.ConnState = door.connState
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serving("public", public.Serve(door)) })
+	g.Go(func() error { return serving("public", public.Serve(newIntake(door, cfg.ReadingMax))) })
 	g.Go(func() error { return serving("operator", operator.Serve(cfg.Operator)) })
 	g.Go(func() error {
 		<-ctx.Done()

@@ -1,0 +1,89 @@
+package orderset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// dialBlocking connects with a socket whose reads block a thread instead of
+// going through the runtime's poller. Few connections are made so: the lanes'.
+//
+// In a storm thousands of sockets are ready at once and the poller hands them
+// out by the hundred, ten milliseconds apart while every processor is busy; a
+// lane would wait behind all of them for each of the database's answers, and
+// everybody behind the lane. A thread in read(2) is woken by the kernel, in turn.
+func dialBlocking(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: connectMax}
+	conn, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil, fmt.Errorf("dial %s %s: not TCP", network, addr)
+	}
+	fd, err := duplicate(tcp)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), addr)
+	wait := unix.NsecToTimeval(socketMax.Nanoseconds())
+	if err := errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait)); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &blockingConn{file: file, local: tcp.LocalAddr(), remote: tcp.RemoteAddr()}, nil
+}
+
+// duplicate is the same socket in blocking mode, out of the poller's sight.
+func duplicate(tcp *net.TCPConn) (fd int, err error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var dupErr error
+	err = raw.Control(func(socket uintptr) { fd, dupErr = unix.FcntlInt(socket, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, dupErr); err != nil {
+		return 0, err
+	}
+	return fd, unix.SetNonblock(fd, false)
+}
+
+// blockingConn is a net.Conn over a blocking socket. Its reads and writes end
+// after socketMax at the latest; other deadlines are not supported. The file is
+// not embedded: with its SyscallConn the driver would look for stray bytes before
+// each use, and block.
+type blockingConn struct {
+	file          *os.File
+	local, remote net.Addr
+}
+
+func (c *blockingConn) Read(b []byte) (int, error) {
+	n, err := c.file.Read(b)
+	if errors.Is(err, syscall.EAGAIN) {
+		err = os.ErrDeadlineExceeded
+	}
+	return n, err
+}
+
+func (c *blockingConn) Write(b []byte) (int, error) { return c.file.Write(b) }
+
+// Close wakes a thread that is blocked in Read, which closing alone would not.
+func (c *blockingConn) Close() error {
+	_ = unix.Shutdown(int(c.file.Fd()), unix.SHUT_RDWR) // already gone is fine
+	return c.file.Close()
+}
+
+func (c *blockingConn) LocalAddr() net.Addr              { return c.local }
+func (c *blockingConn) RemoteAddr() net.Addr             { return c.remote }
+func (c *blockingConn) SetDeadline(time.Time) error      { return nil }
+func (c *blockingConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *blockingConn) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,64 @@
+package orderset
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// silent accepts connections and never says anything.
+func silent(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func dialed(t *testing.T, l net.Listener) net.Conn {
+	t.Helper()
+	conn, err := dialBlocking(context.Background(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func TestFC2ASilentDatabaseIsGivenUpAfterTheSocketsTime(t *testing.T) {
+	t.Parallel()
+	conn := dialed(t, silent(t))
+	start := time.Now()
+	_, err := conn.Read(make([]byte, 1))
+	if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took < socketMax || took > socketMax+time.Second {
+		t.Errorf("a read ended after %v with %v, want after %v", took, err, socketMax)
+	}
+	if _, network := errors.AsType[net.Error](err); !network {
+		t.Errorf("%v is not seen as an unreachable server", err)
+	}
+}
+
+func TestFA10ClosingEndsAReadThatBlocks(t *testing.T) {
+	t.Parallel()
+	conn := dialed(t, silent(t))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := conn.Read(make([]byte, 1))
+		ended <- err
+	}()
+	close := time.AfterFunc(50*time.Millisecond, func() { conn.Close() }) // the read has most likely begun; either way it must end
+	defer close.Stop()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("a read from a closed connection succeeded")
+		}
+	case <-time.After(socketMax / 2):
+		t.Error("a read went on after its connection was closed")
+	}
+}
