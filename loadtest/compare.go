@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"slices"
 	"time"
-
-	"hongbao/envelope"
 )
 
 // The open modes a comparison knows.
@@ -81,23 +77,13 @@ type Comparison struct {
 	Seed       uint64             `json:"seed"`
 	Started    time.Time          `json:"started"`
 	Seconds    float64            `json:"seconds"`
+	Strangers  float64            `json:"cpu_share_of_others"` // of the machine, while measuring: what it had no part in
 	Passed     bool               `json:"audit_passed"`
 	Verdict    *Verdict           `json:"audit"`
 	Books      []Books            `json:"books,omitempty"`
 	Ratios     map[string]float64 `json:"ratios,omitempty"` // absent, like the figures, when the audit failed
 	Targets    []Target           `json:"targets,omitempty"`
 	Figures    *Figures           `json:"figures,omitempty"`
-}
-
-// Machine is where a run took place: absolute figures are its figures.
-type Machine struct {
-	CPUs int    `json:"cpus"`
-	OS   string `json:"os"`
-	Arch string `json:"arch"`
-}
-
-func thisMachine() Machine {
-	return Machine{CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 }
 
 // Figures are what was measured.
@@ -110,22 +96,6 @@ type Figures struct {
 	Steady        *Measured `json:"steady"` // open loop at 60 % of the capacity
 	SteadyOffered float64   `json:"steady_offered_per_second"`
 	Overload      *Overload `json:"overload"`
-}
-
-// Cell is one mode under one crowd.
-type Cell struct {
-	Mode         string   `json:"open_mode"`
-	Scenario     Scenario `json:"scenario"`
-	Callers      int      `json:"callers"`
-	PerSecond    float64  `json:"per_second"` // new shares; echoes, for the echo
-	P50          float64  `json:"p50_ms"`
-	P99          float64  `json:"p99_ms"`
-	Refused      int      `json:"refused"`
-	Unknown      int      `json:"unknown"`
-	ServiceCPU   float64  `json:"service_us_per_open"`
-	DatabasesCPU float64  `json:"databases_us_per_open"`
-	CrowdCPU     float64  `json:"crowd_us_per_ask"`
-	Dry          bool     `json:"ran_dry,omitempty"`
 }
 
 // Compare measures every mode, the ceilings, the price of a refusal and a storm,
@@ -165,6 +135,8 @@ type comparison struct {
 	step       int
 	stages     int
 	durability string
+	measured   time.Duration // with the CPU times read
+	strangers  time.Duration // CPU time meanwhile of who is neither service, database nor crowd
 	figures    *Figures
 	verdict    *Verdict
 }
@@ -172,21 +144,6 @@ type comparison struct {
 func (c *comparison) progress(format string, args ...any) {
 	c.cfg.Progress(c.step, c.steps, fmt.Sprintf(format, args...))
 	c.step++
-}
-
-// cell is one crowd of every mode.
-type cell struct {
-	scenario Scenario
-	callers  int
-}
-
-func (c *comparison) cells() (cells []cell) {
-	for _, scenario := range []Scenario{Hot, Spread} {
-		for _, callers := range compareCallers() {
-			cells = append(cells, cell{scenario, callers})
-		}
-	}
-	return cells
 }
 
 // mode measures one mode from start to stop. What only matters for the mode
@@ -244,82 +201,4 @@ func (c *comparison) close(ctx context.Context, stage *Stage) error {
 		c.verdict.Join(v)
 	}
 	return err
-}
-
-func (c *comparison) measureCell(ctx context.Context, s *Server, one cell) (err error) {
-	envelopes := spreadEnvelopes
-	if one.scenario == Hot {
-		rate := hotSlowRateMax
-		if s.Mode == ModeGroup {
-			rate = hotRateMax
-		}
-		envelopes = max(hotEnvelopesMin, int(float64(rate)*(c.spans.warm+c.spans.measure).Seconds())/compareOpeners)
-	}
-	c.progress("%s %s, %d callers: send and pay %d envelopes", s.Mode, one.scenario, one.callers, envelopes)
-	stage, err := c.stage(ctx, s, one.scenario, envelopes)
-	if err != nil {
-		return err
-	}
-	c.progress("%s %s, %d callers: open", s.Mode, one.scenario, one.callers)
-	run, cost, err := metered(ctx, s, stage, Saturation{Callers: one.callers, Warm: c.spans.warm, For: c.spans.measure, Pause: comparePause})
-	if err != nil {
-		return err
-	}
-	c.figures.Cells = append(c.figures.Cells, newCell(s.Mode, one.scenario, run, cost))
-	c.progress("%s %s, %d callers: audit", s.Mode, one.scenario, one.callers)
-	return c.close(ctx, stage)
-}
-
-// cost is CPU time spent on a run.
-type cost struct{ service, databases time.Duration }
-
-// metered measures a closed load and what it cost, from its first request to
-// its last answer.
-func metered(ctx context.Context, s *Server, stage *Stage, load Saturation) (*Run, cost, error) {
-	service, databases, err := s.CPU()
-	if err != nil {
-		return nil, cost{}, err
-	}
-	run, err := stage.Saturate(ctx, load)
-	if err != nil {
-		return nil, cost{}, err
-	}
-	serviceAfter, databasesAfter, err := s.CPU()
-	return run, cost{serviceAfter - service, databasesAfter - databases}, err
-}
-
-// per spreads a cost over a number of requests, in µs.
-func per(d time.Duration, n int) float64 { return float64(d.Microseconds()) / float64(max(1, n)) }
-
-func newCell(mode string, scenario Scenario, run *Run, spent cost) Cell {
-	m, opened := run.Measure(), 0
-	for i := range run.Records {
-		if run.Records[i].Told == Opened {
-			opened++
-		}
-	}
-	return Cell{Mode: mode, Scenario: scenario, Callers: run.Callers, PerSecond: m.OpensPerSecond,
-		P50: m.Accepted.P50, P99: m.Accepted.P99, Refused: m.Counts.RefusedFast + m.Counts.RefusedSlow, Unknown: m.Counts.Unknown,
-		ServiceCPU: per(spent.service, opened), DatabasesCPU: per(spent.databases, opened), CrowdCPU: m.CrowdCPU, Dry: m.Dry}
-}
-
-// cellOf is the cell of a mode under a crowd; a zero cell if it was not measured.
-func cellOf(cells []Cell, mode string, scenario Scenario, callers int) Cell {
-	i := slices.IndexFunc(cells, func(c Cell) bool { return c.Mode == mode && c.Scenario == scenario && c.Callers == callers })
-	if i < 0 {
-		return Cell{}
-	}
-	return cells[i]
-}
-
-// Books is what reading every row of one SET found, when the load was over.
-type Books struct {
-	Set        string       `json:"set"`
-	Envelopes  int          `json:"envelopes"`
-	Shares     int          `json:"shares"`
-	Paid       envelope.Fen `json:"paid_fen"`
-	Opened     envelope.Fen `json:"opened_fen"`
-	Refunded   envelope.Fen `json:"refunded_fen"`
-	Remaining  envelope.Fen `json:"remaining_fen"`
-	Violations []string     `json:"violations"`
 }

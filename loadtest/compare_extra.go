@@ -20,7 +20,7 @@ func (c *comparison) echo(ctx context.Context, s *Server) error {
 	defer stage.Close()
 	for _, callers := range compareCallers() {
 		c.progress("echo, %d callers", callers)
-		run, spent, err := metered(ctx, s, stage, Saturation{Callers: callers, Warm: c.spans.ceilingWarm, For: c.spans.ceiling, Echo: true})
+		run, spent, err := c.metered(ctx, s, stage, Saturation{Callers: callers, Warm: c.spans.ceilingWarm, For: c.spans.ceiling, Echo: true})
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (c *comparison) refusal(ctx context.Context, s *Server) error {
 	if err := s.Refuse(ctx, true); err != nil {
 		return err
 	}
-	run, spent, err := metered(ctx, s, stage, Saturation{Callers: fewCallers, Warm: c.spans.ceilingWarm, For: c.spans.refusal})
+	run, spent, err := c.metered(ctx, s, stage, Saturation{Callers: fewCallers, Warm: c.spans.ceilingWarm, For: c.spans.refusal})
 	if err := errors.Join(err, s.Refuse(context.WithoutCancel(ctx), false)); err != nil {
 		return err
 	}
@@ -136,6 +136,7 @@ func (c *comparison) result(ctx context.Context) (*Comparison, error) {
 		r.Figures, r.Ratios = c.figures, c.figures.ratios()
 		r.Targets = targets(r.Ratios)
 	}
+	r.Strangers = over(c.strangers.Seconds(), c.measured.Seconds()*float64(r.Machine.CPUs))
 	r.Seconds = time.Since(c.started).Seconds()
 	return r, nil
 }

@@ -10,6 +10,9 @@ func (c *Comparison) WriteHTML(w io.Writer) error {
 	p := &page{Title: "hongbao: open modes compared", Passed: c.Passed,
 		Subtitle: fmt.Sprintf("%s · %d CPUs, %s/%s, shared by service, databases and crowd · seed %d · %s",
 			c.Durability, c.Machine.CPUs, c.Machine.OS, c.Machine.Arch, c.Seed, c.Started.UTC().Format("2006-01-02 15:04 UTC"))}
+	if c.Disturbed() {
+		p.Subtitle += fmt.Sprintf(" · disturbed: other programs used %.0f %% of the CPUs meanwhile", 100*c.Strangers)
+	}
 	if c.Passed {
 		p.Sections = append(p.Sections, c.targetSection(), c.Figures.modeSection(), c.Figures.ceilingSection(), c.Figures.steadySection(), c.Figures.stormSection())
 	}

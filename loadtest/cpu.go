@@ -45,3 +45,28 @@ func ownCPU() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// machineCPU is the CPU time that everything on this machine has used so far,
+// the part that its host gave to other machines included.
+func machineCPU() (busy time.Duration, err error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, fmt.Errorf("CPU time of the machine: %w", err)
+	}
+	// cpu user nice system idle iowait irq softirq steal …
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) < 9 || string(fields[0]) != "cpu" {
+		return 0, fmt.Errorf("CPU time of the machine: /proc/stat starts with %q", line)
+	}
+	for i, f := range fields[1:9] {
+		ticks, err := strconv.ParseInt(string(f), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of the machine: %w", err)
+		}
+		if waiting := i == 3 || i == 4; !waiting {
+			busy += time.Duration(ticks) * tick
+		}
+	}
+	return busy, nil
+}

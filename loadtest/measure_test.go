@@ -63,6 +63,10 @@ func TestProcessesAreChargedForTheirCPU(t *testing.T) {
 	if spent := after - before; err != nil || spent < 80*time.Millisecond || spent > 10*time.Second {
 		t.Errorf("100 ms of work were charged as %v (%v)", spent, err)
 	}
+	machine, err := machineCPU()
+	if err != nil || machine < after-before {
+		t.Errorf("the whole machine has used %v (%v), of which we %v", machine, err, after-before)
+	}
 	if _, err := ProcessCPU(1 << 30); err == nil {
 		t.Error("a process that is not there has a CPU time")
 	}

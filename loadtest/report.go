@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
+
+	"hongbao/envelope"
 )
 
 // runAnswerMax is when the crowd of a scenario gives a request up.
@@ -104,4 +107,27 @@ func (r *Report) judge(passed bool) {
 	for _, one := range r.Runs {
 		one.Measured = nil
 	}
+}
+
+// Machine is where a run took place: absolute figures are its figures.
+type Machine struct {
+	CPUs int    `json:"cpus"`
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+}
+
+func thisMachine() Machine {
+	return Machine{CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+}
+
+// Books is what reading every row of one SET found, when the load was over.
+type Books struct {
+	Set        string       `json:"set"`
+	Envelopes  int          `json:"envelopes"`
+	Shares     int          `json:"shares"`
+	Paid       envelope.Fen `json:"paid_fen"`
+	Opened     envelope.Fen `json:"opened_fen"`
+	Refunded   envelope.Fen `json:"refunded_fen"`
+	Remaining  envelope.Fen `json:"remaining_fen"`
+	Violations []string     `json:"violations"`
 }

@@ -10,6 +10,14 @@ type Target struct {
 	What    string  `json:"what"`
 }
 
+// strangersMax is the share of the CPUs that others may use before figures say
+// more about them than about us.
+const strangersMax = 0.1
+
+// Disturbed reports whether so much else ran on the machine that the figures are
+// worth little.
+func (c *Comparison) Disturbed() bool { return c.Strangers > strangersMax }
+
 // The names of the ratios in a comparison's JSON.
 const (
 	RatioHot        = "hot_group_over_plain"

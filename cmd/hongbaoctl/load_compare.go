@@ -52,6 +52,9 @@ func printComparison(r *loadtest.Comparison) {
 		return
 	}
 	fmt.Printf("%s; %d CPUs (%s/%s), %.0f s, seed %d\n", r.Durability, r.Machine.CPUs, r.Machine.OS, r.Machine.Arch, r.Seconds, r.Seed)
+	if r.Disturbed() {
+		fmt.Printf("disturbed: other programs used %.0f %% of the CPUs while measuring; the figures are too low and the ratios noise\n", 100*r.Strangers)
+	}
 	t := newTable("scenario", "callers", "open mode", "opens/s", "p50 ms", "p99 ms", "refused", "unknown", "service µs", "databases µs", "crowd µs")
 	row := func(c loadtest.Cell) {
 		t.AppendRow([]any{c.Scenario, c.Callers, c.Mode, fmt.Sprintf("%.0f", c.PerSecond), fmt.Sprintf("%.1f", c.P50), fmt.Sprintf("%.1f", c.P99),
