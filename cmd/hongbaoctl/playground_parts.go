@@ -149,9 +149,9 @@ func waitReady(ctx context.Context, proc *cluster.Process, url string) error {
 	defer cancel()
 	tick := time.NewTicker(readyEvery)
 	defer tick.Stop()
-	last := errors.New("no answer")
 	for {
-		if last = askReady(ctx, url); last == nil {
+		last := askReady(ctx, url)
+		if last == nil {
 			return nil
 		}
 		select {

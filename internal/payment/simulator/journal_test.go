@@ -158,8 +158,11 @@ func TestBookIsBounded(t *testing.T) {
 		if full := i == 2; full != (err != nil) {
 			t.Fatalf("%s: %+v, %v", no, r, err)
 		}
-		if err == nil {
-			err = b.apply(r)
+		if err != nil {
+			continue
+		}
+		if err := b.apply(r); err != nil {
+			t.Fatalf("%s: %v", no, err)
 		}
 	}
 	if r, err := b.place("order-1", want, time.Now()); r != nil || err != nil {
