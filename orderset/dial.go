@@ -58,9 +58,7 @@ func duplicate(tcp *net.TCPConn) (fd int, err error) {
 }
 
 // blockingConn is a net.Conn over a blocking socket. Its reads and writes end
-// after socketMax at the latest; other deadlines are not supported. The file is
-// not embedded: with its SyscallConn the driver would look for stray bytes before
-// each use, and block.
+// after socketMax at the latest; other deadlines are not supported.
 type blockingConn struct {
 	file          *os.File
 	local, remote net.Addr
@@ -87,3 +85,28 @@ func (c *blockingConn) RemoteAddr() net.Addr             { return c.remote }
 func (c *blockingConn) SetDeadline(time.Time) error      { return nil }
 func (c *blockingConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *blockingConn) SetWriteDeadline(time.Time) error { return nil }
+
+// SyscallConn lets the driver look, before it uses a pooled connection, whether
+// the server has closed it meanwhile.
+func (c *blockingConn) SyscallConn() (syscall.RawConn, error) { return unblocked{c}, nil }
+
+// unblocked is the socket for looks that must not block. Nobody else uses the
+// connection during one.
+type unblocked struct{ *blockingConn }
+
+func (u unblocked) Control(look func(fd uintptr)) error {
+	fd := u.file.Fd()
+	if err := unix.SetNonblock(int(fd), true); err != nil {
+		return err
+	}
+	look(fd)
+	return unix.SetNonblock(int(fd), false)
+}
+
+func (u unblocked) Read(look func(fd uintptr) bool) error {
+	return u.Control(func(fd uintptr) { look(fd) })
+}
+
+func (u unblocked) Write(look func(fd uintptr) bool) error {
+	return u.Control(func(fd uintptr) { look(fd) })
+}

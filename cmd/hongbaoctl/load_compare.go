@@ -55,7 +55,7 @@ func printComparison(r *loadtest.Comparison) {
 	if r.Disturbed() {
 		fmt.Printf("disturbed: other programs used %.0f %% of the CPUs while measuring; the figures are too low and the ratios noise\n", 100*r.Strangers)
 	}
-	t := newTable("scenario", "callers", "open mode", "opens/s", "p50 ms", "p99 ms", "refused", "unknown", "service µs", "databases µs", "crowd µs")
+	t := newTable("scenario", "callers", "open mode", "opens/s", "p50 ms", "p99 ms", "refused", "unknown", "service us", "databases us", "crowd us")
 	row := func(c loadtest.Cell) {
 		t.AppendRow([]any{c.Scenario, c.Callers, c.Mode, fmt.Sprintf("%.0f", c.PerSecond), fmt.Sprintf("%.1f", c.P50), fmt.Sprintf("%.1f", c.P99),
 			c.Refused, c.Unknown, fmt.Sprintf("%.0f", c.ServiceCPU), fmt.Sprintf("%.0f", c.DatabasesCPU), fmt.Sprintf("%.1f", c.CrowdCPU)})
