@@ -139,7 +139,7 @@ var damages = []damage{
 	{"equal has become lucky", equal, "UPDATE E SET kind = 'lucky' WHERE order_id = ID", "draw"},
 	{"the named opener is another", exclusive, "UPDATE E SET recipient_id = 'user-001' WHERE order_id = ID", "I2"},
 	{"one user holds two shares", half, "ALTER TABLE S DROP INDEX one_share_per_user; UPDATE S SET user_id = 'user-000' WHERE order_id = ID AND seq = 2", "I2"},
-	{"opened after the end", half, "UPDATE E SET expires_at = paid_at WHERE order_id = ID", "I6"},
+	{"opened after the end", half, "UPDATE E SET expires_at = expires_at - INTERVAL 2 DAY WHERE order_id = ID", "I6"},
 	{"opened before the payment", half, "UPDATE S SET opened_at = opened_at - INTERVAL 1 DAY WHERE order_id = ID AND seq = 1", "I6"},
 }
 

@@ -33,6 +33,8 @@ const (
 type memo struct {
 	client   *memcache.Client // nil: none
 	key      envelope.DrawKey
+	mu       sync.RWMutex           // guards closed, and keeping against a close while somebody sends
+	closed   bool                   // nothing is kept any more
 	keeping  chan envelope.Snapshot // off the callers' path; full, it drops
 	kept     sync.WaitGroup
 	slots    chan struct{}
@@ -60,12 +62,19 @@ func newMemo(servers []string, key envelope.DrawKey, log *slog.Logger) (*memo, e
 	return m, nil
 }
 
-// close stores what is waiting. Nothing may be kept after it.
+// close stores what is waiting. What a grab's load, which nobody waits for, keeps
+// after it is dropped.
 func (m *memo) close() error {
-	if m.client == nil {
+	m.mu.Lock()
+	done := m.client == nil || m.closed
+	m.closed = true
+	if !done {
+		close(m.keeping)
+	}
+	m.mu.Unlock()
+	if done {
 		return nil
 	}
-	close(m.keeping)
 	m.kept.Wait()
 	return m.client.Close()
 }
@@ -99,7 +108,9 @@ func (m *memo) try(op func() error) bool {
 
 // keep stores a finished envelope soon, or not at all: the cache may miss any.
 func (m *memo) keep(snap envelope.Snapshot) {
-	if m.client == nil {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.client == nil || m.closed {
 		return
 	}
 	select {

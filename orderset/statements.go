@@ -112,7 +112,9 @@ func (t DayTable) selectHoldings(ids []envelope.ID, users [][]envelope.UserID) s
 }
 
 // updateOpened moves several headers on, each only from the version that was
-// decided on and only while it lives by the database's clock. MySQL assigns from
+// decided on and only while it lives by the database's clock. That clock is
+// SYSDATE, read when the row is at hand: UTC_TIMESTAMP stands still from the
+// statement's start, which may lie a lock wait back. (Sessions are in UTC.) MySQL assigns from
 // left to right, so state comes last: the others still see the old one.
 func (t DayTable) updateOpened(b *text, next []envelope.Envelope) {
 	b.add("UPDATE ", t.envelopes(), " e JOIN (")
@@ -131,7 +133,7 @@ func (t DayTable) updateOpened(b *text, next []envelope.Envelope) {
 	}
 	b.add(") x ON e.order_id = x.id SET e.ver = x.v, e.opened_fen = x.f, e.opened_count = x.n, " +
 		"e.finished_at = IF(x.n = e.count, UTC_TIMESTAMP(3), NULL), e.state = IF(x.n = e.count, 'empty', 'active') " +
-		"WHERE e.ver = x.v - 1 AND e.state = 'active' AND e.expires_at > UTC_TIMESTAMP(3)")
+		"WHERE e.ver = x.v - 1 AND e.state = 'active' AND e.expires_at > SYSDATE(3)")
 }
 
 // newShare is a row to insert.
