@@ -15,7 +15,7 @@ func hasty(t *testing.T) (CompareConfig, *[]string) {
 	t.Helper()
 	var steps []string
 	return CompareConfig{
-		Seed: 1, Key: "k", Users: testUsers, Hurry: 20,
+		Seed: 1, Key: "k", Users: testUsers, Hurry: 5,
 		Start: func(_ context.Context, mode string) (*Server, error) {
 			return newService(t).server(mode), nil
 		},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -38,6 +39,15 @@ type serveCmd struct {
 // default collects every few hundred opens. GOGC and GOMEMLIMIT override it.
 const gcPercent = 400
 
+// processors is how many threads may run Go code at once. The lanes' sockets
+// block theirs (orderset/dial.go), and a blocked one is given up only a moment
+// later; as many again as there are lanes, up to twice the CPUs, keep the others
+// served. GOMAXPROCS overrides it.
+func processors(lanes int) int {
+	cpus := runtime.NumCPU()
+	return cpus + min(lanes, 2*cpus)
+}
+
 // Run serves until ctx ends, then stops in the order in which things are needed:
 // listeners, lanes, jobs, the machine number, the databases.
 func (s serveCmd) Run(ctx context.Context) error {
@@ -58,6 +68,9 @@ func (s serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer d.close()
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(processors(groupLanes * len(d.router.Sets())))
+	}
 	if err := d.trust(ctx); err != nil {
 		return err
 	}

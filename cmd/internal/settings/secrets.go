@@ -38,9 +38,12 @@ func (s *Settings) Secret(key, name string) ([]byte, error) {
 		return nil, fmt.Errorf("settings: %s: %w", key, err)
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, secretBytesMax))
+	raw, err := io.ReadAll(io.LimitReader(f, secretBytesMax+1))
 	if err != nil {
 		return nil, fmt.Errorf("settings: %s: %w", key, err)
+	}
+	if len(raw) > secretBytesMax {
+		return nil, fmt.Errorf("settings: %s: %s is larger than %d bytes", key, name, secretBytesMax)
 	}
 	secret := bytes.TrimRight(raw, "\r\n")
 	if len(secret) == 0 {

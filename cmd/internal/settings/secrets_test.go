@@ -116,7 +116,10 @@ func TestASecretIsItsFileWithoutTheLineEnd(t *testing.T) {
 	if got, err := s.Secret("x", filepath.Join(d.dir, "x")); err != nil || len(got) == 0 {
 		t.Errorf("an absolute name: %q, %v", got, err)
 	}
-	_, err := s.Secret("some.key", "")
+	d.write(t, "x", strings.Repeat("x", 16<<10+1))
+	_, err := s.Secret("some.key", "x")
+	wantError(t, "too large", err, "some.key: x is larger than 16384 bytes")
+	_, err = s.Secret("some.key", "")
 	wantError(t, "no name", err, "some.key: is required")
 }
 

@@ -143,6 +143,9 @@ func Load(file string) (*Settings, error) {
 	if err := dec.Decode(s); err != nil {
 		return nil, fmt.Errorf("settings %s: %w", file, err)
 	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("settings %s: there is more after the end of the settings (---)", file)
+	}
 	if err := env.Parse(s); err != nil {
 		return nil, fmt.Errorf("settings from the environment: %w", err)
 	}

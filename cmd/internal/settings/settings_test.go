@@ -59,6 +59,7 @@ func TestAFileThatIsNoSettingsIsRefused(t *testing.T) {
 			t.Errorf("%s: loaded", what)
 		}
 	}
+	wantError(t, "a second document", d.loadText(t, func(s string) string { return s + "---\nenvironment: playground\n" }), "after the end")
 	_, err := settings.Load(filepath.Join(d.dir, "absent.yaml"))
 	wantError(t, "absent", err, "absent.yaml")
 }
