@@ -79,7 +79,7 @@ func (s *Set) grant(ctx context.Context, block int, owner string, now time.Time)
 func (s *Set) renew(ctx context.Context, l lease, until time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseTryMax)
 	defer cancel()
-	res, err := s.db.ExecContext(ctx, renewLease, until.UnixMilli(), l.machine, l.owner, l.term)
+	res, err := s.db.ExecContext(ctx, renewLease, until.UnixMilli(), l.machine, l.owner, l.term, until.UnixMilli())
 	if err != nil {
 		return s.answer("renew lease", err)
 	}
@@ -160,7 +160,9 @@ func (r *Router) giveBack(ctx context.Context) {
 	if last.Before(r.now()) {
 		last = r.now()
 	}
-	if err := r.sets[l.set].renew(ctx, l, last.Truncate(time.Millisecond)); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, leaseTryMax)
+	defer cancel()
+	if _, err := r.sets[l.set].db.ExecContext(ctx, returnLease, last.UnixMilli(), l.machine, l.owner, l.term); err != nil {
 		r.log.Warn("machine number not given back; it is free again when the lease ends", "until", l.until, "error", err)
 	}
 }

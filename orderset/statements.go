@@ -74,8 +74,10 @@ const (
 
 	selectFreeLeases = "SELECT machine_id, term, leased_until_ms FROM machine_lease WHERE machine_id BETWEEN ? AND ? AND leased_until_ms < ? " +
 		"ORDER BY leased_until_ms, machine_id LIMIT 16"
-	takeLease  = "UPDATE machine_lease SET owner = ?, term = term + 1, leased_until_ms = ? WHERE machine_id = ? AND term = ? AND leased_until_ms = ?"
-	renewLease = "UPDATE machine_lease SET leased_until_ms = ? WHERE machine_id = ? AND owner = ? AND term = ?"
+	takeLease = "UPDATE machine_lease SET owner = ?, term = term + 1, leased_until_ms = ? WHERE machine_id = ? AND term = ? AND leased_until_ms = ?"
+	// A renewal that was given up may still arrive, late: it never takes time back.
+	renewLease  = "UPDATE machine_lease SET leased_until_ms = ? WHERE machine_id = ? AND owner = ? AND term = ? AND leased_until_ms < ?"
+	returnLease = "UPDATE machine_lease SET leased_until_ms = ? WHERE machine_id = ? AND owner = ? AND term = ?"
 
 	// The names differ between the dialects (tx_isolation); asking for both is free.
 	selectSettings = "SHOW SESSION VARIABLES WHERE variable_name IN ('sync_binlog', 'innodb_flush_log_at_trx_commit', " +
