@@ -195,10 +195,11 @@ func TestKillingTheDaemonUnderFireLosesNothingAcknowledged(t *testing.T) {
 		for range envelopes * users / 4 { // let some answers arrive first
 			<-opened
 		}
-		if err := syscall.Kill(p.PID("hongbaod"), syscall.SIGKILL); err != nil {
+		killed := p.PID("hongbaod")
+		if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
 			t.Error(err)
 		}
-		await(t, "hongbaod is back", func() bool { return p.Ready() == nil })
+		await(t, "hongbaod is back", func() bool { return p.Ready() == nil && p.PID("hongbaod") != killed })
 	}
 	racing.Wait()
 	for id := range tickets {
