@@ -1,32 +1,153 @@
 package envelope
 
 import (
-	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
-// Charge asks the payer for the money of one envelope. Its number is the order
-// ID, for ever: placing it again is a repeat, never a second charge (I7).
-type Charge struct {
-	OrderNo     ID
-	Amount      Fen
-	Description string
-	ExpiresAt   time.Time // the provider closes it unpaid then
+// A Transfer is money owed and carried out once: the payout of one share, or
+// the refund of what is left.
+//
+//	pending ──the provider says done──▶ posted
+//	   └──the provider refuses for good──▶ held ──two people release it──▶ pending, next round
+type Transfer struct {
+	OrderNo    ID
+	Seq        int    // the position of the share it pays out; 0 is the refund
+	Round      int    // 1 to RoundMax; the next one only after the last was refused for good
+	Payee      UserID // the opener; for a refund the sender
+	Amount     Fen
+	Charged    Fen // what the sender paid; the provider wants it beside a refund
+	State      TransferState
+	Placed     bool   // the provider has been asked to carry it out
+	Attempts   int    // calls about it so far
+	ProviderNo string // the provider's number for it, once known
+	Hint       string // what the payee's wallet needs to confirm a payout (package_info)
+	Reason     string // held: the provider's code
+	CreatedAt  time.Time
+	DueAt      time.Time // pending: when a relay looks at it next
 }
 
-// Payment is what the provider says has been paid.
-type Payment struct {
-	OrderNo       ID
-	TransactionID string // the provider's number
-	Amount        Fen
-	PaidAt        time.Time
+// TransferState is where a transfer is.
+type TransferState string
+
+// The states, spelled as in SQL and JSON.
+const (
+	Pending TransferState = "pending" // owed; asked or not, done or not
+	Posted  TransferState = "posted"  // done, for ever
+	Held    TransferState = "held"    // refused for good; people decide, the money stays owed
+)
+
+// RoundMax bounds how often people may release one transfer again.
+const RoundMax = 9
+
+// IsRefund tells the refund from a payout.
+func (t *Transfer) IsRefund() bool { return t.Seq == 0 }
+
+// No is the provider's number for the transfer: order ID, "P" and the share's
+// position, or "R" for the refund. It follows from what is owed, so whoever
+// carries it out, however often, uses the same one (I7). A round after the first
+// is another intent, which people have decided on, and says so in its number.
+func (t *Transfer) No() string { return TransferNo(t.OrderNo, t.Seq, t.Round) }
+
+// TransferNo is [Transfer.No].
+func TransferNo(id ID, seq, round int) string {
+	no := string(id) + "R"
+	if seq > 0 {
+		no = fmt.Sprintf("%sP%03d", id, seq)
+	}
+	if round > 1 {
+		no += "X" + strconv.Itoa(round)
+	}
+	return no
 }
 
-// Provider takes the payer's money.
-type Provider interface {
-	// Prepay places a charge and returns the address at which the payer's
-	// wallet pays it (code_url). A repeat under the same number returns an
-	// address of the same charge. An error that is not a [BusyError] or
-	// [ErrUnknownOutcome] is final.
-	Prepay(ctx context.Context, c Charge) (codeURL string, err error)
+// ParseTransferNo reads a number back. Anything that TransferNo would not make
+// is an error.
+func ParseTransferNo(no string) (id ID, seq, round int, err error) {
+	bad := fmt.Errorf("transfer number %q: want an order ID, then R or P and three digits", cutString(no))
+	if len(no) <= idDigits {
+		return "", 0, 0, bad
+	}
+	if id, err = ParseID(no[:idDigits]); err != nil {
+		return "", 0, 0, bad
+	}
+	rest, again, _ := strings.Cut(no[idDigits:], "X")
+	round = 1
+	if again != "" {
+		round, _ = strconv.Atoi(again)
+	}
+	if digits, payout := strings.CutPrefix(rest, "P"); payout {
+		seq, _ = strconv.Atoi(digits)
+	}
+	if seq < 0 || seq > countCeiling || round < 1 || round > RoundMax || TransferNo(id, seq, round) != no {
+		return "", 0, 0, bad
+	}
+	return id, seq, round, nil
+}
+
+func cutString(s string) string { return s[:min(len(s), 40)] }
+
+// Progress is what the provider says has become of a transfer.
+type Progress string
+
+// What can have become of it.
+const (
+	ProgressUnknown  Progress = "unknown"        // asked, and no answer that can be believed: never a failure
+	ProgressAbsent   Progress = "absent"         // the provider does not know the number today: not a failure either
+	ProgressUnderWay Progress = "under_way"      // accepted
+	ProgressAwaiting Progress = "awaiting_payee" // the payee must confirm receipt
+	ProgressDone     Progress = "done"           // the money has moved
+	ProgressRefused  Progress = "refused"        // for good: the money has not moved and will not
+)
+
+// TransferStatus is the provider's word about one number.
+type TransferStatus struct {
+	No         string
+	Progress   Progress
+	Amount     Fen // 0 when the provider does not say
+	ProviderNo string
+	Hint       string
+	Code       string // refused: why
+}
+
+// TransferWord is a status to be recorded, and when to ask again if the transfer
+// is still pending afterwards.
+type TransferWord struct {
+	TransferStatus
+	Wait time.Duration
+}
+
+// ErrTransferConflict says that the provider's word contradicts what is posted
+// or owed. Nothing changes; people look at it.
+var ErrTransferConflict = errors.New("the provider contradicts what is recorded")
+
+// Hear is the transfer after the provider's word. A repeat changes nothing, and
+// what is posted or held stays so (I8).
+func (t Transfer) Hear(s TransferStatus) (Transfer, error) {
+	if s.No != t.No() || s.Amount != 0 && s.Amount != t.Amount {
+		return t, fmt.Errorf("transfer %s of %d fen: the provider speaks of %s, %d fen: %w", t.No(), t.Amount, s.No, s.Amount, ErrTransferConflict)
+	}
+	moved, refused := s.Progress == ProgressDone, s.Progress == ProgressRefused
+	if t.State == Posted && refused || t.State == Held && moved {
+		return t, fmt.Errorf("transfer %s is %s, and now %s %q: %w", t.No(), t.State, s.Progress, s.Code, ErrTransferConflict)
+	}
+	if t.State != Pending {
+		return t, nil
+	}
+	t.Placed = s.Progress != ProgressAbsent
+	if s.ProviderNo != "" {
+		t.ProviderNo = s.ProviderNo
+	}
+	switch {
+	case moved:
+		t.State, t.Hint = Posted, ""
+	case refused:
+		t.State, t.Reason, t.Hint = Held, s.Code, ""
+	case s.Hint != "":
+		t.Hint = s.Hint
+	}
+	return t, nil
 }

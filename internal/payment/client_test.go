@@ -104,7 +104,7 @@ func TestFG5CodesOfPrepay(t *testing.T) {
 		return refused && !isBusy(err) && !errors.Is(err, envelope.ErrUnknownOutcome)
 	}
 	isUnknown := func(err error) bool { return errors.Is(err, envelope.ErrUnknownOutcome) && !isBusy(err) }
-	isPaid := func(err error) bool { return errors.Is(err, ErrOrderPaid) }
+	isPaid := func(err error) bool { return errors.Is(err, envelope.ErrChargePaid) }
 	for _, row := range []struct {
 		reply    reply
 		want     func(error) bool
@@ -170,7 +170,7 @@ func TestAnswersThatDoNotVerifyAreUnknown(t *testing.T) {
 			{500, `{"code":"SYSTEM_ERROR"}`, tamper}, {404, `{"code":"ORDER_NOT_EXIST"}`, tamper},
 		} {
 			c, _ := providerSaying(t, r)
-			if url, err := prepay(t, c); url != "" || !errors.Is(err, envelope.ErrUnknownOutcome) || errors.Is(err, ErrOrderPaid) {
+			if url, err := prepay(t, c); url != "" || !errors.Is(err, envelope.ErrUnknownOutcome) || errors.Is(err, envelope.ErrChargePaid) {
 				t.Errorf("%s %d: prepay %q, %v, want an unknown outcome", name, r.status, url, err)
 			}
 			if s, err := c.QueryCharge(context.Background(), orderNo()); !errors.Is(err, envelope.ErrUnknownOutcome) {

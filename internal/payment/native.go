@@ -2,7 +2,6 @@ package payment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -20,10 +19,6 @@ const (
 	codeOrderPaid       = "ORDERPAID"
 )
 
-// ErrOrderPaid refuses to place a charge that has been paid already. The
-// notification is on its way, and [Client.QueryCharge] has the payment.
-var ErrOrderPaid = errors.New("the charge has been paid already")
-
 type nativeRequest struct {
 	AppID       string `json:"appid"`
 	MerchantID  string `json:"mchid"`
@@ -39,7 +34,7 @@ type amount struct {
 	Currency string `json:"currency"`
 }
 
-// Prepay implements [envelope.Provider]. The errors are [ErrOrderPaid], a
+// Prepay implements [envelope.Provider]. The errors are [envelope.ErrChargePaid], a
 // [RefusedError], a [envelope.BusyError] while the provider is out, and
 // [envelope.ErrUnknownOutcome]. A description is cut to 127 bytes.
 func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL string, err error) {
@@ -61,7 +56,7 @@ func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL st
 	}
 	body, err = c.send(ctx, call{
 		name: "prepay", method: http.MethodPost, target: nativePath, body: body,
-		code: codeOrderPaid, means: ErrOrderPaid,
+		code: codeOrderPaid, means: envelope.ErrChargePaid,
 	})
 	if err != nil {
 		return "", err

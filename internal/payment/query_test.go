@@ -12,11 +12,11 @@ import (
 
 func TestQueryTellsTheStatesApart(t *testing.T) {
 	wholly := envelope.Payment{OrderNo: orderNo(), TransactionID: paid().TransactionID, Amount: 10000, PaidAt: noon()}
-	for state, want := range map[string]ChargeStatus{
-		"SUCCESS": {State: ChargePaid, Payment: wholly},
-		"REFUND":  {State: ChargeRefunded, Payment: wholly},
-		"NOTPAY":  {State: ChargeUnpaid},
-		"CLOSED":  {State: ChargeClosed},
+	for state, want := range map[string]envelope.ChargeStatus{
+		"SUCCESS": {State: envelope.ChargePaid, Payment: wholly},
+		"REFUND":  {State: envelope.ChargeRefunded, Payment: wholly},
+		"NOTPAY":  {State: envelope.ChargeUnpaid},
+		"CLOSED":  {State: envelope.ChargeClosed},
 	} {
 		p := paid()
 		p.TradeState = state
@@ -28,7 +28,7 @@ func TestQueryTellsTheStatesApart(t *testing.T) {
 		}
 	}
 	c, _ := providerSaying(t, reply{status: 404, body: `{"code":"ORDER_NOT_EXIST"}`})
-	if got, err := c.QueryCharge(context.Background(), orderNo()); err != nil || got.State != ChargeNotFound {
+	if got, err := c.QueryCharge(context.Background(), orderNo()); err != nil || got.State != envelope.ChargeNotFound {
 		t.Errorf("not found: %+v, %v", got, err)
 	}
 }
@@ -47,7 +47,7 @@ func TestFG5QueryAnswersThatAreNotOursAreUnknown(t *testing.T) {
 		p := paid()
 		change(&p)
 		c, _ := providerSaying(t, reply{status: 200, body: string(marshal(t, p))})
-		if got, err := c.QueryCharge(context.Background(), orderNo()); !errors.Is(err, envelope.ErrUnknownOutcome) || got != (ChargeStatus{}) {
+		if got, err := c.QueryCharge(context.Background(), orderNo()); !errors.Is(err, envelope.ErrUnknownOutcome) || got != (envelope.ChargeStatus{}) {
 			t.Errorf("%s: %+v, %v, want an unknown outcome", name, got, err)
 		}
 	}

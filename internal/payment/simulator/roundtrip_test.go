@@ -18,11 +18,11 @@ func TestChargeIsPlacedPaidHeardOfAndQueried(t *testing.T) {
 	m.start(testConfig(t))
 	ctx, charge := context.Background(), m.charge(0)
 
-	if s, err := m.client.QueryCharge(ctx, charge.OrderNo); err != nil || s.State != payment.ChargeNotFound {
+	if s, err := m.client.QueryCharge(ctx, charge.OrderNo); err != nil || s.State != envelope.ChargeNotFound {
 		t.Fatalf("before: %+v, %v", s, err)
 	}
 	url := m.place(charge)
-	if s, err := m.client.QueryCharge(ctx, charge.OrderNo); err != nil || s.State != payment.ChargeUnpaid {
+	if s, err := m.client.QueryCharge(ctx, charge.OrderNo); err != nil || s.State != envelope.ChargeUnpaid {
 		t.Fatalf("placed: %+v, %v", s, err)
 	}
 	r, status, err := m.pay(url)
@@ -34,7 +34,7 @@ func TestChargeIsPlacedPaidHeardOfAndQueried(t *testing.T) {
 		t.Errorf("heard of %+v, paid %+v", heard, r)
 	}
 	s, err := m.client.QueryCharge(ctx, charge.OrderNo)
-	if err != nil || s.State != payment.ChargePaid || s.Payment.TransactionID != heard.TransactionID || !s.Payment.PaidAt.Equal(heard.PaidAt) {
+	if err != nil || s.State != envelope.ChargePaid || s.Payment.TransactionID != heard.TransactionID || !s.Payment.PaidAt.Equal(heard.PaidAt) {
 		t.Errorf("query: %+v, %v, want %+v", s, err, heard)
 	}
 	e := m.books()[r.OrderNo]
@@ -74,7 +74,7 @@ func TestRepeatsAreResults(t *testing.T) {
 	if err != nil || status != 200 || again != first {
 		t.Errorf("paid again: %d %+v, %v, want %+v", status, again, err, first)
 	}
-	if _, err := m.client.Prepay(context.Background(), charge); !errors.Is(err, payment.ErrOrderPaid) {
+	if _, err := m.client.Prepay(context.Background(), charge); !errors.Is(err, envelope.ErrChargePaid) {
 		t.Errorf("placed after it was paid: %v", err)
 	}
 }
@@ -123,7 +123,7 @@ func TestOrderCannotBePaidLate(t *testing.T) {
 	if refused, ok := errors.AsType[*payment.RefusedError](err); !ok || refused.Code != "ORDER_CLOSED" {
 		t.Errorf("placed late: %v", err)
 	}
-	if s, err := m.client.QueryCharge(context.Background(), charge.OrderNo); err != nil || s.State != payment.ChargeClosed {
+	if s, err := m.client.QueryCharge(context.Background(), charge.OrderNo); err != nil || s.State != envelope.ChargeClosed {
 		t.Errorf("query: %+v, %v", s, err)
 	}
 	if e := m.books()[string(charge.OrderNo)]; e.State != "CLOSED" || e.PaidAt != nil {
@@ -146,7 +146,7 @@ func TestPaidOrderStaysPaidAfterItsTime(t *testing.T) {
 	if again, _, err := m.pay(url); err != nil || again != first {
 		t.Errorf("paid again: %+v, %v, want %+v", again, err, first)
 	}
-	if s, err := m.client.QueryCharge(context.Background(), charge.OrderNo); err != nil || s.State != payment.ChargePaid {
+	if s, err := m.client.QueryCharge(context.Background(), charge.OrderNo); err != nil || s.State != envelope.ChargePaid {
 		t.Errorf("query: %+v, %v", s, err)
 	}
 }
