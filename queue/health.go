@@ -56,10 +56,11 @@ func (h *health) verdict() cause {
 	if h.state() != well {
 		rateMax, latencyMax, failuresMax = rateMax/2, latencyMax/2, 1
 	}
+	slow := h.latency >= latencyMax
 	switch {
-	case h.failures >= failuresMax || h.errorRate >= rateMax:
+	case h.failures >= failuresMax || h.errorRate >= rateMax || slow && h.failures > 0:
 		return isDown
-	case h.latency >= latencyMax:
+	case slow:
 		return isSlow
 	}
 	return well

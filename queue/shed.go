@@ -142,7 +142,16 @@ func NewShedder(cfg ShedConfig) (*Shedder, error) {
 
 // Admit lets a request in or refuses it with a *BusyError, at once. Every
 // ticket must be given back with Done.
-func (s *Shedder) Admit() (Ticket, error) {
+func (s *Shedder) Admit() (Ticket, error) { return s.admit(true) }
+
+// AdmitElsewhere is Admit for a request that can go elsewhere: it is never made
+// the probe of a database that is down, because a frozen one does not answer.
+func (s *Shedder) AdmitElsewhere() (Ticket, error) { return s.admit(false) }
+
+// Down reports whether the database is thought to be down: only probes reach it.
+func (s *Shedder) Down() bool { return s.health.state() == isDown }
+
+func (s *Shedder) admit(mayProbeDown bool) (Ticket, error) {
 	if s.draining.Load() {
 		return s.refuse(isDraining)
 	}
@@ -159,7 +168,7 @@ func (s *Shedder) Admit() (Ticket, error) {
 	}
 	t := Ticket{s: s}
 	if ill := s.health.state(); ill != well {
-		if !s.health.probe(now) {
+		if ill == isDown && !mayProbeDown || !s.health.probe(now) {
 			return s.refuse(ill)
 		}
 		t.probe = true

@@ -187,6 +187,21 @@ func TestADeadDatabaseIsProbedOneRequestAtATime(t *testing.T) {
 	})
 }
 
+func TestWhoCanGoElsewhereIsNeverTheProbeOfADeadDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := quietShedder(t, new(dials), queue.ShedConfig{ProbeEvery: 100 * time.Millisecond, LatencyMax: 500 * time.Millisecond})
+		s.Observe(4*time.Second, errDown) // frozen: the first failure came late, which is enough
+		if !s.Down() {
+			t.Fatal("a transaction that failed after 4 s did not make the database down")
+		}
+		time.Sleep(time.Second)
+		if _, err := s.AdmitElsewhere(); err == nil {
+			t.Error("admitted to a dead database though it could go elsewhere")
+		}
+		admit(t, s) // who cannot is the probe
+	})
+}
+
 func TestAMostlyFailingDatabaseIsDown(t *testing.T) {
 	s := quietShedder(t, new(dials), queue.ShedConfig{FailuresMax: 1_000})
 	for range 10 {

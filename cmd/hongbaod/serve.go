@@ -243,6 +243,7 @@ func (d *daemon) trust(ctx context.Context) error {
 // runBackground mints, keeps the calendar and runs the jobs until ctx ends.
 func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 	running.Go(func() { d.router.KeepMinting(ctx, nil) })
+	running.Go(func() { d.counters.keepProbing(ctx) })
 	running.Go(func() {
 		if err := d.calendar.RunOnce(ctx); err != nil {
 			d.log.Error("day tables", "error", err)
