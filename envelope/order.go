@@ -35,8 +35,8 @@ type Order struct {
 type Limits struct {
 	CountMax  int           // shares of one envelope, 1 to 500
 	ShareMax  Fen           // fen in one share, 1 to 20000
-	Life      time.Duration // from payment to expiry, 1 min to 7 days
-	PayWithin time.Duration // from order to closing it unpaid, 1 min to 24 h
+	Life      time.Duration // from payment to expiry, 1 s to 7 days
+	PayWithin time.Duration // from order to closing it unpaid, 1 s to 24 h
 }
 
 // DefaultLimits are those of the design: 100 shares of up to 200.00, 24 hours
@@ -52,10 +52,10 @@ func (l Limits) Validate() error {
 		return fmt.Errorf("limits: want 1 <= count max <= %d, have %d", countCeiling, l.CountMax)
 	case l.ShareMax < 1 || l.ShareMax > shareCeiling:
 		return fmt.Errorf("limits: want 1 <= share max <= %d fen, have %d", shareCeiling, l.ShareMax)
-	case l.Life < time.Minute || l.Life > 7*24*time.Hour:
-		return fmt.Errorf("limits: want 1m <= life <= 168h, have %v", l.Life)
-	case l.PayWithin < time.Minute || l.PayWithin > 24*time.Hour:
-		return fmt.Errorf("limits: want 1m <= pay within <= 24h, have %v", l.PayWithin)
+	case l.Life < time.Second || l.Life > 7*24*time.Hour:
+		return fmt.Errorf("limits: want 1s <= life <= 168h, have %v", l.Life)
+	case l.PayWithin < time.Second || l.PayWithin > 24*time.Hour:
+		return fmt.Errorf("limits: want 1s <= pay within <= 24h, have %v", l.PayWithin)
 	}
 	return nil
 }

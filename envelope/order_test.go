@@ -197,7 +197,7 @@ func TestAGreetingIsKeptAsWritten(t *testing.T) {
 }
 
 func TestLimitsAreHeldToTheSchema(t *testing.T) {
-	for _, l := range []Limits{DefaultLimits(), wideLimits(), {CountMax: 1, ShareMax: 1, Life: time.Minute, PayWithin: time.Minute}} {
+	for _, l := range []Limits{DefaultLimits(), wideLimits(), {CountMax: 1, ShareMax: 1, Life: time.Second, PayWithin: time.Second}} {
 		if err := l.Validate(); err != nil {
 			t.Errorf("%+v: %v", l, err)
 		}
@@ -213,12 +213,12 @@ func TestLimitsAreHeldToTheSchema(t *testing.T) {
 		{func(l *Limits) { l.ShareMax = -1 }, "1 <= share max <= 20000 fen"},
 		{func(l *Limits) { l.ShareMax = 20001 }, "1 <= share max <= 20000 fen"},
 		{func(l *Limits) { l.ShareMax = math.MaxInt64 }, "1 <= share max <= 20000 fen"},
-		{func(l *Limits) { l.Life = time.Minute - 1 }, "1m <= life <= 168h"},
-		{func(l *Limits) { l.Life = 168*time.Hour + 1 }, "1m <= life <= 168h"},
-		{func(l *Limits) { l.Life = -time.Hour }, "1m <= life <= 168h"},
-		{func(l *Limits) { l.PayWithin = 0 }, "1m <= pay within <= 24h"},
-		{func(l *Limits) { l.PayWithin = time.Minute - 1 }, "1m <= pay within <= 24h"},
-		{func(l *Limits) { l.PayWithin = 24*time.Hour + 1 }, "1m <= pay within <= 24h"},
+		{func(l *Limits) { l.Life = time.Second - 1 }, "1s <= life <= 168h"},
+		{func(l *Limits) { l.Life = 168*time.Hour + 1 }, "1s <= life <= 168h"},
+		{func(l *Limits) { l.Life = -time.Hour }, "1s <= life <= 168h"},
+		{func(l *Limits) { l.PayWithin = 0 }, "1s <= pay within <= 24h"},
+		{func(l *Limits) { l.PayWithin = time.Second - 1 }, "1s <= pay within <= 24h"},
+		{func(l *Limits) { l.PayWithin = 24*time.Hour + 1 }, "1s <= pay within <= 24h"},
 	} {
 		l := DefaultLimits()
 		row.edit(&l)

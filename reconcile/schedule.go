@@ -9,28 +9,66 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// calendarSpec is every hour, off the full hour that everybody uses.
-const calendarSpec = "7 * * * *"
+// When each job runs, in UTC. The calendar's is every hour, off the full hour
+// that everybody uses; the sweep's leaves a refund most of the minute it has.
+const (
+	calendarSpec = "7 * * * *"
+	sweepSpec    = "@every 5s"
+	janitorSpec  = "@every 10m"
+)
+
+// Jobs are what is scheduled; nil ones are not.
+type Jobs struct {
+	Calendar *Calendar
+	Sweep    *Sweep
+	Janitor  *Janitor
+}
 
 // Run runs every job at its time until ctx ends, then waits for the running
 // ones.
-func Run(ctx context.Context, calendar *Calendar, log *slog.Logger) error {
+func Run(ctx context.Context, jobs Jobs, log *slog.Logger) error {
 	// Skip before Recover: the other way round, one panic keeps the skip's
 	// token and the job never runs again.
 	c := cron.New(cron.WithLocation(time.UTC),
 		cron.WithChain(cron.SkipIfStillRunning(cronLog{log}), cron.Recover(cronLog{log})))
-	_, err := c.AddFunc(calendarSpec, func() {
-		if err := calendar.RunOnce(ctx); err != nil {
-			log.Error("job", "name", "calendar", "error", err)
+	for _, job := range jobs.list() {
+		_, err := c.AddFunc(job.spec, func() {
+			if err := job.runOnce(ctx); err != nil {
+				log.Error("job", "name", job.name, "error", err)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("schedule: %s: %w", job.name, err)
 		}
-	})
-	if err != nil {
-		return fmt.Errorf("schedule: %w", err)
 	}
 	c.Start()
 	<-ctx.Done()
 	<-c.Stop().Done()
 	return nil
+}
+
+type job struct {
+	name, spec string
+	runOnce    func(context.Context) error
+}
+
+func (j Jobs) list() (list []job) {
+	if j.Calendar != nil {
+		list = append(list, job{"calendar", calendarSpec, j.Calendar.RunOnce})
+	}
+	if j.Sweep != nil {
+		list = append(list, job{"sweep", sweepSpec, func(ctx context.Context) error {
+			_, err := j.Sweep.RunOnce(ctx)
+			return err
+		}})
+	}
+	if j.Janitor != nil {
+		list = append(list, job{"janitor", janitorSpec, func(ctx context.Context) error {
+			_, err := j.Janitor.RunOnce(ctx)
+			return err
+		}})
+	}
+	return list
 }
 
 // cronLog gives cron's messages to slog.

@@ -43,7 +43,7 @@ func scheduled(t *testing.T, at func(run int), test func(stop context.CancelFunc
 		stopped := make(chan struct{})
 		go func() {
 			defer close(stopped)
-			if err := reconcile.Run(ctx, c, log); err != nil {
+			if err := reconcile.Run(ctx, reconcile.Jobs{Calendar: c}, log); err != nil {
 				t.Error(err)
 			}
 		}()

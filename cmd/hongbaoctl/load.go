@@ -20,6 +20,9 @@ import (
 type loadCmd struct {
 	Run     loadRunCmd     `cmd:"" help:"Run scenarios against the playground and audit every answer."`
 	Compare loadCompareCmd `cmd:"" help:"Compare the open modes, the ceilings, the price of a refusal and a storm, in one run of under five minutes."`
+	Cell    loadCellCmd    `cmd:"" help:"One cell of the comparison by itself, in rounds; can save CPU profiles."`
+	Storm   loadStormCmd   `cmd:"" help:"The storm of the comparison by itself: ten times the capacity."`
+	Full    loadFullCmd    `cmd:"" help:"Measure, fill the hot tables with millions of envelopes, measure again; and what an envelope costs in memory."`
 }
 
 const (

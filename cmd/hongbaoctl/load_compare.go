@@ -9,10 +9,8 @@ import (
 )
 
 type loadCompareCmd struct {
-	Seed    uint64 `help:"Of the plans: the same seed wants the same envelopes, amounts and people." default:"20260216"`
-	HTML    string `help:"Write the report as one self-contained page." name:"html" type:"path"`
-	NoBooks bool   `help:"Do not read every row of the databases at the end."`
-	Hurry   int    `help:"Divide every measured time, to see that it works; the figures then mean little." default:"1"`
+	loadFlags
+	HTML string `help:"Write the report as one self-contained page." name:"html" type:"path"`
 }
 
 func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
@@ -20,13 +18,8 @@ func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	cfg := loadtest.CompareConfig{
-		Seed: l.Seed, Key: loadKey(), Users: g.users, Start: g.startServer,
-		InsertCeiling: g.insertCeiling, CASCeiling: g.casCeiling, Books: g.books, Progress: loadProgress(c.JSON), Hurry: l.Hurry,
-	}
-	if l.NoBooks {
-		cfg.Books = nil
-	}
+	cfg := l.measure(g, c.JSON)
+	cfg.InsertCeiling, cfg.CASCeiling = g.insertCeiling, g.casCeiling
 	result, err := loadtest.Compare(ctx, cfg)
 	if err != nil {
 		return err
@@ -34,42 +27,11 @@ func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
 	if err := writeHTML(l.HTML, result.WriteHTML); err != nil {
 		return err
 	}
-	if c.JSON {
-		err = printJSON(result)
-	} else {
-		printComparison(result)
-	}
-	if err == nil && !result.Passed {
-		err = errFinding
-	}
-	return err
-}
-
-func printComparison(r *loadtest.Comparison) {
-	printAudit(r.Verdict, r.Books)
-	if !r.Passed {
-		printFailed()
-		return
-	}
-	fmt.Printf("%s; %d CPUs (%s/%s), %.0f s, seed %d\n", r.Durability, r.Machine.CPUs, r.Machine.OS, r.Machine.Arch, r.Seconds, r.Seed)
-	if r.Disturbed() {
-		fmt.Printf("disturbed: other programs used %.0f %% of the CPUs while measuring; the figures are too low and the ratios noise\n", 100*r.Strangers)
-	}
-	t := newTable("scenario", "callers", "open mode", "opens/s", "p50 ms", "p99 ms", "refused", "unknown", "service us", "databases us", "crowd us")
-	row := func(c loadtest.Cell) {
-		t.AppendRow([]any{c.Scenario, c.Callers, c.Mode, fmt.Sprintf("%.0f", c.PerSecond), fmt.Sprintf("%.1f", c.P50), fmt.Sprintf("%.1f", c.P99),
-			c.Refused, c.Unknown, fmt.Sprintf("%.0f", c.ServiceCPU), fmt.Sprintf("%.0f", c.DatabasesCPU), fmt.Sprintf("%.1f", c.CrowdCPU)})
-	}
-	for _, c := range r.Figures.Cells {
-		row(c)
-	}
-	t.AppendSeparator()
-	for _, c := range r.Figures.Echo {
-		row(c)
-	}
-	t.Render()
-	printExtras(r.Figures)
-	printTargets(r.Targets)
+	return printSession(c, result, &result.Session, func() {
+		printCells(result.Figures.Cells, result.Figures.Echo)
+		printExtras(result.Figures)
+		printTargets(result.Targets)
+	})
 }
 
 func printExtras(f *loadtest.Figures) {
@@ -79,12 +41,11 @@ func printExtras(f *loadtest.Figures) {
 	if f.CAS > 0 {
 		fmt.Printf("memcached compare-and-swap %.0f/s", f.CAS)
 	}
-	o, s, no := f.Overload, f.Steady, f.Refusal
+	s, no := f.Steady, f.Refusal
 	fmt.Printf("\nopen loop at %.0f opens/s: p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms\n", f.SteadyOffered, s.Accepted.P50, s.Accepted.P99, s.Accepted.P999)
 	fmt.Printf("refusal: %.1f µs of CPU (an open costs %.0f µs, in mode plain %.0f µs, the echo %.1f µs), %.1f %% within 5 ms\n",
 		no.ServiceCPU+no.DatabasesCPU, no.OpenCPU, no.PlainOpenCPU, no.EchoCPU, 100*no.Fast)
-	fmt.Printf("storm: %.0f/s offered, %.0f/s on the wire, %.0f of %.0f opens/s served, recovered after %.1f s; p99 before %.0f ms, in it %.0f ms\n",
-		o.OfferedPerSecond, o.AskedPerSecond, o.Goodput, o.PeakPerSecond, o.RecoverySeconds, o.OrdinaryP99, o.StormP99)
+	printStorm(f.Overload)
 }
 
 func printTargets(targets []loadtest.Target) {

@@ -110,8 +110,10 @@ func (g *ground) server(ctx context.Context, api, operator string, pid int) (*lo
 			database, err = loadtest.ProcessCPU(databases...)
 			return service, database, err
 		},
-		Refuse: func(ctx context.Context, on bool) error { return g.refuse(ctx, operator, on) },
-		Stop:   func(context.Context) error { return nil },
+		Refuse:  func(ctx context.Context, on bool) error { return g.refuse(ctx, operator, on) },
+		Memory:  func(ctx context.Context) (loadtest.Memory, error) { return memory(ctx, operator) },
+		Profile: func(ctx context.Context, seconds int) ([]byte, error) { return profile(ctx, operator, seconds) },
+		Stop:    func(context.Context) error { return nil },
 	}, nil
 }
 

@@ -207,10 +207,9 @@ func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, ticket
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.api, err = httpapi.New(httpapi.Config{
 		Teller: teller, Auth: auth, Echo: echo(conf, tickets),
-		ParsePayment: provider.ParseNotification,
-		Forged:       func(err error) bool { return errors.Is(err, payment.ErrForged) },
-		NotPayment:   func(err error) bool { return errors.Is(err, payment.ErrNotPayment) },
-		Metrics:      d.metrics, Log: d.log, Ready: d.router.Ready, Now: time.Now,
+		Notified: d.notified(teller, provider),
+		Forged:   func(err error) bool { return errors.Is(err, payment.ErrForged) },
+		Metrics:  d.metrics, Log: d.log, Ready: d.router.Ready, Now: time.Now,
 	})
 	return err
 }
@@ -248,7 +247,7 @@ func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 		if err := d.calendar.RunOnce(ctx); err != nil {
 			d.log.Error("day tables", "error", err)
 		}
-		if err := reconcile.Run(ctx, d.calendar, d.log); err != nil {
+		if err := reconcile.Run(ctx, reconcile.Jobs{Calendar: d.calendar}, d.log); err != nil {
 			d.log.Error("jobs", "error", err)
 		}
 	})

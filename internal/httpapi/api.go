@@ -22,7 +22,6 @@ type Teller interface {
 	Grab(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Outcome, error)
 	Open(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
 	Show(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Details, error)
-	Paid(ctx context.Context, p envelope.Payment) error
 }
 
 // Metrics is a registry that can be read back; *[prometheus.Registry] is one.
@@ -44,12 +43,11 @@ type Config struct {
 	Teller Teller
 	Auth   *Authenticator
 
-	// ParsePayment checks and reads a notification of the payment provider, raw
-	// as it came. Forged and NotPayment sort its errors: not the provider's
-	// word, and authentic but about something other than a payment.
-	ParsePayment func(http.Header, []byte) (envelope.Payment, error)
-	Forged       func(error) bool
-	NotPayment   func(error) bool
+	// Notified takes a notification of the payment provider, raw as it came: nil
+	// when there is nothing more to do. Forged tells the errors that say it is
+	// not the provider's word.
+	Notified func(ctx context.Context, header http.Header, body []byte) error
+	Forged   func(error) bool
 
 	// Echo, if there is one, answers POST …/echo as open is answered. For
 	// measuring only: it is not in the OpenAPI document.
@@ -66,8 +64,8 @@ type Config struct {
 }
 
 func (cfg *Config) complete() error {
-	required := cfg.Teller != nil && cfg.Auth != nil && cfg.ParsePayment != nil && cfg.Forged != nil &&
-		cfg.NotPayment != nil && cfg.Metrics != nil && cfg.Log != nil && cfg.Ready != nil && cfg.Now != nil
+	required := cfg.Teller != nil && cfg.Auth != nil && cfg.Notified != nil && cfg.Forged != nil &&
+		cfg.Metrics != nil && cfg.Log != nil && cfg.Ready != nil && cfg.Now != nil
 	if !required {
 		return errors.New("httpapi: everything in the configuration but the bounds is required")
 	}

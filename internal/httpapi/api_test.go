@@ -38,10 +38,9 @@ type stubTeller struct {
 	details envelope.Details
 	hold    func(context.Context) // runs inside every call
 
-	order   envelope.Order
-	asked   ask
-	payment envelope.Payment
-	calls   int
+	order envelope.Order
+	asked ask
+	calls int
 }
 
 func (s *stubTeller) answer(ctx context.Context) error {
@@ -72,29 +71,22 @@ func (s *stubTeller) Show(ctx context.Context, id envelope.ID, user envelope.Use
 	return s.details, s.answer(ctx)
 }
 
-func (s *stubTeller) Paid(ctx context.Context, p envelope.Payment) error {
-	s.payment = p
-	return s.answer(ctx)
-}
-
 var (
 	errStubForged   = errors.New("signature of serial 5C3B does not verify")
-	errStubOther    = errors.New("event REFUND.SUCCESS")
-	errStubGarbled  = errors.New("resource without ciphertext")
 	errStubInternal = errors.New("dial tcp 10.1.2.3:3306: SELECT broke in /srv/hongbao/orderset/tx.go:17")
 )
 
-// parseStub reads notifications of the tests' own making.
-func parseStub(_ http.Header, body []byte) (envelope.Payment, error) {
-	switch string(body) {
-	case "paid":
-		return envelope.Payment{OrderNo: someID(), TransactionID: "t-1", Amount: 100, PaidAt: noon()}, nil
-	case "refund":
-		return envelope.Payment{}, errStubOther
-	case "garbled":
-		return envelope.Payment{}, errStubGarbled
+// notifiedStub takes notifications of the tests' own making.
+func notifiedStub(teller Teller) func(context.Context, http.Header, []byte) error {
+	return func(ctx context.Context, _ http.Header, body []byte) error {
+		switch s, _ := teller.(*stubTeller); string(body) {
+		case "paid":
+			return s.answer(ctx)
+		case "refund":
+			return nil
+		}
+		return errStubForged
 	}
-	return envelope.Payment{}, errStubForged
 }
 
 func hsKey() Key {
@@ -123,10 +115,9 @@ func newAPI(t testing.TB, teller Teller) (*API, *strings.Builder) {
 
 func stubConfig(t testing.TB, teller Teller, log *slog.Logger) Config {
 	return Config{
-		Teller: teller, Auth: newAuth(t, noon, hsKey()), ParsePayment: parseStub,
-		Forged:     func(err error) bool { return errors.Is(err, errStubForged) },
-		NotPayment: func(err error) bool { return errors.Is(err, errStubOther) },
-		Metrics:    prometheus.NewRegistry(), Log: log,
+		Teller: teller, Auth: newAuth(t, noon, hsKey()), Notified: notifiedStub(teller),
+		Forged:  func(err error) bool { return errors.Is(err, errStubForged) },
+		Metrics: prometheus.NewRegistry(), Log: log,
 		Ready: func(context.Context) error { return nil }, Now: time.Now,
 	}
 }

@@ -70,13 +70,14 @@ func (k *Key) verifier() any {
 // Scope is a set of what a token allows.
 type Scope uint8
 
-// The scopes, spelled in a token as send, open and show. A token without the
-// claim has all of them.
+// The scopes, spelled in a token as send, open, show and operate. A token
+// without the claim has all but operate, which must be said.
 const (
 	ScopeSend Scope = 1 << iota
 	ScopeOpen       // open and grab
 	ScopeShow
-	scopeAll = ScopeSend | ScopeOpen | ScopeShow
+	ScopeOperate // move held money, on the operator's listener
+	scopeAll     = ScopeSend | ScopeOpen | ScopeShow
 )
 
 func (s Scope) String() string {
@@ -87,15 +88,17 @@ func (s Scope) String() string {
 		return "open"
 	case ScopeShow:
 		return "show"
+	case ScopeOperate:
+		return "operate"
 	}
-	return fmt.Sprintf("scopes %03b", uint8(s))
+	return fmt.Sprintf("scopes %04b", uint8(s))
 }
 
 // parseScope reads the words it knows; others are for other services.
 func parseScope(words string) Scope {
 	var s Scope
 	for _, word := range strings.Fields(words) {
-		for _, one := range [...]Scope{ScopeSend, ScopeOpen, ScopeShow} {
+		for _, one := range [...]Scope{ScopeSend, ScopeOpen, ScopeShow, ScopeOperate} {
 			if word == one.String() {
 				s |= one
 			}

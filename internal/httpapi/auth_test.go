@@ -45,7 +45,7 @@ func TestAMintedTokenSpeaksForItsUser(t *testing.T) {
 	a := newAuth(t, noon, hsKey(), edKey())
 	for _, key := range []Key{hsKey(), edKey()} {
 		for scope, want := range map[string]Scope{
-			"": scopeAll, "send": ScopeSend, "open": ScopeOpen, "show send": ScopeShow | ScopeSend, "admin": 0, "opens": 0,
+			"": scopeAll, "send": ScopeSend, "open": ScopeOpen, "show send": ScopeShow | ScopeSend, "admin": 0, "opens": 0, "operate": ScopeOperate,
 		} {
 			token, err := MintToken(key, "alice", scope, time.Minute, noon())
 			if err != nil {

@@ -16,40 +16,30 @@ import (
 // FAIL when it should send the notification again. The provider goes by the
 // status alone, so no failure is ever a 2xx (FF2, FF9).
 func (a *API) notified(c *gin.Context) {
-	if err := a.takePayment(c); err != nil {
+	if err := a.takeNotification(c); err != nil {
 		a.fail(c, err)
 		return
 	}
 	c.Writer.WriteHeader(http.StatusNoContent)
 }
 
-func (a *API) takePayment(c *gin.Context) error {
+func (a *API) takeNotification(c *gin.Context) error {
 	buf := a.buffer()
 	defer a.release(buf)
 	var err error
 	if *buf, err = readBody(*buf, c.Request, a.cfg.NotificationBytesMax); err != nil {
 		return err
 	}
-	payment, err := a.cfg.ParsePayment(c.Request.Header, *buf)
-	switch {
-	case err == nil:
-	case a.cfg.NotPayment(err):
-		return nil
-	case a.cfg.Forged(err):
-		return fmt.Errorf("%w: %w", errForged, err)
-	default:
-		return fmt.Errorf("%w: %w", errMalformed, err)
-	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.cfg.AnswerMax)
 	defer cancel()
-	err = a.cfg.Teller.Paid(ctx, payment)
-	if errors.Is(err, envelope.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", errUnknownOrder, err)
+	err = a.cfg.Notified(ctx, c.Request.Header, *buf)
+	switch {
+	case err != nil && a.cfg.Forged(err):
+		return fmt.Errorf("%w: %w", errForged, err)
+	case errors.Is(err, envelope.ErrNotFound):
+		return fmt.Errorf("%w: %w", errUnknownOrder, err)
 	}
-	if err != nil {
-		return fmt.Errorf("payment of %s: %w", payment.OrderNo, err)
-	}
-	return nil
+	return err
 }
 
 // fail answers a row of the table in the provider's words.

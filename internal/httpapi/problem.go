@@ -67,10 +67,10 @@ func problems() []problem {
 		no("unsupported_media_type", http.StatusUnsupportedMediaType, "Content-Type must be application/json."),
 		no("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key came before with a different request."),
 
-		callback("malformed_notification", bad, "The notification cannot be read."),
 		callback("forged_notification", http.StatusUnauthorized, "The notification is not the provider's."),
 		callback("unknown_order", http.StatusNotFound, "No envelope asks for this payment."),
 		callback("payment_mismatch", http.StatusConflict, "The payment is not the one the envelope asks for."),
+		callback("transfer_conflict", http.StatusConflict, "The transfer is recorded otherwise."),
 
 		notNow("envelope_contended", tooMany, "Others hold the envelope."),
 		notNow(queue.ReasonQueueFull, tooMany, "Too many requests wait for this envelope."),
@@ -128,7 +128,6 @@ var (
 	errMediaType        = &refusal{code: "unsupported_media_type"}
 	errForged           = &refusal{code: "forged_notification"}
 	errUnknownOrder     = &refusal{code: "unknown_order"}
-	errMalformed        = &refusal{code: "malformed_notification"}
 )
 
 // retryAfterDefault is when to ask again where the error does not say.
@@ -164,6 +163,8 @@ func classify(err error) refusal {
 		return refusal{code: "key_reused"}
 	case errors.Is(err, envelope.ErrPaymentMismatch):
 		return refusal{code: "payment_mismatch"}
+	case errors.Is(err, envelope.ErrTransferConflict):
+		return refusal{code: "transfer_conflict"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		// Whoever gave up at its deadline need not have noticed in time.
 		return refusal{code: codeOutcomeUnknown, retryAfter: retryAfterDefault}

@@ -43,32 +43,33 @@ func answers() map[string]struct {
 		code   string
 		retry  string
 	}{
-		"envelope.ErrNotFound":        {fmt.Errorf("order ID: %w", envelope.ErrNotFound), 404, "not_found", ""},
-		"envelope.ErrNotActive":       {envelope.ErrNotActive, 409, "not_active", ""},
-		"envelope.ErrKeyReused":       {envelope.ErrKeyReused, 422, "key_reused", ""},
-		"envelope.ErrPaymentMismatch": {envelope.ErrPaymentMismatch, 409, "payment_mismatch", ""},
-		"envelope.ErrUnknownOutcome":  {fmt.Errorf("SET 003: %w", envelope.ErrUnknownOutcome), 504, "outcome_unknown", "1"},
-		"envelope.InvalidError":       {&envelope.InvalidError{Field: "count", Why: "must be 1 to 100"}, 400, "invalid_field", ""},
-		"envelope.BusyError":          {busy("set_unavailable", 0), 503, "set_unavailable", "1"},
-		"contended":                   {busy("envelope_contended", 200*time.Millisecond), 429, "envelope_contended", "1"},
-		"no SET":                      {busy("no_set_available", time.Second), 503, "no_set_available", "1"},
-		"day not ready":               {busy("day_not_ready", 90*time.Second), 503, "day_not_ready", "90"},
-		"a reason nobody told us":     {busy("moon_phase", -time.Hour), 503, "busy", "1"},
-		"queue.ErrUnknown":            {fmt.Errorf("%w: %w", queue.ErrUnknown, &queue.BusyError{}), 504, "outcome_unknown", "1"},
-		"queue.ErrClosed":             {queue.ErrClosed, 503, "draining", "1"},
-		"queue.BusyError":             {lane(queue.ReasonQueueFull), 429, "queue_full", "2"},
-		"over cap":                    {lane(queue.ReasonOverCap), 429, "over_cap", "2"},
-		"draining":                    {lane(queue.ReasonDraining), 503, "draining", "2"},
-		"overloaded":                  {lane(queue.ReasonOverloaded), 503, "overloaded", "2"},
-		"cpu":                         {lane(queue.ReasonCPU), 503, "cpu", "2"},
-		"lane full":                   {lane(queue.ReasonLaneFull), 503, "lane_full", "2"},
-		"expired in the queue":        {lane(queue.ReasonExpired), 503, "expired", "2"},
-		"database slow":               {lane(queue.ReasonDatabaseSlow), 503, "database_slow", "2"},
-		"database down":               {lane(queue.ReasonDatabaseDown), 503, "database_down", "2"},
-		"gate full":                   {lane(queue.ReasonGateFull), 503, "gate_full", "2"},
-		"our deadline":                {context.DeadlineExceeded, 504, "outcome_unknown", "1"},
-		"canceled":                    {fmt.Errorf("read: %w", context.Canceled), 504, "outcome_unknown", "1"},
-		"anything else":               {errStubInternal, 500, "internal", ""},
+		"envelope.ErrNotFound":         {fmt.Errorf("order ID: %w", envelope.ErrNotFound), 404, "not_found", ""},
+		"envelope.ErrNotActive":        {envelope.ErrNotActive, 409, "not_active", ""},
+		"envelope.ErrKeyReused":        {envelope.ErrKeyReused, 422, "key_reused", ""},
+		"envelope.ErrTransferConflict": {envelope.ErrTransferConflict, 409, "transfer_conflict", ""},
+		"envelope.ErrPaymentMismatch":  {envelope.ErrPaymentMismatch, 409, "payment_mismatch", ""},
+		"envelope.ErrUnknownOutcome":   {fmt.Errorf("SET 003: %w", envelope.ErrUnknownOutcome), 504, "outcome_unknown", "1"},
+		"envelope.InvalidError":        {&envelope.InvalidError{Field: "count", Why: "must be 1 to 100"}, 400, "invalid_field", ""},
+		"envelope.BusyError":           {busy("set_unavailable", 0), 503, "set_unavailable", "1"},
+		"contended":                    {busy("envelope_contended", 200*time.Millisecond), 429, "envelope_contended", "1"},
+		"no SET":                       {busy("no_set_available", time.Second), 503, "no_set_available", "1"},
+		"day not ready":                {busy("day_not_ready", 90*time.Second), 503, "day_not_ready", "90"},
+		"a reason nobody told us":      {busy("moon_phase", -time.Hour), 503, "busy", "1"},
+		"queue.ErrUnknown":             {fmt.Errorf("%w: %w", queue.ErrUnknown, &queue.BusyError{}), 504, "outcome_unknown", "1"},
+		"queue.ErrClosed":              {queue.ErrClosed, 503, "draining", "1"},
+		"queue.BusyError":              {lane(queue.ReasonQueueFull), 429, "queue_full", "2"},
+		"over cap":                     {lane(queue.ReasonOverCap), 429, "over_cap", "2"},
+		"draining":                     {lane(queue.ReasonDraining), 503, "draining", "2"},
+		"overloaded":                   {lane(queue.ReasonOverloaded), 503, "overloaded", "2"},
+		"cpu":                          {lane(queue.ReasonCPU), 503, "cpu", "2"},
+		"lane full":                    {lane(queue.ReasonLaneFull), 503, "lane_full", "2"},
+		"expired in the queue":         {lane(queue.ReasonExpired), 503, "expired", "2"},
+		"database slow":                {lane(queue.ReasonDatabaseSlow), 503, "database_slow", "2"},
+		"database down":                {lane(queue.ReasonDatabaseDown), 503, "database_down", "2"},
+		"gate full":                    {lane(queue.ReasonGateFull), 503, "gate_full", "2"},
+		"our deadline":                 {context.DeadlineExceeded, 504, "outcome_unknown", "1"},
+		"canceled":                     {fmt.Errorf("read: %w", context.Canceled), 504, "outcome_unknown", "1"},
+		"anything else":                {errStubInternal, 500, "internal", ""},
 	}
 }
 
@@ -80,7 +81,7 @@ func TestEveryErrorHasItsAnswer(t *testing.T) {
 		if tt.code == "key_reused" {
 			path = "/v1/envelopes"
 		}
-		if tt.code == "payment_mismatch" {
+		if tt.code == "payment_mismatch" || tt.code == "transfer_conflict" {
 			r := classify(tt.err)
 			if got := a.problems.row(r.code); got.status != tt.status || got.code != tt.code || !got.callback {
 				t.Errorf("%s: %d %s, want %d %s", name, got.status, got.code, tt.status, tt.code)
@@ -182,7 +183,7 @@ func TestTheTableIsConsistent(t *testing.T) {
 		}
 	}
 	for _, r := range []*refusal{errBodyUnreadable, errBodyNotAllowed, errBodyTimeout, errBodyTooLarge, errQueryNotAllowed,
-		errNoSuchPath, errMethodNotAllowed, errMediaType, errForged, errMalformed, errUnknownOrder, errNoToken, errTokenKey} {
+		errNoSuchPath, errMethodNotAllowed, errMediaType, errForged, errUnknownOrder, errNoToken, errTokenKey} {
 		if !seen[r.code] {
 			t.Errorf("refusal %v has no row", r)
 		}

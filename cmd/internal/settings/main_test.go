@@ -47,6 +47,8 @@ func newDeployment(t *testing.T) *deployment {
 			{Set: "007", Primary: "db-007.internal:3306", Minting: true, MachineBlock: &second},
 			{Set: "999", Primary: "db-999.internal:3306"},
 		},
+		Books:  []settings.Shard{{Primary: "books-0.internal:3306"}, {Primary: "books-1.internal:3306"}},
+		Events: settings.Events{URL: "https://im.example/events", SecretFile: "events.key", PreviousSecretFile: "events-1.key"},
 		Accounts: settings.Accounts{Host: "10.%", Admin: account("admin"), App: account("app"), Migrator: account("migrator"),
 			Audit: account("audit"), Arbiter: account("arbiter")},
 		Keys: settings.Keys{DrawFile: "draw.key", TicketFile: "ticket.key", TicketNumber: 2, PreviousTicketFile: "ticket-1.key", PreviousTicket: 1,
@@ -61,6 +63,9 @@ func newDeployment(t *testing.T) *deployment {
 	}
 	for _, name := range []string{"draw.key", "ticket.key", "ticket-1.key", "im-1.key"} {
 		d.write(t, name, secretText+" "+name+"\n")
+	}
+	for _, name := range []string{"events.key", "events-1.key"} {
+		d.write(t, name, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
 	}
 	d.write(t, "apiv3.key", strings.Repeat("k", 32))
 	d.writeKeys(t)

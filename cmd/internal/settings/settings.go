@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -41,9 +42,11 @@ type Settings struct {
 	Environment string   `yaml:"environment" env:"HONGBAO_ENVIRONMENT"`
 	Listen      Listen   `yaml:"listen"`
 	Sets        []Set    `yaml:"sets"`
+	Books       []Shard  `yaml:"books"` // in the order of their numbers, which never changes
 	Accounts    Accounts `yaml:"accounts"`
 	Keys        Keys     `yaml:"keys"`
 	Payment     Payment  `yaml:"payment"`
+	Events      Events   `yaml:"events,omitempty"`
 	Limits      Limits   `yaml:"limits,omitempty"`
 	dir         string   // of the file
 }
@@ -61,6 +64,19 @@ type Set struct {
 	Minting      bool     `yaml:"minting"`
 	MachineBlock *int     `yaml:"machine_block,omitempty"` // 0–63; absent: grants no machine numbers
 	Memcached    []string `yaml:"memcached,omitempty"`     // beside this SET's order servers, host:port
+}
+
+// Shard is one database of users' books; its number is its place in the list.
+type Shard struct {
+	Primary string `yaml:"primary"` // host:port
+}
+
+// Events is where the IM backend hears what happens, by signed webhooks.
+// Without a URL nobody is told.
+type Events struct {
+	URL                string `yaml:"url,omitempty" env:"HONGBAO_EVENTS_URL"`
+	SecretFile         string `yaml:"secret_file,omitempty"`          // whsec_…
+	PreviousSecretFile string `yaml:"previous_secret_file,omitempty"` // while the secret is rotated
 }
 
 // Account is a database account.
@@ -107,6 +123,7 @@ type Payment struct {
 	MerchantKeyFile string        `yaml:"merchant_key_file"`
 	APIv3KeyFile    string        `yaml:"apiv3_key_file"`
 	PlatformKeys    []PlatformKey `yaml:"platform_keys"`
+	TransferScene   string        `yaml:"transfer_scene,omitempty"` // transfer_scene_id that payouts are made under
 }
 
 // PlatformKey is a public key of the provider, by its serial.
@@ -198,7 +215,25 @@ func (s *Settings) validate() error {
 	if _, err := s.Topology(); err != nil {
 		return err
 	}
+	if err := s.validateBooks(); err != nil {
+		return err
+	}
 	return s.Bounds().Validate()
+}
+
+// shardsMax bounds the books' databases.
+const shardsMax = 100
+
+func (s *Settings) validateBooks() error {
+	if len(s.Books) == 0 || len(s.Books) > shardsMax {
+		return fmt.Errorf("books: want 1 <= databases <= %d, have %d", shardsMax, len(s.Books))
+	}
+	for i, b := range s.Books {
+		if host, port, err := net.SplitHostPort(b.Primary); err != nil || host == "" || port == "" {
+			return fmt.Errorf("books[%d].primary: want host:port, have %q", i, b.Primary)
+		}
+	}
+	return nil
 }
 
 // Topology is the SETs of the file.

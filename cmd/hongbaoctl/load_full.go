@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hongbao/envelope"
+	"hongbao/loadtest"
+	"hongbao/orderset"
+)
+
+type loadFullCmd struct {
+	loadFlags
+	Envelopes int `help:"What the hot tables are filled with; they stay in the playground." default:"2000000"`
+	Rounds    int `help:"How often each cell is measured, before and after; the median counts." default:"3"`
+}
+
+func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
+	g, err := findGround(c.Config)
+	if err != nil {
+		return err
+	}
+	cfg := loadtest.FullConfig{CompareConfig: l.measure(g, c.JSON), Rounds: l.Rounds, Fill: g.fill}
+	if cfg.Past, err = g.past(l.Envelopes); err != nil {
+		return err
+	}
+	tickets, err := g.settings.Tickets()
+	if err != nil {
+		return err
+	}
+	cfg.Ticket = tickets.Mint
+	r, err := loadtest.MeasureFull(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return printSession(c, r, &r.Session, func() { printFull(r) })
+}
+
+// past is what the SETs are filled with. Every fill is another one.
+func (g *ground) past(envelopes int) (loadtest.PastConfig, error) {
+	cfg := loadtest.PastConfig{Seed: rand.Uint64(), Envelopes: envelopes, Now: time.Now()}
+	topology, err := g.settings.Topology()
+	if err != nil {
+		return cfg, err
+	}
+	var granted []int
+	for _, spec := range topology.Specs() {
+		cfg.Sets = append(cfg.Sets, spec.Number)
+		granted = append(granted, spec.MachineBlock)
+	}
+	// Of a block that no SET grants, so that no body meets one that was or will be minted.
+	block := orderset.MachineBlocks - 1
+	for block >= 0 && slices.Contains(granted, block) {
+		block--
+	}
+	if block < 0 {
+		return cfg, errors.New("load full: the SETs grant every block of machine numbers; free one")
+	}
+	cfg.Machine = block*orderset.MachineBlockSize + rand.IntN(orderset.MachineBlockSize)
+	cfg.DrawKey, err = g.settings.DrawKey()
+	return cfg, err
+}
+
+// fill writes a past into every SET at the same time.
+func (g *ground) fill(ctx context.Context, past *loadtest.Past, wrote func(int)) ([]loadtest.Stock, error) {
+	topology, err := g.settings.Topology()
+	if err != nil {
+		return nil, err
+	}
+	migrator, err := g.settings.Account("migrator", g.settings.Accounts.Migrator)
+	if err != nil {
+		return nil, err
+	}
+	specs := topology.Specs()
+	stocks := make([]loadtest.Stock, len(specs))
+	all, ctx := errgroup.WithContext(ctx)
+	for i, spec := range specs {
+		all.Go(func() (err error) {
+			stocks[i], err = fillSet(ctx, spec, migrator, past.Of(i), wrote)
+			return err
+		})
+	}
+	return stocks, all.Wait()
+}
+
+func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Account, past iter.Seq[envelope.Snapshot], wrote func(int)) (s loadtest.Stock, err error) {
+	s.Set = spec.Number.String()
+	f, err := orderset.OpenFiller(ctx, spec, migrator)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if s.Before, err = f.Bytes(ctx); err != nil {
+		return s, err
+	}
+	counted := func(yield func(envelope.Snapshot) bool) {
+		for snap := range past {
+			s.Envelopes++
+			s.Shares += len(snap.Shares)
+			if !yield(snap) {
+				return
+			}
+		}
+	}
+	if err := f.Fill(ctx, counted, wrote); err != nil {
+		return s, err
+	}
+	s.After, err = f.Bytes(ctx)
+	return s, err
+}
+
+const mebi = 1 << 20
+
+func printFull(r *loadtest.Full) {
+	f := r.Figures
+	printCells(f.SpreadEmpty.Cells, f.HotEmpty.Cells, f.SpreadFull.Cells, f.HotFull.Cells)
+	for _, one := range []struct {
+		what        string
+		empty, full *loadtest.Series
+	}{{"spread", f.SpreadEmpty, f.SpreadFull}, {"hot", f.HotEmpty, f.HotFull}} {
+		fmt.Printf("%s: median %.0f opens/s (%.0f to %.0f) before the fill, %.0f (%.0f to %.0f) after\n", one.what,
+			one.empty.Median, one.empty.Lowest, one.empty.Highest, one.full.Median, one.full.Lowest, one.full.Highest)
+	}
+	for _, s := range r.Stocks {
+		fmt.Printf("SET %s: filled with %d envelopes and %d shares, %d MiB before, %d MiB after\n", s.Set, s.Envelopes, s.Shares, s.Before/mebi, s.After/mebi)
+	}
+	fmt.Printf("fill: %d envelopes in %.0f s\n", r.Envelopes, r.FillSeconds)
+	i, w := f.Idle, f.Warm
+	fmt.Printf("hongbaod around the fill: RSS %d MiB, then %d MiB; heap %.1f MiB, then %.1f MiB\n",
+		i.Before.RSS/mebi, i.After.RSS/mebi, float64(i.Before.Heap)/mebi, float64(i.After.Heap)/mebi)
+	fmt.Printf("warm: %.0f bytes an envelope and %.0f a share; of %d envelopes asked for at most %d were remembered, RSS at most %d MiB\n",
+		w.EnvelopeBytes, w.ShareBytes, w.Asked, w.WarmMost, w.RSSMost/mebi)
+	printTargets(r.Targets)
+}
