@@ -3,6 +3,7 @@ package settings
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -89,9 +90,20 @@ func (s *Settings) Tickets() (*envelope.Tickets, error) {
 
 // MakePlaygroundSecret writes a new secret for a playground, unless the file
 // exists.
-func MakePlaygroundSecret(file string) error {
+func MakePlaygroundSecret(file string) error { return writeOnce(file, playgroundSecret()+"\n") }
+
+// MakePlaygroundEventSecret does so for a secret that signs events.
+func MakePlaygroundEventSecret(file string) error {
+	return writeOnce(file, webhookSecretPrefix+base64.StdEncoding.EncodeToString([]byte(playgroundSecret()))+"\n")
+}
+
+func playgroundSecret() string {
 	var random [24]byte
 	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	return playgroundPrefix + hex.EncodeToString(random[:])
+}
+
+func writeOnce(file, text string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil
@@ -99,6 +111,6 @@ func MakePlaygroundSecret(file string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(playgroundPrefix + hex.EncodeToString(random[:]) + "\n")
+	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
 }

@@ -2,6 +2,7 @@ package settings_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ var readers = map[string]struct {
 	"keys.draw_file":                  {"draw.key", func(s *settings.Settings) error { _, err := s.DrawKey(); return err }},
 	"keys.ticket_file":                {"ticket.key", func(s *settings.Settings) error { _, err := s.Tickets(); return err }},
 	"keys.previous_ticket_file":       {"ticket-1.key", func(s *settings.Settings) error { _, err := s.Tickets(); return err }},
+	"events.secret_file":              {"events.key", func(s *settings.Settings) error { _, err := s.EventSecrets(); return err }},
 	"keys.tokens[0].file":             {"im-2.pem", func(s *settings.Settings) error { _, err := s.TokenKeys(); return err }},
 	"keys.tokens[1].file":             {"im-1.key", func(s *settings.Settings) error { _, err := s.TokenKeys(); return err }},
 	"payment.merchant_key_file":       {"merchant.pem", func(s *settings.Settings) error { _, err := s.PaymentConfig(time.Now); return err }},
@@ -202,5 +204,45 @@ func TestThePaymentAccountIsRead(t *testing.T) {
 	}
 	if cfg.MerchantID != "1900000001" || cfg.MerchantKey == nil || cfg.PlatformKeys["PUB_1"] == nil || len(cfg.APIv3Key) != 32 || cfg.Now == nil {
 		t.Errorf("got %+v", cfg)
+	}
+}
+
+func TestEventSecretsAreReadAndAPlaygroundsIsRefusedElsewhere(t *testing.T) {
+	d := newDeployment(t)
+	secrets, err := d.mustLoad(t).EventSecrets()
+	if err != nil || len(secrets) != 2 || !strings.HasPrefix(secrets[0], "whsec_") {
+		t.Errorf("%d secrets, %v; want the current and the previous one", len(secrets), err)
+	}
+	d.write(t, "events.key", "whsec_???\n")
+	if _, err := d.mustLoad(t).EventSecrets(); err == nil || !strings.Contains(err.Error(), "events.secret_file") {
+		t.Errorf("no base64: %v", err)
+	}
+	made := filepath.Join(d.dir, "made.key")
+	if err := settings.MakePlaygroundEventSecret(made); err != nil {
+		t.Fatal(err)
+	}
+	d.Events.SecretFile = "made.key"
+	if _, err := d.mustLoad(t).EventSecrets(); err == nil || !strings.Contains(err.Error(), "playground") {
+		t.Errorf("a playground's secret in production: %v", err)
+	}
+	d.Environment = settings.Playground
+	if _, err := d.mustLoad(t).EventSecrets(); err != nil {
+		t.Errorf("in a playground: %v", err)
+	}
+}
+
+func TestTokensThatOperateAreSignedWithTheOperatorsKey(t *testing.T) {
+	d := newDeployment(t)
+	if _, err := d.mustLoad(t).MintToken("ann", "operate", time.Hour, time.Now()); err == nil || !strings.Contains(err.Error(), "keys.operators") {
+		t.Errorf("without an operators' key: %v", err)
+	}
+	d.Keys.Operators = []settings.TokenKey{{KeyID: "ops", Algorithm: "HS256", File: "im-1.key"}}
+	token, err := d.mustLoad(t).MintToken("ann", "operate", time.Hour, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := base64.RawURLEncoding.DecodeString(strings.SplitN(token, ".", 2)[0])
+	if err != nil || !strings.Contains(string(header), `"kid":"ops"`) {
+		t.Errorf("signed under %s, %v", header, err)
 	}
 }

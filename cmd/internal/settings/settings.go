@@ -104,9 +104,13 @@ type Keys struct {
 	PreviousTicketFile string     `yaml:"previous_ticket_file,omitempty"`
 	PreviousTicket     int        `yaml:"previous_ticket_number,omitempty"`
 	Tokens             []TokenKey `yaml:"tokens"`
+	// Operators sign the tokens of people who move held money (scope operate).
+	// They are keys of their own: no IM backend can make such a token. Without
+	// any, held money can be looked at and not moved.
+	Operators []TokenKey `yaml:"operators,omitempty"`
 }
 
-// TokenKey is a registered key of an IM backend.
+// TokenKey is a registered key of an issuer of tokens.
 type TokenKey struct {
 	KeyID     string `yaml:"kid"`
 	Algorithm string `yaml:"algorithm"` // HS256 or EdDSA

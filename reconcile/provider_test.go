@@ -1,0 +1,75 @@
+package reconcile_test
+
+import (
+	"strings"
+	"testing"
+
+	"hongbao/envelope"
+	"hongbao/reconcile"
+)
+
+func TestTheProvidersBooksAreComparedNumberByNumber(t *testing.T) {
+	posted := reconcile.Claim{No: "p", Amount: 100, ProviderNo: "w", Certainty: reconcile.Done}
+	moved := reconcile.Movement{No: "p", Amount: 100, ProviderNo: "w"}
+	with := func(c reconcile.Claim, certainty reconcile.Certainty) []reconcile.Claim {
+		c.Certainty = certainty
+		return []reconcile.Claim{c}
+	}
+	for name, tt := range map[string]struct {
+		claims []reconcile.Claim
+		moved  []reconcile.Movement
+		want   string // "" for no difference
+	}{
+		"equal":                         {with(posted, reconcile.Done), []reconcile.Movement{moved}, ""},
+		"nothing":                       {nil, nil, ""},
+		"owed, not moved":               {with(posted, reconcile.Open), nil, ""},
+		"owed, moved, not heard":        {with(posted, reconcile.Open), []reconcile.Movement{moved}, ""},
+		"refused, not moved":            {with(posted, reconcile.Never), nil, ""},
+		"refused, and moved":            {with(posted, reconcile.Never), []reconcile.Movement{moved}, "had refused"},
+		"posted, never moved":           {with(posted, reconcile.Done), nil, "knows nothing of it"},
+		"moved twice":                   {with(posted, reconcile.Done), []reconcile.Movement{moved, moved}, "moved it twice"},
+		"moved thrice, said once":       {with(posted, reconcile.Done), []reconcile.Movement{moved, moved, moved}, "moved it twice"},
+		"moved and never owed":          {nil, []reconcile.Movement{moved}, "do not know"},
+		"one fen more":                  {with(posted, reconcile.Done), []reconcile.Movement{{No: "p", Amount: 101, ProviderNo: "w"}}, "our books say 100"},
+		"another number of theirs":      {with(posted, reconcile.Done), []reconcile.Movement{{No: "p", Amount: 100, ProviderNo: "v"}}, `calls it "v"`},
+		"our number of it used twice":   {[]reconcile.Claim{posted, posted}, []reconcile.Movement{moved}, "twice (I7)"},
+		"a number we were never told":   {[]reconcile.Claim{{No: "p", Amount: 100, Certainty: reconcile.Done}}, []reconcile.Movement{moved}, ""},
+		"owed, and moved a fen too few": {with(posted, reconcile.Open), []reconcile.Movement{{No: "p", Amount: 99, ProviderNo: "w"}}, "moved 99 fen"},
+	} {
+		var p reconcile.Provider
+		for _, c := range tt.claims {
+			p.Claim(c)
+		}
+		for _, m := range tt.moved {
+			p.Moved(m)
+		}
+		got := p.Differences()
+		if (len(got) == 0) != (tt.want == "") || len(got) > 1 || len(got) == 1 && !strings.Contains(got[0].String(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestAnEnvelopeClaimsItsPaymentAndItsTransfers(t *testing.T) {
+	id := envelope.Body(1 << 40).In(3)
+	e := envelope.Envelope{ID: id, Total: 300, TransactionID: "w1"}
+	payout := envelope.Transfer{OrderNo: id, Seq: 1, Round: 1, Amount: 100, State: envelope.Posted, ProviderNo: "w2"}
+	again := envelope.Transfer{OrderNo: id, Seq: 2, Round: 2, Amount: 50, State: envelope.Pending}
+	refund := envelope.Transfer{OrderNo: id, Round: 1, Amount: 150, State: envelope.Held}
+	var got []reconcile.Claim
+	reconcile.ClaimsOf(&e, []envelope.Transfer{payout, again, refund}, func(c reconcile.Claim) { got = append(got, c) })
+	want := []reconcile.Claim{
+		{No: string(id), Amount: 300, ProviderNo: "w1", Certainty: reconcile.Done},
+		{No: string(id) + "P001", Amount: 100, ProviderNo: "w2", Certainty: reconcile.Done},
+		{No: string(id) + "P002X2", Amount: 50, Certainty: reconcile.Open},
+		{No: string(id) + "R", Amount: 150, Certainty: reconcile.Never},
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d claims, want %d: %v", len(got), len(want), got)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("claim %d: %+v, want %+v", i, got[i], want[i])
+		}
+	}
+}
