@@ -83,8 +83,9 @@ type Lane[K comparable, Req, Res any] struct {
 	counts    laneCounts
 	closed    atomic.Bool // written under mu
 
-	batch worker[K, Req, Res] // the worker goroutine's own
-	tally tally
+	batch   worker[K, Req, Res] // the worker goroutine's own
+	serving atomic.Int64        // when the batch in service began, -1 when idle: the worker's, read by all
+	tally   tally
 }
 
 // NewLane starts the worker of a new lane. Close ends it.
@@ -103,6 +104,7 @@ func NewLane[K comparable, Req, Res any](cfg LaneConfig, serve Serve[K, Req, Res
 		expired:  newRefusals(ReasonExpired, cfg.RetryAfter),
 		draining: newRefusals(ReasonDraining, cfg.RetryAfter),
 	}
+	l.serving.Store(-1)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.cells.New = func() any {
 		c := &cell[K, Req, Res]{done: make(chan struct{}, 1)}

@@ -257,11 +257,14 @@ func TestFA11ARequestWaitsInTheQueueForWaitMaxAndNoLonger(t *testing.T) {
 		time.Sleep(600 * time.Millisecond)
 		synctest.Wait()
 		wantBusy(t, late.err, queue.ReasonExpired)
-		if age := l.Age(); age != 0 {
-			t.Errorf("age of an empty queue %v", age)
+		if age := l.Age(); age != 1600*time.Millisecond {
+			t.Errorf("age %v, want the 1.6 s of the batch that hangs", age)
 		}
 		close(s.hold)
 		closeLane(t, l)
+		if age := l.Age(); age != 0 {
+			t.Errorf("age of an idle lane %v", age)
+		}
 		wantAnswer(t, stuck, 0)
 		wantHanded(t, s, []int{0})
 	})

@@ -9,7 +9,7 @@ import (
 type LaneStats struct {
 	Queued int           // requests waiting
 	Keys   int           // keys they belong to
-	Age    time.Duration // of the oldest request waiting
+	Age    time.Duration // of the oldest request waiting, or of the batch in service
 
 	Admitted  uint64 // requests queued
 	Served    uint64 // requests handed to Serve
@@ -36,14 +36,18 @@ type tally struct {
 	served, batches, calls, expired, panics atomic.Uint64
 }
 
-// Age returns how long the oldest waiting request has waited, 0 if none waits.
-// It takes no lock.
+// Age returns how long the oldest waiting request has waited, or the batch in
+// service has been served, whichever is longer; 0 when the lane is idle. A Serve
+// that hangs so grows old even when nobody waits behind it. It takes no lock.
 func (l *Lane[K, Req, Res]) Age() time.Duration {
-	oldest := l.queued.oldest.Load()
-	if oldest < 0 {
+	since := l.queued.oldest.Load()
+	if began := l.serving.Load(); since < 0 || began >= 0 && began < since {
+		since = began
+	}
+	if since < 0 {
 		return 0
 	}
-	return max(0, l.now()-time.Duration(oldest))
+	return max(0, l.now()-time.Duration(since))
 }
 
 // Stats returns a snapshot.

@@ -65,7 +65,7 @@ func (s sheet) histogram(name, help string, h Histogram, unit float64, first int
 func (s sheet) lane(st LaneStats) {
 	s.gauge("hongbao_lane_queued", "Requests waiting.", float64(st.Queued))
 	s.gauge("hongbao_lane_keys", "Keys with requests waiting.", float64(st.Keys))
-	s.gauge("hongbao_lane_oldest_seconds", "Age of the oldest request waiting.", st.Age.Seconds())
+	s.gauge("hongbao_lane_oldest_seconds", "Age of the oldest request waiting, or of the batch in service.", st.Age.Seconds())
 	s.counter("hongbao_lane_admitted_total", "Requests queued.", st.Admitted)
 	s.counter("hongbao_lane_served_total", "Requests handed to Serve.", st.Served)
 	s.counter("hongbao_lane_batches_total", "Batches handed to Serve.", st.Batches)

@@ -23,7 +23,7 @@ type ShedConfig struct {
 	CPU             func() float64 // share of CPU in use, 0..1; default NewCPU().Busy
 	CPUHigh, CPULow float64        // hot above, cool again below, smoothed over 2 s; defaults 0.95, 0.85
 
-	Age    func() time.Duration // of the oldest request waiting in the SET's lanes; default none waits
+	Age    func() time.Duration // of the oldest request or batch in the SET's lanes; default 0
 	AgeMax time.Duration        // refuse above, admit again below half of it, 1 ms..1 min; default 500 ms
 
 	LatencyMax   time.Duration // refuse while transactions take longer, smoothed, 1 ms..1 min; default 500 ms
@@ -244,7 +244,7 @@ type ShedStats struct {
 	InFlight  int               // tickets out
 	Limit     int               // the adaptive limit
 	CPU       float64           // smoothed share, 0..1
-	Age       time.Duration     // of the oldest waiting request
+	Age       time.Duration     // what Config.Age says
 	Latency   time.Duration     // smoothed, of transactions
 	ErrorRate float64           // smoothed share of failed transactions, 0..1
 	Refusing  string            // why Admit refuses everything but probes, "" if it does not

@@ -50,6 +50,7 @@ func (l *Lane[K, Req, Res]) next() bool {
 	clear(b.cells[:b.taken])
 	clear(b.items[:b.taken])
 	b.taken = 0
+	l.serving.Store(-1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.inService)
@@ -65,6 +66,7 @@ func (l *Lane[K, Req, Res]) next() bool {
 	b.items = b.items[:0]
 	b.taken = len(b.cells)
 	now := l.now()
+	l.serving.Store(int64(now))
 	for _, c := range b.cells {
 		b.items = append(b.items, c.item)
 		l.counts.waits.add(uint64((now - c.admitted) / time.Microsecond))
