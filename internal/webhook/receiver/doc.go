@@ -1,0 +1,15 @@
+// Package receiver stands in for the IM backend in a playground: it takes the
+// events that the service sends, verifies them as any receiver would, and shows
+// them to people at / and to scripts at /events.
+//
+// Guaranteed:
+//
+//   - Only what verifies under the secret, within five minutes of its signing, is
+//     kept; everything else is 400 and counted.
+//   - A repeat, known by its webhook-id, is answered as the first one was and
+//     counted instead of listed again, while the first one is kept.
+//
+// Not guaranteed: anything after the process ends, or beyond the last 200
+// events. Whoever can read the page has the tickets that are in it: listen on
+// loopback.
+package receiver

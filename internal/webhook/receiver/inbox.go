@@ -1,0 +1,92 @@
+package receiver
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// event is one that verified.
+type event struct {
+	ID         string         `json:"id"`
+	ReceivedAt time.Time      `json:"received_at"`
+	Times      int            `json:"times"` // it came, repeats included
+	Body       jsontext.Value `json:"event"`
+	Told       told           `json:"-"`
+}
+
+// told is what the page reads in a body.
+type told struct {
+	Type string `json:"type"`
+	Data struct {
+		EnvelopeID  string  `json:"envelope_id"`
+		GroupID     string  `json:"group_id"`
+		SenderID    string  `json:"sender_id"`
+		Kind        string  `json:"kind"`
+		State       string  `json:"state"`
+		Greeting    string  `json:"greeting"`
+		Count       int     `json:"count"`
+		OpenedCount int     `json:"opened_count"`
+		TotalFen    int64   `json:"total_fen"`
+		OpenedFen   int64   `json:"opened_fen"`
+		RefundedFen int64   `json:"refunded_fen"`
+		Shares      []share `json:"shares"`
+		BestLuck    share   `json:"best_luck"`
+	} `json:"data"`
+}
+
+type share struct {
+	UserID    string `json:"user_id"`
+	AmountFen int64  `json:"amount_fen"`
+}
+
+// inbox is the last keptMax events. The zero inbox is empty.
+type inbox struct {
+	mu     sync.Mutex
+	counts counts
+	kept   []event // the oldest first
+}
+
+type counts struct {
+	Received int `json:"received"` // each event once
+	Repeats  int `json:"repeats"`
+	Refused  int `json:"refused"`
+}
+
+// view is the inbox at one moment.
+type view struct {
+	counts
+	Events []event `json:"events"` // the newest first
+}
+
+func (b *inbox) keep(e event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.IndexFunc(b.kept, func(k event) bool { return k.ID == e.ID }); i >= 0 {
+		b.kept[i].Times++
+		b.counts.Repeats++
+		return
+	}
+	if len(b.kept) == keptMax {
+		b.kept = slices.Delete(b.kept, 0, 1)
+	}
+	b.kept = append(b.kept, e)
+	b.counts.Received++
+}
+
+func (b *inbox) miss() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counts.Refused++
+}
+
+// look returns at most n events.
+func (b *inbox) look(n int) view {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	newest := slices.Clone(b.kept[max(0, len(b.kept)-n):])
+	slices.Reverse(newest)
+	return view{counts: b.counts, Events: newest}
+}
