@@ -46,7 +46,7 @@ func (s *Stage) Audit(ctx context.Context) (*Verdict, error) {
 // shown asks until there is an answer: the service may still be recovering from
 // what the load did to it.
 func (s *Stage) shown(ctx context.Context, id envelope.ID, token string) (shown *Shown, err error) {
-	err = s.patiently(ctx, func() error {
+	err = patiently(ctx, func() error {
 		shown, err = s.desk.show(ctx, token, id)
 		return err
 	})

@@ -2,8 +2,12 @@ package loadtest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Cell is one mode under one crowd.
@@ -52,13 +56,31 @@ func (c *comparison) measureCell(ctx context.Context, s *Server, one cell) (err 
 		return err
 	}
 	c.progress("%s %s, %d callers: open", s.Mode, one.scenario, one.callers)
+	profiled := c.profileCell(ctx, s, one)
 	run, spent, err := c.metered(ctx, s, stage, Saturation{Callers: one.callers, Warm: c.spans.warm, For: c.spans.measure, Pause: comparePause})
-	if err != nil {
+	if err := errors.Join(err, profiled()); err != nil {
 		return err
 	}
 	c.figures.Cells = append(c.figures.Cells, newCell(s.Mode, one.scenario, run, spent))
 	c.progress("%s %s, %d callers: audit", s.Mode, one.scenario, one.callers)
-	return c.close(ctx, stage)
+	return c.audit(ctx, stage)
+}
+
+// profileCell takes a profile of the service while a cell runs, and returns how to
+// wait for it.
+func (c *comparison) profileCell(ctx context.Context, s *Server, one cell) (wait func() error) {
+	if c.profile == nil {
+		return func() error { return nil }
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		cpu, err := s.Profile(ctx, max(1, int((c.spans.warm+c.spans.measure).Seconds())))
+		if err != nil {
+			return fmt.Errorf("profile: %w", err)
+		}
+		return c.profile(fmt.Sprintf("%s-%s-%d-%d", s.Mode, one.scenario, one.callers, len(c.figures.Cells)+1), cpu)
+	})
+	return g.Wait
 }
 
 // cost is CPU time spent on a run, and meanwhile.

@@ -49,7 +49,11 @@ type Server struct {
 	CPU func() (service, databases time.Duration, err error)
 	// Refuse makes it answer every open that needs a database with 503, or ends that.
 	Refuse func(ctx context.Context, on bool) error
-	Stop   func(ctx context.Context) error
+	// Memory is what its process occupies, after a garbage collection.
+	Memory func(ctx context.Context) (Memory, error)
+	// Profile is a CPU profile of its next seconds, as pprof reads them.
+	Profile func(ctx context.Context, seconds int) ([]byte, error)
+	Stop    func(ctx context.Context) error
 }
 
 // CompareConfig is what a comparison works with. InsertCeiling, CASCeiling and
@@ -72,18 +76,10 @@ type CompareConfig struct {
 
 // Comparison is the result of comparing the open modes.
 type Comparison struct {
-	Machine    Machine            `json:"machine"`
-	Durability string             `json:"durability"`
-	Seed       uint64             `json:"seed"`
-	Started    time.Time          `json:"started"`
-	Seconds    float64            `json:"seconds"`
-	Strangers  float64            `json:"cpu_share_of_others"` // of the machine, while measuring: what it had no part in
-	Passed     bool               `json:"audit_passed"`
-	Verdict    *Verdict           `json:"audit"`
-	Books      []Books            `json:"books,omitempty"`
-	Ratios     map[string]float64 `json:"ratios,omitempty"` // absent, like the figures, when the audit failed
-	Targets    []Target           `json:"targets,omitempty"`
-	Figures    *Figures           `json:"figures,omitempty"`
+	Session
+	Ratios  map[string]float64 `json:"ratios,omitempty"` // absent, like the figures, when the audit failed
+	Targets []Target           `json:"targets,omitempty"`
+	Figures *Figures           `json:"figures,omitempty"`
 }
 
 // Figures are what was measured.
@@ -101,17 +97,10 @@ type Figures struct {
 // Compare measures every mode, the ceilings, the price of a refusal and a storm,
 // and audits all of it.
 func Compare(ctx context.Context, cfg CompareConfig) (*Comparison, error) {
-	if cfg.Users == nil || cfg.Start == nil || cfg.Key == "" {
-		return nil, errors.New("compare: users, start and key are required")
-	}
-	if cfg.Progress == nil {
-		cfg.Progress = func(int, int, string) {}
-	}
-	users, err := cfg.Users(compareUsers)
+	c, err := newComparison(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
-	c := &comparison{cfg: cfg, users: users, spans: newSpans(cfg.Hurry), figures: &Figures{}, verdict: &Verdict{Violations: []Violation{}}, started: time.Now()}
 	modes := []string{ModePlain, ModeFIFO, ModeGroup}
 	c.steps = stepsOfCell*len(modes)*len(c.cells()) + len(compareCallers()) + stepsBeside
 	for _, mode := range modes {
@@ -125,7 +114,7 @@ func Compare(ctx context.Context, cfg CompareConfig) (*Comparison, error) {
 	return c.result(ctx)
 }
 
-// comparison is a Compare under way.
+// comparison is a measurement under way.
 type comparison struct {
 	cfg        CompareConfig
 	users      []User
@@ -139,6 +128,22 @@ type comparison struct {
 	strangers  time.Duration // CPU time meanwhile of who is neither service, database nor crowd
 	figures    *Figures
 	verdict    *Verdict
+	profile    func(name string, cpu []byte) error // keeps the profile of a cell; nil: none is taken
+}
+
+// newComparison checks the configuration and touches nothing.
+func newComparison(cfg CompareConfig) (*comparison, error) {
+	if cfg.Users == nil || cfg.Start == nil || cfg.Key == "" {
+		return nil, errors.New("users, start and key are required")
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(int, int, string) {}
+	}
+	users, err := cfg.Users(compareUsers)
+	if err != nil {
+		return nil, err
+	}
+	return &comparison{cfg: cfg, users: users, spans: newSpans(cfg.Hurry), figures: &Figures{}, verdict: &Verdict{Violations: []Violation{}}, started: time.Now()}, nil
 }
 
 func (c *comparison) progress(format string, args ...any) {
@@ -146,9 +151,8 @@ func (c *comparison) progress(format string, args ...any) {
 	c.step++
 }
 
-// mode measures one mode from start to stop. What only matters for the mode
-// that serves is measured with group.
-func (c *comparison) mode(ctx context.Context, mode string) (err error) {
+// on runs do against a server in a mode, from start to stop.
+func (c *comparison) on(ctx context.Context, mode string, do func(*Server) error) (err error) {
 	server, err := c.cfg.Start(ctx, mode)
 	if err != nil {
 		return err
@@ -158,20 +162,28 @@ func (c *comparison) mode(ctx context.Context, mode string) (err error) {
 		return fmt.Errorf("the server says its mode is %q", server.Mode)
 	}
 	c.durability = server.Durability
-	for _, one := range c.cells() {
-		if err := c.measureCell(ctx, server, one); err != nil {
-			return fmt.Errorf("%s with %d callers: %w", one.scenario, one.callers, err)
+	return do(server)
+}
+
+// mode measures one mode from start to stop. What only matters for the mode
+// that serves is measured with group.
+func (c *comparison) mode(ctx context.Context, mode string) error {
+	return c.on(ctx, mode, func(server *Server) error {
+		for _, one := range c.cells() {
+			if err := c.measureCell(ctx, server, one); err != nil {
+				return fmt.Errorf("%s with %d callers: %w", one.scenario, one.callers, err)
+			}
 		}
-	}
-	if mode != ModeGroup {
+		if mode != ModeGroup {
+			return nil
+		}
+		for _, extra := range []func(context.Context, *Server) error{c.echo, c.refusal, c.steady, c.overload} {
+			if err := extra(ctx, server); err != nil {
+				return err
+			}
+		}
 		return nil
-	}
-	for _, extra := range []func(context.Context, *Server) error{c.echo, c.refusal, c.steady, c.overload} {
-		if err := extra(ctx, server); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // stage prepares envelopes on a server.
@@ -193,8 +205,8 @@ func (c *comparison) stage(ctx context.Context, s *Server, scenario Scenario, en
 	return stage, nil
 }
 
-// close audits a stage and adds what was found.
-func (c *comparison) close(ctx context.Context, stage *Stage) error {
+// audit closes a stage and adds what its audit found.
+func (c *comparison) audit(ctx context.Context, stage *Stage) error {
 	defer stage.Close()
 	v, err := stage.Audit(ctx)
 	if err == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // modeEcho names the cells of the echo: the same listener, credential and
@@ -78,7 +77,7 @@ func (c *comparison) refusal(ctx context.Context, s *Server) error {
 	r.OverOpen, r.OverPlainOpen = over(r.ServiceCPU, r.OpenCPU), over(r.ServiceCPU, r.PlainOpenCPU)
 	r.BeyondHTTPOver = over(max(0, r.ServiceCPU-r.EchoCPU), r.OpenCPU-r.EchoCPU)
 	c.figures.Refusal = r
-	return c.close(ctx, stage)
+	return c.audit(ctx, stage)
 }
 
 // capacity is what mode group opens a second for many callers on many envelopes.
@@ -100,7 +99,7 @@ func (c *comparison) steady(ctx context.Context, s *Server) error {
 		return err
 	}
 	c.figures.Steady, c.figures.SteadyOffered = run.Measure(), rate
-	return c.close(ctx, stage)
+	return c.audit(ctx, stage)
 }
 
 // ceilings measures what the parts can do without us.
@@ -121,31 +120,16 @@ func (c *comparison) ceilings(ctx context.Context) (err error) {
 	return nil
 }
 
-// result reads the books and draws the conclusions, if there is nothing to hide.
+// result draws the conclusions, if there is nothing to hide.
 func (c *comparison) result(ctx context.Context) (*Comparison, error) {
-	c.progress("read the books")
-	r := &Comparison{Machine: thisMachine(), Durability: c.durability, Seed: c.cfg.Seed, Started: c.started, Verdict: c.verdict}
-	var err error
-	if c.cfg.Books != nil {
-		if r.Books, err = c.cfg.Books(ctx); err != nil {
-			return nil, fmt.Errorf("compare: books: %w", err)
-		}
+	session, err := c.close(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("compare: %w", err)
 	}
-	r.Passed = c.verdict.Passed() && balanced(r.Books)
+	r := &Comparison{Session: session}
 	if r.Passed {
 		r.Figures, r.Ratios = c.figures, c.figures.ratios()
 		r.Targets = targets(r.Ratios)
 	}
-	r.Strangers = over(c.strangers.Seconds(), c.measured.Seconds()*float64(r.Machine.CPUs))
-	r.Seconds = time.Since(c.started).Seconds()
 	return r, nil
-}
-
-func balanced(books []Books) bool {
-	for _, b := range books {
-		if len(b.Violations) > 0 {
-			return false
-		}
-	}
-	return true
 }

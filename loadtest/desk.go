@@ -118,6 +118,7 @@ func (d *desk) show(ctx context.Context, token string, id envelope.ID) (*Shown, 
 type request struct {
 	method, url string
 	token, key  string
+	ticket      string
 	body        []byte
 }
 
@@ -135,6 +136,9 @@ func (d *desk) call(ctx context.Context, q request, out any) error {
 	}
 	if q.key != "" {
 		req.Header.Set("Idempotency-Key", q.key)
+	}
+	if q.ticket != "" {
+		req.Header.Set("Envelope-Ticket", q.ticket)
 	}
 	res, err := d.http.Do(req)
 	if err != nil {

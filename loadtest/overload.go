@@ -54,7 +54,7 @@ func (c *comparison) overload(ctx context.Context, s *Server) error {
 		return err
 	}
 	c.figures.Overload = newOverload(run, peak)
-	return c.close(ctx, stage)
+	return c.audit(ctx, stage)
 }
 
 // newOverload reads a storm. The peak is the best the service did in any other

@@ -24,6 +24,7 @@ type service struct {
 	key     envelope.DrawKey
 	limits  envelope.Limits
 	refuses atomic.Bool
+	grabbed sync.Map                  // IDs
 	lies    func(o *envelope.Opening) // changes answers to opens
 
 	mu     sync.Mutex
@@ -46,6 +47,7 @@ func newService(t *testing.T) *service {
 	mux.HandleFunc("POST /pay/{id}", s.pay)
 	mux.HandleFunc("GET /v1/envelopes/{id}", s.show)
 	mux.HandleFunc("POST /v1/envelopes/{id}/open", s.open)
+	mux.HandleFunc("POST /v1/envelopes/{id}/grab", s.grab)
 	mux.HandleFunc("POST /v1/envelopes/{id}/echo", func(w http.ResponseWriter, _ *http.Request) {
 		s.answer(w, 200, opening{Outcome: envelope.Opened, Amount: 1, Seq: 1})
 	})
@@ -123,6 +125,26 @@ func (s *service) open(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// grab remembers who is asked for, whoever that is.
+func (s *service) grab(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Envelope-Ticket") != "ticket" {
+		s.answer(w, 404, "no")
+		return
+	}
+	s.grabbed.Store(r.PathValue("id"), true)
+	s.answer(w, 200, opening{Outcome: envelope.Openable})
+}
+
+// memory is what a service would occupy that spends 1000 bytes an envelope.
+func (s *service) memory() Memory {
+	warm := 0
+	s.grabbed.Range(func(any, any) bool { warm++; return true })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	warm += len(s.all)
+	return Memory{RSS: 1 << 24, Heap: 1<<20 + 1000*int64(warm), Warm: warm}
+}
+
 func (s *service) decide(id envelope.ID, user envelope.UserID) (envelope.Opening, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,9 +178,11 @@ func testUsers(n int) ([]User, error) {
 
 func (s *service) server(mode string) *Server {
 	return &Server{API: s.api, Mode: mode, Durability: "none: memory",
-		CPU:    func() (time.Duration, time.Duration, error) { own := ownCPU(); return own / 2, own / 4, nil },
-		Refuse: func(_ context.Context, on bool) error { s.refuses.Store(on); return nil },
-		Stop:   func(context.Context) error { return nil },
+		CPU:     func() (time.Duration, time.Duration, error) { own := ownCPU(); return own / 2, own / 4, nil },
+		Refuse:  func(_ context.Context, on bool) error { s.refuses.Store(on); return nil },
+		Memory:  func(context.Context) (Memory, error) { return s.memory(), nil },
+		Profile: func(_ context.Context, seconds int) ([]byte, error) { return fmt.Appendf(nil, "%d s", seconds), nil },
+		Stop:    func(context.Context) error { return nil },
 	}
 }
 

@@ -108,10 +108,10 @@ func (s *Stage) Prepare(ctx context.Context) error {
 		do   func(context.Context, int) error
 	}{
 		{"send", func(ctx context.Context, gift int) error {
-			return s.patiently(ctx, func() error { return s.send(ctx, gift) })
+			return patiently(ctx, func() error { return s.send(ctx, gift) })
 		}},
 		{"pay", func(ctx context.Context, gift int) error {
-			return s.patiently(ctx, func() error { return s.desk.pay(ctx, s.lives[gift].codeURL) })
+			return patiently(ctx, func() error { return s.desk.pay(ctx, s.lives[gift].codeURL) })
 		}},
 		{"ticket", s.awaitTicket},
 	} {
@@ -135,7 +135,7 @@ func (s *Stage) Prepare(ctx context.Context) error {
 // patiently asks again while the service is busy, cannot be reached or does not
 // know: preparing and auditing are not the test, and everything they ask for is
 // the same when it is asked again.
-func (s *Stage) patiently(ctx context.Context, do func() error) error {
+func patiently(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
 		if err == nil || try == deskTriesMax || ctx.Err() != nil {

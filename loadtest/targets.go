@@ -10,14 +10,6 @@ type Target struct {
 	What    string  `json:"what"`
 }
 
-// strangersMax is the share of the CPUs that others may use before figures say
-// more about them than about us.
-const strangersMax = 0.1
-
-// Disturbed reports whether so much else ran on the machine that the figures are
-// worth little.
-func (c *Comparison) Disturbed() bool { return c.Strangers > strangersMax }
-
 // The names of the ratios in a comparison's JSON.
 const (
 	RatioHot        = "hot_group_over_plain"
@@ -64,9 +56,9 @@ func over(a, b float64) float64 {
 	return a / b
 }
 
-// targets holds the ratios against what is promised.
+// targets holds the ratios of a comparison against what is promised.
 func targets(ratios map[string]float64) []Target {
-	all := []Target{
+	return held(ratios, []Target{
 		{Ratio: RatioHot, AtLeast: 40, What: "one hot envelope, 200 callers"},
 		{Ratio: RatioSpread, AtLeast: 10, What: "500 envelopes, 200 callers"},
 		{Ratio: RatioEcho, AtLeast: 0.5, What: "500 envelopes, 1000 callers, against the echo of the same stack"},
@@ -74,7 +66,11 @@ func targets(ratios map[string]float64) []Target {
 		{Ratio: RatioRefusal, AtMost: 0.02, What: "CPU of a refusal against an open, HTTP included"},
 		{Ratio: RatioGoodput, AtLeast: 0.85, What: "new shares while ten times the capacity is offered"},
 		{Ratio: RatioRecovery, AtMost: 10, What: "seconds until served as before, naive clients asking on"},
-	}
+	})
+}
+
+// held fills in what was measured, and whether it is enough.
+func held(ratios map[string]float64, all []Target) []Target {
 	for i := range all {
 		t := &all[i]
 		t.Have = ratios[t.Ratio]

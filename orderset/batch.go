@@ -20,6 +20,7 @@ type batch struct {
 	reqs     []OpenRequest
 	openings []envelope.Opening // as reqs
 	groups   []group
+	touched  []envelope.ID // whose rows the transaction moves
 }
 
 // group is the requests for one envelope.

@@ -10,9 +10,16 @@ import (
 	"hongbao/envelope"
 )
 
-// Create commits an unpaid envelope and the key it was sent under, in one
-// transaction: the key cannot exist without its envelope, nor the other way
-// round. When the key is there already, what the first send made is returned.
+// chargeFirst is how long after a send the provider is first asked whether it was
+// paid: its callbacks are not guaranteed (FF7).
+const chargeFirst = 5 * time.Second
+
+const insertChargeDelivery = "INSERT INTO delivery (order_id, topic, state, due_at, since) " +
+	"VALUES (?, 'charge', 'pending', UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))"
+
+// Create commits an unpaid envelope, the key it was sent under and the duty to
+// ask about its payment, in one transaction: none of them exists without the
+// others. When the key is there already, what the first send made is returned.
 func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending, error) {
 	e := &n.Envelope
 	e.CreatedAt, e.ExpiresAt = asStored(e.CreatedAt), asStored(e.ExpiresAt)
@@ -22,6 +29,10 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending,
 		}
 		_, err := c.ExecContext(ctx, TableOf(e.ID).insertEnvelope(), e.ID, e.Kind, e.Sender, e.Group, e.Recipient, e.Greeting,
 			e.Total, e.Count, e.ShareMax, e.Commitment[:], e.CreatedAt, e.ExpiresAt)
+		if err != nil {
+			return err
+		}
+		_, err = c.ExecContext(ctx, insertChargeDelivery, e.ID, push(chargeFirst))
 		return err
 	})
 	switch {

@@ -1,8 +1,11 @@
 package orderset
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"hongbao/envelope"
@@ -19,6 +22,13 @@ type DayTable struct {
 // TableOf is the address inside the SET of an ID.
 func TableOf(id envelope.ID) DayTable {
 	return DayTable{Digit: id.TableDigit(), Day: id.Day().OfMonth()}
+}
+
+// sortedTables is the order in which every transaction goes through tables.
+func sortedTables[V any](tables map[DayTable]V) []DayTable {
+	return slices.SortedFunc(maps.Keys(tables), func(a, b DayTable) int {
+		return cmp.Or(cmp.Compare(a.Digit, b.Digit), cmp.Compare(a.Day, b.Day))
+	})
 }
 
 func (t DayTable) envelopes() string { return schema.EnvelopeTable(t.Digit, t.Day) }

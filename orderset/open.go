@@ -39,12 +39,16 @@ func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening,
 	if err != nil {
 		return nil, s.answer(fmt.Sprintf("open %d", len(reqs)), err)
 	}
+	if len(b.touched) > 0 {
+		s.touch()
+	}
 	return b.openings, nil
 }
 
 // openLocked is the body of the transaction.
 func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
-	return b.tables(func(t DayTable, groups []group) error {
+	b.touched = nil
+	err := b.tables(func(t DayTable, groups []group) error {
 		headers, now, err := lockHeaders(ctx, c, t, groups)
 		if err != nil {
 			return err
@@ -78,10 +82,15 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 			if after.Ver != e.Ver {
 				next = append(next, after)
 				rows = appendNew(rows, g.id, openings)
+				b.touched = append(b.touched, g.id)
 			}
 		}
 		return persist(ctx, c, t, next, rows)
 	})
+	if err != nil {
+		return err
+	}
+	return touched(ctx, c, b.touched...)
 }
 
 // persist writes what was decided. A header that moved meanwhile, or whose life

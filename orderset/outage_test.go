@@ -192,7 +192,7 @@ func TestFC6ACommitThatAFenceRefusesIsNotCommitted(t *testing.T) {
 		e, _ := warmed(t, w, s, 10)
 		w.Proxies[0].Delay(100 * time.Millisecond) // the fence falls between the writes and the commit
 		answer := inBackground(s, requests(e.ID, crowd(5)...))
-		eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, admin, "undo log entries 6") > 0 })
+		eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, admin, "undo log entries 7") > 0 })
 		lift := fence(t, admin)
 		a := <-answer
 		w.Proxies[0].Delay(0)
@@ -338,7 +338,7 @@ func TestFC2ADatabaseThatFreezesAtCommitLeavesNothingHalfDone(t *testing.T) {
 			w.Proxies[0].Delay(100 * time.Millisecond)
 			answer := inBackground(s, requests(e.ID, crowd(5)...))
 			admin := w.Admin(t, 0)
-			eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, admin, "undo log entries 6") > 0 })
+			eventually(t, 10*time.Second, "the shares are written", func() bool { return transactions(t, admin, "undo log entries 7") > 0 })
 			w.Proxies[0].Freeze(true)
 			a := <-answer
 			w.Proxies[0].Delay(0)

@@ -10,24 +10,24 @@ import (
 )
 
 // Pay makes an unpaid envelope active by a conditional update; zero rows is an
-// answer, and reading the row says which one.
+// answer, and reading the row says which one. A payment for an envelope that was
+// closed meanwhile is owed back to the sender, in the same transaction (FF11):
+// the envelope comes back closed. A payment that does not match changes nothing
+// and is kept as a dispute (FF5).
 func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, error) {
-	t := TableOf(p.OrderNo)
-	var moved int64
-	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
-		res, err := c.ExecContext(ctx, t.updatePaid(), p.TransactionID, p.OrderNo, p.Amount)
-		if err != nil {
-			return err
-		}
-		moved, err = res.RowsAffected()
+	var moved bool
+	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) (err error) {
+		moved, err = s.pay(ctx, c, p)
 		return err
 	})
 	if isDuplicate(err) {
-		return envelope.Envelope{}, fmt.Errorf("transaction %s has paid another envelope than %s: %w", p.TransactionID, p.OrderNo, envelope.ErrPaymentMismatch)
+		return envelope.Envelope{}, s.mismatch(ctx, p, fmt.Errorf("transaction %s has paid another envelope than %s: %w",
+			p.TransactionID, p.OrderNo, envelope.ErrPaymentMismatch))
 	}
 	if err != nil && !errors.Is(err, errCommitUnknown) {
 		return envelope.Envelope{}, s.answer("pay "+string(p.OrderNo), err)
 	}
+	s.touch()
 	if s.memory != nil {
 		s.memory.forget(p.OrderNo)
 	}
@@ -45,9 +45,53 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 		return e, nil
 	case err != nil:
 		return e, s.answer("pay "+string(p.OrderNo), err)
-	case moved == 1:
+	case moved:
 		return e, fmt.Errorf("SET %v: envelope %s was paid but does not read so", s.number, p.OrderNo)
 	}
-	return e, fmt.Errorf("payment %s of %d fen for envelope %s, which is %s and wants %d fen: %w",
-		p.TransactionID, p.Amount, p.OrderNo, e.State, e.Total, envelope.ErrPaymentMismatch)
+	return e, s.mismatch(ctx, p, fmt.Errorf("payment %s of %d fen for envelope %s, which wants %d fen and has been paid by %q: %w",
+		p.TransactionID, p.Amount, p.OrderNo, e.Total, e.TransactionID, envelope.ErrPaymentMismatch))
+}
+
+// pay is the body of the transaction. It reports whether the envelope has moved.
+func (s *Set) pay(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved bool, err error) {
+	t := TableOf(p.OrderNo)
+	err = move(ctx, c, t.updatePaid(), p.TransactionID, p.OrderNo, p.Amount)
+	if errors.Is(err, errConflict) {
+		moved, err = s.payLate(ctx, c, p)
+		if err != nil || !moved {
+			return false, err
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, touched(ctx, c, p.OrderNo)
+}
+
+// payLate gives back what was paid for a closed envelope.
+func (s *Set) payLate(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved bool, err error) {
+	e, now, err := s.locked(ctx, c, p.OrderNo)
+	if err != nil {
+		return false, err
+	}
+	next, late := envelope.PaidLate(e, p, now)
+	if !late {
+		return false, nil
+	}
+	err = move(ctx, c, TableOf(e.ID).updatePaidLate(), next.Ver, next.TransactionID, next.PaidAt, next.Refunded, e.ID, e.Ver)
+	if err != nil {
+		return false, err
+	}
+	return true, refund(ctx, c, &next)
+}
+
+// mismatch keeps a payment that is not an envelope's for people to look at, and
+// is the answer to it. While it cannot be kept the answer is that: the provider
+// says it again.
+func (s *Set) mismatch(ctx context.Context, p envelope.Payment, why error) error {
+	d := dispute{kind: disputePayment, number: p.TransactionID, id: p.OrderNo, what: why.Error(), amount: p.Amount}
+	if err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error { return d.insert(ctx, c) }); err != nil {
+		return s.answer("keep the dispute about payment "+p.TransactionID, err)
+	}
+	return why
 }

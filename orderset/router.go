@@ -71,7 +71,7 @@ func NewRouter(cfg Config) (*Router, error) {
 func (r *Router) Close() error {
 	var errs []error
 	for _, s := range r.sets {
-		errs = append(errs, s.Close())
+		errs = append(errs, s.disconnect())
 	}
 	return errors.Join(errs...)
 }
@@ -175,6 +175,72 @@ func (r *Router) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope
 		return envelope.Envelope{}, err
 	}
 	return s.Pay(ctx, p)
+}
+
+// Expire ends an envelope whose life is over.
+func (r *Router) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
+	s, err := r.Set(id)
+	if err != nil {
+		return envelope.Envelope{}, err
+	}
+	return s.Expire(ctx, id)
+}
+
+// CloseUnpaid ends an envelope that nobody paid for.
+func (r *Router) CloseUnpaid(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
+	s, err := r.Set(id)
+	if err != nil {
+		return envelope.Envelope{}, err
+	}
+	return s.Close(ctx, id)
+}
+
+// Transfer reads one transfer; seq 0 is the refund.
+func (r *Router) Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.Transfer, error) {
+	s, known := r.sets[id.Set()]
+	if !known {
+		return envelope.Transfer{}, fmt.Errorf("SET %v is not in the topology: %w", id.Set(), envelope.ErrNotFound)
+	}
+	return s.Transfer(ctx, id, seq)
+}
+
+// HearTransfers records the provider's words, those about one SET in one
+// transaction. The first result has an error or nil for each word, as that of
+// [Set.HearTransfers]; a word about no SET of ours is not found. The second is
+// what kept some SETs from recording, and stands with each word about them too:
+// saying all of it again is fine.
+func (r *Router) HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error) {
+	errs := make([]error, len(words))
+	at := map[*Set][]int{}
+	for i, w := range words {
+		errs[i] = errNoTransfer(w.No)
+		id, _, _, err := envelope.ParseTransferNo(w.No)
+		if err != nil {
+			continue
+		}
+		if s, known := r.sets[id.Set()]; known {
+			at[s] = append(at[s], i)
+		}
+	}
+	var failed []error
+	for s, at := range at {
+		for part := range slices.Chunk(at, hearMax) {
+			mine := make([]envelope.TransferWord, len(part))
+			for j, i := range part {
+				mine[j] = words[i]
+			}
+			heard, err := s.HearTransfers(ctx, mine)
+			if err != nil {
+				failed = append(failed, err)
+			}
+			for j, i := range part {
+				if errs[i] = err; err == nil {
+					errs[i] = heard[j]
+				}
+			}
+		}
+	}
+	return errs, errors.Join(failed...)
 }
 
 // Find reads an envelope with its shares.

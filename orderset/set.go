@@ -45,6 +45,7 @@ type Set struct {
 	loading singleflight.Group // of loads into memory
 	health  health
 	counts  counts
+	touches chan struct{} // buffered 1: something can be spread
 }
 
 // poolConfig is how every connection to a SET is made.
@@ -100,7 +101,7 @@ func openSet(spec SetSpec, cfg *Config) (*Set, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("SET %v: %w", spec.Number, err), db.Close())
 	}
-	s := &Set{number: spec.Number, db: db, writes: writes, drawKey: cfg.DrawKey, now: cfg.Now}
+	s := &Set{number: spec.Number, db: db, writes: writes, drawKey: cfg.DrawKey, now: cfg.Now, touches: make(chan struct{}, 1)}
 	if cfg.Memory > 0 {
 		s.memory = newMemory(cfg.Memory)
 	}
@@ -113,8 +114,8 @@ func openSet(spec SetSpec, cfg *Config) (*Set, error) {
 // Number of the SET.
 func (s *Set) Number() envelope.SetNumber { return s.number }
 
-// Close closes its connections.
-func (s *Set) Close() error { return errors.Join(s.db.Close(), s.writes.Close(), s.memo.close()) }
+// disconnect closes its connections.
+func (s *Set) disconnect() error { return errors.Join(s.db.Close(), s.writes.Close(), s.memo.close()) }
 
 // wanted are the server settings without which our promises are not true, each
 // with the reason an operator reads.

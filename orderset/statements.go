@@ -3,6 +3,7 @@ package orderset
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"hongbao/envelope"
 )
@@ -12,9 +13,12 @@ import (
 // integers, integers, order IDs that ParseID or Body.In made (23 digits), and
 // strings through quoted. Everything else is a placeholder.
 
-const headerColumns = "order_id, kind, state, ver, sender_id, group_id, COALESCE(recipient_id, ''), greeting, " +
-	"total_fen, count, share_max_fen, opened_fen, opened_count, refunded_fen, draw_commitment, " +
-	"COALESCE(transaction_id, ''), created_at, paid_at, expires_at, finished_at, UTC_TIMESTAMP(3)"
+const (
+	headerFields = "order_id, kind, state, ver, sender_id, group_id, COALESCE(recipient_id, ''), greeting, " +
+		"total_fen, count, share_max_fen, opened_fen, opened_count, refunded_fen, draw_commitment, " +
+		"COALESCE(transaction_id, ''), created_at, paid_at, expires_at, finished_at, "
+	headerColumns = headerFields + "UTC_TIMESTAMP(3)"
+)
 
 const shareColumns = "order_id, seq, user_id, amount_fen, opened_at"
 
@@ -161,6 +165,58 @@ func (t DayTable) insertShares(b *text, rows []newShare) {
 	}
 }
 
+// lockHeader locks and reads one header, and the clock as it is when the lock is
+// held: UTC_TIMESTAMP stands still from the statement's start.
+func (t DayTable) lockHeader() string {
+	return "SELECT " + headerFields + "SYSDATE(3) FROM " + t.envelopes() + " WHERE order_id = ? FOR UPDATE"
+}
+
+func (t DayTable) updateExpired() string {
+	return "UPDATE " + t.envelopes() + " SET state = 'expired', ver = ?, refunded_fen = ?, finished_at = ? " +
+		"WHERE order_id = ? AND ver = ? AND state = 'active' AND expires_at <= SYSDATE(3)"
+}
+
+func (t DayTable) updateClosed() string {
+	return "UPDATE " + t.envelopes() + " SET state = 'closed', ver = ? WHERE order_id = ? AND ver = ? AND state = 'unpaid'"
+}
+
+func (t DayTable) updatePaidLate() string {
+	return "UPDATE " + t.envelopes() + " SET ver = ?, transaction_id = ?, paid_at = ?, refunded_fen = ? " +
+		"WHERE order_id = ? AND ver = ? AND state = 'closed' AND transaction_id IS NULL"
+}
+
+func (t DayTable) selectStates(ids []envelope.ID, lock bool) string {
+	b := &text{}
+	b.add("SELECT order_id, state, opened_count, refunded_fen FROM ", t.envelopes(), " WHERE order_id IN (")
+	b.ids(ids)
+	b.add(") ORDER BY order_id")
+	if lock {
+		b.add(" FOR UPDATE")
+	}
+	return b.String()
+}
+
+func (t DayTable) updateSettled(ids []envelope.ID) string {
+	b := &text{}
+	b.add("UPDATE ", t.envelopes(), " SET state = 'settled', ver = ver + 1 WHERE state IN ('empty', 'expired') AND order_id IN (")
+	b.ids(ids)
+	b.add(")")
+	return b.String()
+}
+
+// selectDueExpiries lists envelopes whose life is over, the longest over first.
+func selectDueExpiries(tables []DayTable) string {
+	b := &text{}
+	for i, t := range tables {
+		if i > 0 {
+			b.add(" UNION ALL ")
+		}
+		b.add("(SELECT order_id, expires_at FROM ", t.envelopes(), " WHERE state = 'active' AND expires_at <= UTC_TIMESTAMP(3) ORDER BY expires_at LIMIT ?)")
+	}
+	b.add(" ORDER BY expires_at LIMIT ?")
+	return b.String()
+}
+
 // text builds one statement.
 type text struct{ strings.Builder }
 
@@ -173,6 +229,11 @@ func (b *text) add(parts ...string) {
 func (b *text) int(v int64) {
 	var buf [20]byte
 	b.Write(strconv.AppendInt(buf[:0], v, 10))
+}
+
+// time writes a point in time as DATETIME(3) keeps it.
+func (b *text) time(at time.Time) {
+	b.add("TIMESTAMP'", at.UTC().Format("2006-01-02 15:04:05.000"), "'")
 }
 
 func (b *text) ids(ids []envelope.ID) {

@@ -79,3 +79,15 @@ func (s *Set) inTxAgain(ctx context.Context, do func(ctx context.Context, c *sql
 		}
 	}
 }
+
+// inTxRepeat is for transactions that change nothing when they are run a second
+// time: after a lost commit they are run again, and find out that way.
+func (s *Set) inTxRepeat(ctx context.Context, do func(ctx context.Context, c *sql.Conn) error) error {
+	for try := 1; ; try++ {
+		err := s.inTxAgain(ctx, do)
+		if try == retriesMax || !errors.Is(err, errCommitUnknown) {
+			return err
+		}
+		s.counts.unknown.Add(1)
+	}
+}

@@ -92,7 +92,7 @@ func (s *Set) openWarm(ctx context.Context, b *batch) error {
 	if plan.writes == 0 {
 		return nil
 	}
-	err = s.inWrite(ctx, func(ctx context.Context, c *sql.Conn) error { return plan.write(ctx, c) })
+	err = s.inWrite(ctx, func(ctx context.Context, c *sql.Conn) error { return plan.write(ctx, c, b.touched) })
 	if err != nil {
 		for i := range b.groups {
 			s.memory.forget(b.groups[i].id)
@@ -226,6 +226,7 @@ func newPlan(b *batch, records []*record) *plan {
 		if n := len(p.tables); n == 0 || p.tables[n-1].table != g.table {
 			p.tables = append(p.tables, tablePlan{table: g.table})
 		}
+		b.touched = append(b.touched, g.id)
 		t := &p.tables[len(p.tables)-1]
 		t.next = append(t.next, after)
 		t.rows = appendNew(t.rows, g.id, openings)
@@ -242,20 +243,20 @@ func opensAny(openings []envelope.Opening) bool {
 	return false
 }
 
-// write sends every statement of the plan in one packet. Each update must have
-// moved all the headers it names; with one that did not, nothing is committed.
-func (p *plan) write(ctx context.Context, c *sql.Conn) error {
+// write sends every statement of the plan in one packet, the outbox row last.
+// Each update must have moved all the headers it names; with one that did not,
+// nothing is committed.
+func (p *plan) write(ctx context.Context, c *sql.Conn, touched []envelope.ID) error {
 	b := &text{}
 	b.Grow(256*p.writes + 256)
 	for i := range p.tables {
 		t := &p.tables[i]
-		if i > 0 {
-			b.add(";")
-		}
 		t.table.updateOpened(b, t.next)
 		b.add(";")
 		t.table.insertShares(b, t.rows)
+		b.add(";")
 	}
+	insertTouched(b, touched)
 	return c.Raw(func(conn any) error {
 		res, err := conn.(driver.ExecerContext).ExecContext(ctx, b.String(), nil)
 		if err != nil {

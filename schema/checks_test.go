@@ -37,7 +37,23 @@ func share() columnValues {
 }
 
 func outbox() columnValues {
-	return columnValues{"intent_no": "'1'", "kind": "'payout'", "order_id": "'00000000000000000000033'", "amount_fen": "7", "due_at": "UTC_TIMESTAMP(3)", "created_at": "UTC_TIMESTAMP(3)"}
+	return columnValues{"touched": "'0000000000000000000003300000000000000000000043'", "state": "'pending'", "created_at": "UTC_TIMESTAMP(3)"}
+}
+
+// transfer is the payout of a small share, delivery what one receiver is owed.
+func transfer() columnValues {
+	return columnValues{"order_id": "'00000000000000000000033'", "seq": "1", "payee_id": "'bob'", "amount_fen": "7", "charged_fen": "1000",
+		"tier": "2", "created_at": "UTC_TIMESTAMP(3)", "due_at": "UTC_TIMESTAMP(3)"}
+}
+
+func delivery() columnValues {
+	return columnValues{"order_id": "'00000000000000000000033'", "topic": "'book'", "due_at": "UTC_TIMESTAMP(3)", "since": "UTC_TIMESTAMP(3)"}
+}
+
+// decision is a proposal to try again.
+func decision() columnValues {
+	return columnValues{"order_id": "'00000000000000000000033'", "seq": "1", "round": "1", "action": "'release'",
+		"proposed_by": "'ann'", "proposed_at": "UTC_TIMESTAMP(3)"}
 }
 
 // insert stores a row in a table and takes it back.
@@ -69,7 +85,7 @@ func TestSoundRowsAreStored(t *testing.T) {
 		"active":                          nil,
 		"active, 1 fen for each":          {"opened_fen": "997"},
 		"empty":                           {"state": "'empty'", "opened_fen": "1000", "opened_count": "5"},
-		"expired, nothing refunded yet":   {"state": "'expired'"},
+		"expired with a refund":           {"state": "'expired'", "refunded_fen": "700"},
 		"settled with a refund":           {"state": "'settled'", "refunded_fen": "700"},
 		"exclusive":                       {"kind": "'exclusive'", "recipient_id": "'bob'", "`count`": "1", "opened_count": "0", "opened_fen": "0"},
 		"equal":                           {"kind": "'equal'", "opened_fen": "400"},
@@ -87,9 +103,23 @@ func TestSoundRowsAreStored(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, change := range []columnValues{nil, {"amount_fen": "0", "kind": "'event'", "user_id": "'bob'"}} {
-		if err := insert(t, app, "outbox", outbox(), change); err != nil {
-			t.Error(err)
+	for _, test := range []struct {
+		table  string
+		row    columnValues
+		change columnValues
+	}{
+		{"outbox", outbox(), nil},
+		{"transfer", transfer(), nil},
+		{"transfer", transfer(), columnValues{"seq": "0", "amount_fen": "1000", "tier": "1", "round": "9"}},
+		{"transfer", transfer(), columnValues{"seq": "500", "amount_fen": "10000", "charged_fen": "10000", "tier": "0", "placed": "TRUE", "state": "'posted'", "posted_at": "UTC_TIMESTAMP(3)"}},
+		{"delivery", delivery(), nil},
+		{"delivery", delivery(), columnValues{"topic": "'event'", "stage": "3", "seq": "500", "state": "'parked'"}},
+		{"decision", decision(), columnValues{"approved_by": "'bob'", "approved_at": "UTC_TIMESTAMP(3)"}},
+		{"decision", decision(), columnValues{"action": "'redirect'", "payee_id": "'carl'"}},
+		{"pause", columnValues{"topic": "'transfer'", "paused": "TRUE", "reason": "'bank holiday'", "paused_at": "UTC_TIMESTAMP(3)"}, nil},
+	} {
+		if err := insert(t, app, test.table, test.row, test.change); err != nil {
+			t.Errorf("%s: %v", test.table, err)
 		}
 	}
 }
@@ -99,7 +129,7 @@ func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
 	cfg := madeSet(t)
 	app := as(t, cfg, cfg.Accounts.App)
 	sound := map[string]columnValues{
-		envelope: lucky(), shares: share(), "outbox": outbox(),
+		envelope: lucky(), shares: share(), "outbox": outbox(), "transfer": transfer(), "delivery": delivery(), "decision": decision(),
 		"machine_lease": {"machine_id": "1"}, "set_info": {"set_number": "1", "environment": "'drill'", "cluster_uuid": "UUID()"},
 	}
 	seen := map[string]bool{}
@@ -139,8 +169,31 @@ func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
 		{shares, "seq", columnValues{"seq": "501"}},
 		{shares, "amount", columnValues{"amount_fen": "0"}},
 		{shares, "amount", columnValues{"amount_fen": "20001"}},
-		{"outbox", "amount", columnValues{"amount_fen": "-1"}},
-		{"outbox", "attempts", columnValues{"attempts": "-1"}},
+		{envelope, "ended", columnValues{"state": "'expired'"}},
+		{envelope, "ended", columnValues{"state": "'settled'", "refunded_fen": "699"}},
+		{"outbox", "touched", columnValues{"touched": "''"}},
+		{"outbox", "touched", columnValues{"touched": "'000000000000000000000330'"}},
+		{"transfer", "seq", columnValues{"seq": "-1"}},
+		{"transfer", "seq", columnValues{"seq": "501"}},
+		{"transfer", "round", columnValues{"round": "0"}},
+		{"transfer", "round", columnValues{"round": "10"}},
+		{"transfer", "amount", columnValues{"amount_fen": "0"}},
+		{"transfer", "amount", columnValues{"amount_fen": "1001", "tier": "1"}},
+		{"transfer", "tier", columnValues{"tier": "1"}},
+		{"transfer", "tier", columnValues{"amount_fen": "1000"}},
+		{"transfer", "attempts", columnValues{"attempts": "-1"}},
+		{"transfer", "placed_first", columnValues{"state": "'held'"}},
+		{"transfer", "posted", columnValues{"state": "'posted'", "placed": "TRUE"}},
+		{"transfer", "posted", columnValues{"posted_at": "UTC_TIMESTAMP(3)"}},
+		{"delivery", "stage", columnValues{"stage": "4"}},
+		{"delivery", "seq", columnValues{"seq": "501"}},
+		{"delivery", "wanted", columnValues{"wanted": "0"}},
+		{"delivery", "attempts", columnValues{"attempts": "-1"}},
+		{"decision", "round", columnValues{"round": "9"}},
+		{"decision", "payee", columnValues{"payee_id": "'carl'"}},
+		{"decision", "payee", columnValues{"action": "'redirect'"}},
+		{"decision", "approved", columnValues{"approved_by": "'bob'"}},
+		{"decision", "two_people", columnValues{"approved_by": "'ann'", "approved_at": "UTC_TIMESTAMP(3)"}},
 		{"machine_lease", "machine_fits_id", columnValues{"machine_id": "4096"}},
 		{"set_info", "is_this_set", columnValues{"set_number": "998"}},
 	} {
@@ -193,13 +246,17 @@ func TestUniqueKeysRefuseASecondOne(t *testing.T) {
 	do(t, app, "INSERT INTO share_3_05 VALUES ('00000000000000000000033', 1, 'bob', 5, UTC_TIMESTAMP(3))")
 	do(t, app, "INSERT INTO share_3_05 VALUES ('00000000000000000000033', 2, 'BOB', 5, UTC_TIMESTAMP(3))") // someone else
 	do(t, app, "INSERT INTO send_key VALUES ('alice', 'k', REPEAT('x', 32), '00000000000000000000033', UTC_TIMESTAMP(3))")
-	do(t, app, "INSERT INTO outbox (intent_no, kind, order_id, amount_fen, due_at, created_at) VALUES ('1', 'payout', 'o', 1, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))")
+	const payout = "INSERT INTO transfer (order_id, seq, payee_id, amount_fen, charged_fen, tier, created_at, due_at) VALUES ('00000000000000000000033', 1, %s, 2, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))"
+	const dispute = "INSERT INTO dispute (kind, number, what, amount_fen, created_at) VALUES ('payment', 'tx', 'a fen too many', %d, UTC_TIMESTAMP(3))"
+	do(t, app, fmt.Sprintf(payout, "'bob', 5, 100"))
+	do(t, app, fmt.Sprintf(dispute, 101))
 	const errDuplicate = 1062
 	for _, statement := range []string{
 		"INSERT INTO share_3_05 VALUES ('00000000000000000000033', 3, 'bob', 5, UTC_TIMESTAMP(3))", // I2
 		"INSERT INTO share_3_05 VALUES ('00000000000000000000033', 1, 'eve', 5, UTC_TIMESTAMP(3))", // I4
 		"INSERT INTO send_key VALUES ('alice', 'k', REPEAT('y', 32), '00000000000000000000043', UTC_TIMESTAMP(3))",
-		"INSERT INTO outbox (intent_no, kind, order_id, amount_fen, due_at, created_at) VALUES ('1', 'refund', 'o', 2, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))", // I7
+		fmt.Sprintf(payout, "'eve', 6, 100"), // I7
+		fmt.Sprintf(dispute, 102),            // said again
 		"INSERT INTO machine_lease (machine_id) VALUES (64)",
 		in(cfg, "INSERT INTO set_info SELECT set_number, 'production', UUID() FROM {}.set_info"),
 	} {

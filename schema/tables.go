@@ -24,6 +24,11 @@ func controlTables() []table {
 		{"machine_lease", "machine_lease.sql"},
 		{"send_key", "send_key.sql"},
 		{"outbox", "outbox.sql"},
+		{"delivery", "delivery.sql"},
+		{"transfer", "transfer.sql"},
+		{"decision", "decision.sql"},
+		{"dispute", "dispute.sql"},
+		{"pause", "pause.sql"},
 	}
 }
 

@@ -23,7 +23,7 @@ func verify(t *testing.T, cfg setPlan) []schema.Difference {
 
 func TestVerifyFindsNothingInWhatApplyMade(t *testing.T) {
 	cfg := madeSet(t)
-	do(t, as(t, cfg, cfg.Accounts.App), "INSERT INTO outbox (intent_no, kind, order_id, amount_fen, due_at, created_at) VALUES ('1', 'payout', 'o', 1, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))")
+	do(t, as(t, cfg, cfg.Accounts.App), "INSERT INTO outbox (touched, state, created_at) VALUES ('00000000000000000000033', 'pending', UTC_TIMESTAMP(3))")
 	before := snapshot(t, admin(t), cfg)
 	if diffs := verify(t, cfg); diffs != nil {
 		t.Errorf("differences: %v", diffs)
@@ -76,7 +76,7 @@ func TestVerifyFindsEveryPlantedDifference(t *testing.T) {
 		},
 		"a missing index": {
 			"ALTER TABLE {}.outbox DROP KEY due",
-			"{}.outbox KEY `due`", "(`state`,`due_at`)", "absent",
+			"{}.outbox KEY `due`", "(`state`,`id`)", "absent",
 		},
 		"another primary key": {
 			"ALTER TABLE {}.share_3_05 DROP PRIMARY KEY, ADD PRIMARY KEY (order_id, seq, user_id)",
@@ -151,8 +151,8 @@ func TestVerifyLeavesOtherSetsOfSharedAccountsAlone(t *testing.T) {
 }
 
 func TestDifferencesReadAsSentences(t *testing.T) {
-	d := schema.Difference{Object: "hb_003.outbox KEY `due`", Want: "KEY `due` (`state`,`due_at`)", Got: "absent"}
-	if got := d.String(); got != "hb_003.outbox KEY `due`: want KEY `due` (`state`,`due_at`), got absent" {
+	d := schema.Difference{Object: "hb_003.outbox KEY `due`", Want: "KEY `due` (`state`,`id`)", Got: "absent"}
+	if got := d.String(); got != "hb_003.outbox KEY `due`: want KEY `due` (`state`,`id`), got absent" {
 		t.Error(got)
 	}
 }

@@ -41,7 +41,7 @@ var (
 	// autoIncrement is how far a table has counted, which is no difference.
 	autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
 	// lineName is what a line of SHOW CREATE TABLE is about: "`amount_fen`",
-	// "UNIQUE KEY `one_intent`", "PRIMARY KEY", ")" for the table's own options.
+	// "UNIQUE KEY `said_once`", "PRIMARY KEY", ")" for the table's own options.
 	lineName = regexp.MustCompile("^(PRIMARY KEY|[A-Z ]*`[^`]*`|\\))")
 )
 

@@ -59,7 +59,9 @@ func (l loadCellCmd) Run(ctx context.Context, c *cli) error {
 	return printSession(c, r, &r.Session, func() {
 		s := r.Series
 		printCells(s.Cells)
-		fmt.Printf("median %.0f opens/s, of %d rounds from %.0f to %.0f\n", s.Median, len(s.Cells), s.Lowest, s.Highest)
+		if len(s.Cells) > 1 {
+			fmt.Printf("median %.0f opens/s, of %d rounds from %.0f to %.0f\n", s.Median, len(s.Cells), s.Lowest, s.Highest)
+		}
 	})
 }
 

@@ -18,7 +18,7 @@ import (
 
 type loadFullCmd struct {
 	loadFlags
-	Envelopes int `help:"What the hot tables are filled with; they stay in the playground." default:"2000000"`
+	Envelopes int `help:"What the hot tables are filled with. They stay, and no provider has heard of their payments: fill a playground that will be thrown away." default:"2000000"`
 	Rounds    int `help:"How often each cell is measured, before and after; the median counts." default:"3"`
 }
 
@@ -135,7 +135,7 @@ func printFull(r *loadtest.Full) {
 	i, w := f.Idle, f.Warm
 	fmt.Printf("hongbaod around the fill: RSS %d MiB, then %d MiB; heap %.1f MiB, then %.1f MiB\n",
 		i.Before.RSS/mebi, i.After.RSS/mebi, float64(i.Before.Heap)/mebi, float64(i.After.Heap)/mebi)
-	fmt.Printf("warm: %.0f bytes an envelope and %.0f a share; of %d envelopes asked for at most %d were remembered, RSS at most %d MiB\n",
+	fmt.Printf("warm: %.0f bytes of heap an envelope and %.0f a share; asked for %d envelopes, it remembered %d at most, RSS at most %d MiB\n",
 		w.EnvelopeBytes, w.ShareBytes, w.Asked, w.WarmMost, w.RSSMost/mebi)
 	printTargets(r.Targets)
 }

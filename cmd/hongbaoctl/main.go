@@ -24,7 +24,8 @@ type cli struct {
 	Verify     verifyCmd     `cmd:"" help:"Recompute a finished envelope's draw from its revealed seed."`
 	Load       loadCmd       `cmd:"" help:"An audited crowd: run scenarios, or compare the open modes with the ceilings."`
 
-	PaymentSimulator simulatorCmd `cmd:"" hidden:"" help:"Serve the payment simulator (the playground runs this)."`
+	PaymentSimulator simulatorCmd     `cmd:"" hidden:"" help:"Serve the payment simulator (the playground runs this)."`
+	EventReceiver    eventReceiverCmd `cmd:"" hidden:"" help:"Take and show the events of an IM backend (the playground runs this)."`
 }
 
 // errFinding ends a verb that did its work and found something wrong: exit 1,

@@ -29,6 +29,11 @@ type playgroundUpCmd struct {
 	SimulatorPort int    `help:"Payment simulator." default:"8090"`
 	MemcachedPort int    `help:"memcached." default:"11311"`
 	DatabasePort  int    `help:"First SET's mariadbd; the next SET's is 10 higher." default:"13000"`
+	BooksPort     int    `help:"mariadbd of users' books." default:"13900"`
+	EventsPort    int    `help:"Receiver of events, standing in for the IM backend." default:"8091"`
+
+	Life      time.Duration `help:"From payment to expiry; short ones show refunds sooner." default:"24h"`
+	PayWithin time.Duration `help:"From order to closing it unpaid." default:"15m"`
 }
 
 const (
@@ -61,6 +66,7 @@ func (u playgroundUpCmd) ports() []flagPort {
 	ports := []flagPort{
 		{"api-port", u.APIPort}, {"operator-port", u.OperatorPort},
 		{"simulator-port", u.SimulatorPort}, {"memcached-port", u.MemcachedPort},
+		{"books-port", u.BooksPort}, {"events-port", u.EventsPort},
 	}
 	for i := range u.Sets {
 		ports = append(ports, flagPort{"database-port", u.databasePort(i)})

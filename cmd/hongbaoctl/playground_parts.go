@@ -31,10 +31,12 @@ type playground struct {
 	say      *narrator
 	settings *settings.Settings
 	sets     []*cluster.MariaDB
+	books    *cluster.MariaDB
 
 	mu        sync.Mutex // guards the parts that supervise restarts
 	memcached *cluster.Memcached
 	simulator *cluster.Process
+	receiver  *cluster.Process // of events
 	daemon    *cluster.Process
 }
 
@@ -56,10 +58,11 @@ func (p *playground) start(ctx context.Context) error {
 		do   func() error
 	}{
 		{"settings and keys", p.writeSettings},
-		{fmt.Sprintf("%d mariadbd (one primary a SET)", p.cmd.Sets), func() error { return p.startDatabases(ctx) }},
+		{fmt.Sprintf("%d mariadbd (one primary a SET, one for users' books)", p.cmd.Sets+1), func() error { return p.startDatabases(ctx) }},
 		{"memcached", func() error { return p.startMemcached(ctx) }},
 		{"databases, accounts, day tables", func() error { return p.applySchema(ctx) }},
 		{"payment simulator", func() error { return p.startSimulator(ctx) }},
+		{"receiver of events", func() error { return p.startReceiver(ctx) }},
 		{"hongbaod", func() error { return p.startDaemon(ctx) }},
 		{reportName, p.writeReport},
 	}
@@ -88,8 +91,18 @@ func (p *playground) startDatabases(ctx context.Context) error {
 			return err
 		})
 	}
+	g.Go(func() (err error) {
+		p.books, err = cluster.StartMariaDB(ctx, cluster.MariaDBConfig{
+			Name: "books", Dir: p.path("books"), Port: p.cmd.BooksPort,
+			ServerID: booksServerID, AdminPassword: admin.Password, BufferPoolMiB: 128,
+		})
+		return err
+	})
 	return g.Wait()
 }
+
+// booksServerID is apart from the SETs' servers, which count from 1.
+const booksServerID = 1000
 
 func (p *playground) startMemcached(ctx context.Context) error {
 	m, err := cluster.StartMemcached(ctx, cluster.MemcachedConfig{Name: "memcached", Dir: p.path("memcached"), Port: p.cmd.MemcachedPort})
@@ -100,8 +113,14 @@ func (p *playground) startMemcached(ctx context.Context) error {
 }
 
 func (p *playground) applySchema(ctx context.Context) error {
-	return eachSet(p.settings, func(spec orderset.SetSpec, db *schema.Server) error {
+	err := eachSet(p.settings, func(spec orderset.SetSpec, db *schema.Server) error {
 		return applySet(ctx, p.settings, spec, db)
+	})
+	if err != nil {
+		return err
+	}
+	return eachShard(p.settings, func(shard schema.BookShard, db *schema.Server) error {
+		return applyBooks(ctx, p.settings, shard, db)
 	})
 }
 
@@ -121,6 +140,24 @@ func (p *playground) startSimulator(ctx context.Context) error {
 	p.simulator = proc
 	p.mu.Unlock()
 	return waitReady(ctx, proc, "http://"+loopback(p.cmd.SimulatorPort)+"/healthz")
+}
+
+func (p *playground) startReceiver(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	proc, err := cluster.Start(cluster.Command{
+		Name: "events", Path: self, LogFile: p.path("events.log"),
+		Args: []string{"event-receiver", "--listen", loopback(p.cmd.EventsPort), "--secret-file", p.path("keys", eventSecretName)},
+	})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.receiver = proc
+	p.mu.Unlock()
+	return waitReady(ctx, proc, "http://"+loopback(p.cmd.EventsPort)+"/events")
 }
 
 func (p *playground) startDaemon(ctx context.Context) error {
@@ -210,6 +247,7 @@ func (p *playground) supervise(ctx context.Context) {
 	}
 	watch("hongbaod", p.get(&p.daemon), p.startDaemon)
 	watch("payment simulator", p.get(&p.simulator), p.startSimulator)
+	watch("receiver of events", p.get(&p.receiver), p.startReceiver)
 	watch("memcached", func() *cluster.Process {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -218,12 +256,12 @@ func (p *playground) supervise(ctx context.Context) {
 		}
 		return p.memcached.Process
 	}, p.startMemcached)
-	for i, db := range p.sets {
+	for _, db := range p.databases() {
 		wg.Go(func() {
 			select {
 			case <-ctx.Done():
 			case <-db.Done():
-				p.say.say("mariadbd of SET %03d ended: %v. Stop the playground and start it again to bring it back.", i, db.Err())
+				p.say.say("mariadbd of %s ended: %v. Stop the playground and start it again to bring it back.", db.of, db.Err())
 			}
 		})
 	}
@@ -250,6 +288,25 @@ func ended(proc *cluster.Process) bool {
 	}
 }
 
+// database is a running mariadbd and what it is for.
+type database struct {
+	of string
+	*cluster.MariaDB
+}
+
+// databases are all that have been started.
+func (p *playground) databases() (started []database) {
+	for i, db := range p.sets {
+		if db != nil {
+			started = append(started, database{fmt.Sprintf("SET %03d", i), db})
+		}
+	}
+	if p.books != nil {
+		started = append(started, database{"users' books", p.books})
+	}
+	return started
+}
+
 // stop ends everything in the order in which it was needed, last first.
 func (p *playground) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopMax)
@@ -257,7 +314,7 @@ func (p *playground) stop() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var errs []error
-	for _, proc := range []*cluster.Process{p.daemon, p.simulator} {
+	for _, proc := range []*cluster.Process{p.daemon, p.simulator, p.receiver} {
 		if proc != nil && !ended(proc) {
 			errs = append(errs, proc.Stop(ctx))
 		}
@@ -266,9 +323,10 @@ func (p *playground) stop() error {
 		errs = append(errs, p.memcached.Stop(ctx))
 	}
 	var wg sync.WaitGroup
-	stopped := make([]error, len(p.sets))
-	for i, db := range p.sets {
-		if db != nil && !ended(db.Process) {
+	databases := p.databases()
+	stopped := make([]error, len(databases))
+	for i, db := range databases {
+		if !ended(db.Process) {
 			wg.Go(func() { stopped[i] = db.Stop(ctx) })
 		}
 	}

@@ -24,7 +24,9 @@ type report struct {
 	TokenKeyID       string        `json:"token_kid"`
 	TokenAlgorithm   string        `json:"token_algorithm"`
 	Config           string        `json:"config"`
+	Events           string        `json:"events"` // the receiver that stands in for the IM backend
 	Sets             []reportSet   `json:"sets"`
+	Books            []reportBooks `json:"books"` // in the order of their numbers
 	Processes        []processInfo `json:"processes"`
 }
 
@@ -38,6 +40,11 @@ type reportNode struct {
 	PID      int    `json:"pid"`
 	Role     string `json:"role"`
 	AuditDSN string `json:"audit_dsn"` // SELECT only
+}
+
+type reportBooks struct {
+	Addr     string `json:"addr"`
+	AuditDSN string `json:"audit_dsn"`
 }
 
 type processInfo struct {
@@ -79,23 +86,35 @@ func (p *playground) report() (*report, error) {
 		PaymentSimulator: p.settings.Payment.BaseURL,
 		Memcached:        []string{loopback(p.cmd.MemcachedPort)},
 		TokenKeyFile:     token.File, TokenKeyID: token.KeyID, TokenAlgorithm: token.Algorithm,
-		Config: configName,
+		Config: configName, Events: "http://" + loopback(p.cmd.EventsPort),
 		Processes: []processInfo{
 			{supervisorName, os.Getpid()}, {"hongbaod", p.daemon.PID()},
-			{"paysim", p.simulator.PID()}, {"memcached", p.memcached.PID()},
+			{"paysim", p.simulator.PID()}, {"events", p.receiver.PID()}, {"memcached", p.memcached.PID()}, {"books", p.books.PID()},
 		},
+	}
+	auditDSN := func(addr, database string) string {
+		return fmt.Sprintf("%s:%s@tcp(%s)/%s", audit.User, audit.Password, addr, database)
+	}
+	for i, b := range p.settings.Books {
+		r.Books = append(r.Books, reportBooks{Addr: b.Primary, AuditDSN: auditDSN(b.Primary, schema.BooksDatabaseName(i))})
 	}
 	for i, db := range p.sets {
 		r.Sets = append(r.Sets, reportSet{Set: fmt.Sprintf("%03d", i), Nodes: []reportNode{
-			{Addr: db.Addr(), PID: db.PID(), Role: "primary", AuditDSN: fmt.Sprintf("%s:%s@tcp(%s)/%s", audit.User, audit.Password, db.Addr(), schema.DatabaseName(i))},
+			{Addr: db.Addr(), PID: db.PID(), Role: "primary", AuditDSN: auditDSN(db.Addr(), schema.DatabaseName(i))},
 		}})
 	}
 	return r, nil
 }
 
 // secretNames are the secrets a playground makes on its first start.
-var secretNames = [...]string{"draw.key", "ticket.key", "token.key",
+var secretNames = [...]string{"draw.key", "ticket.key", "token.key", "operator.key",
 	"db-admin.password", "db-app.password", "db-migrator.password", "db-audit.password", "db-arbiter.password"}
+
+// eventSecretName is the secret that events are signed under.
+const eventSecretName = "events.key"
+
+// playgroundShards is how many databases the books of a playground have.
+const playgroundShards = 2
 
 // writeSettings makes the keys that are missing and writes the settings file
 // for the ports of this start.
@@ -107,6 +126,9 @@ func (p *playground) writeSettings() error {
 		if err := settings.MakePlaygroundSecret(p.path("keys", name)); err != nil {
 			return err
 		}
+	}
+	if err := settings.MakePlaygroundEventSecret(p.path("keys", eventSecretName)); err != nil {
+		return err
 	}
 	payment, err := simulator.GenerateKeys(p.path("keys"))
 	if err != nil {
@@ -131,8 +153,14 @@ func (p *playground) newSettings(payment simulator.Keys) *settings.Settings {
 		Accounts: settings.Accounts{Host: "127.0.0.1", Admin: account("admin"), App: account("app"),
 			Migrator: account("migrator"), Audit: account("audit"), Arbiter: account("arbiter")},
 		Keys: settings.Keys{DrawFile: key("draw.key"), TicketFile: key("ticket.key"), TicketNumber: 1,
-			Tokens: []settings.TokenKey{{KeyID: "playground", Algorithm: "HS256", File: key("token.key")}}},
+			Tokens:    []settings.TokenKey{{KeyID: "playground", Algorithm: "HS256", File: key("token.key")}},
+			Operators: []settings.TokenKey{{KeyID: "operators", Algorithm: "HS256", File: key("operator.key")}}},
+		Events:  settings.Events{URL: "http://" + loopback(p.cmd.EventsPort) + "/events", SecretFile: key(eventSecretName), AllowPrivate: true},
+		Limits:  settings.Limits{Life: p.cmd.Life, PayWithin: p.cmd.PayWithin},
 		Payment: paymentSettings(payment, "http://"+loopback(p.cmd.SimulatorPort), "http://"+loopback(p.cmd.APIPort)+"/v1/payment/notifications"),
+	}
+	for range playgroundShards {
+		s.Books = append(s.Books, settings.Shard{Primary: loopback(p.cmd.BooksPort)})
 	}
 	for i := range p.cmd.Sets {
 		block := i

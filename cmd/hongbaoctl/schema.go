@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 )
 
 type schemaCmd struct {
-	Apply  schemaApplyCmd  `cmd:"" help:"Make every SET's database, accounts, grants, and the tables of today and tomorrow. Safe to repeat."`
-	Verify schemaVerifyCmd `cmd:"" help:"Compare every SET's database with what this program would make. Exit 1 when they differ."`
+	Apply  schemaApplyCmd  `cmd:"" help:"Make every SET's database and the books', accounts, grants, and the tables of today and tomorrow. Safe to repeat."`
+	Verify schemaVerifyCmd `cmd:"" help:"Compare every database with what this program would make. Exit 1 when they differ."`
 }
 
 type schemaApplyCmd struct{}
@@ -24,11 +25,27 @@ func (schemaApplyCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	n := newNarrator(c.JSON)
-	return eachSet(s, func(spec orderset.SetSpec, db *schema.Server) error {
+	err = eachSet(s, func(spec orderset.SetSpec, db *schema.Server) error {
 		return n.step(fmt.Sprintf("SET %v at %s", spec.Number, spec.Primary), func() error {
 			return applySet(ctx, s, spec, db)
 		})
 	})
+	if err != nil {
+		return err
+	}
+	return eachShard(s, func(shard schema.BookShard, db *schema.Server) error {
+		return n.step(fmt.Sprintf("books %d of %d at %s", shard.Number, shard.Of, s.Books[shard.Number].Primary), func() error {
+			return applyBooks(ctx, s, shard, db)
+		})
+	})
+}
+
+func applyBooks(ctx context.Context, s *settings.Settings, shard schema.BookShard, db *schema.Server) error {
+	accounts, err := schemaAccounts(s)
+	if err != nil {
+		return err
+	}
+	return schema.ApplyBooks(ctx, db.DB, shard, accounts, s.Environment)
 }
 
 func applySet(ctx context.Context, s *settings.Settings, spec orderset.SetSpec, db *schema.Server) error {
@@ -79,6 +96,16 @@ func (schemaVerifyCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
+	err = eachShard(s, func(shard schema.BookShard, db *schema.Server) error {
+		diffs, err := schema.VerifyBooks(ctx, db.DB, shard, accounts)
+		if len(diffs) > 0 {
+			found[schema.BooksDatabaseName(shard.Number)] = diffs
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	return reportDifferences(c.JSON, found)
 }
 
@@ -88,7 +115,7 @@ func reportDifferences(asJSON bool, found map[string][]schema.Difference) error 
 			return err
 		}
 	} else if len(found) == 0 {
-		fmt.Println("every SET is as this program would make it")
+		fmt.Println("every database is as this program would make it")
 	}
 	if len(found) == 0 {
 		return nil
@@ -111,24 +138,35 @@ func eachSet(s *settings.Settings, do func(orderset.SetSpec, *schema.Server) err
 	if err != nil {
 		return err
 	}
-	admin, err := s.Account("admin", s.Accounts.Admin)
-	if err != nil {
-		return err
-	}
 	for _, spec := range topology.Specs() {
-		db, err := schema.Connect(spec.Primary, schema.Credential{User: admin.User, Password: admin.Password})
-		if err != nil {
-			return err
-		}
-		err = do(spec, db)
-		if closeErr := db.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
+		if err := asAdmin(s, spec.Primary, func(db *schema.Server) error { return do(spec, db) }); err != nil {
 			return fmt.Errorf("SET %v: %w", spec.Number, err)
 		}
 	}
 	return nil
+}
+
+// eachShard does so for the servers of the books.
+func eachShard(s *settings.Settings, do func(schema.BookShard, *schema.Server) error) error {
+	for i, b := range s.Books {
+		shard := schema.BookShard{Number: i, Of: len(s.Books)}
+		if err := asAdmin(s, b.Primary, func(db *schema.Server) error { return do(shard, db) }); err != nil {
+			return fmt.Errorf("books %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func asAdmin(s *settings.Settings, addr string, do func(*schema.Server) error) error {
+	admin, err := s.Account("admin", s.Accounts.Admin)
+	if err != nil {
+		return err
+	}
+	db, err := schema.Connect(addr, schema.Credential{User: admin.User, Password: admin.Password})
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(db), db.Close())
 }
 
 // hotDays are the days whose tables must exist now: today and tomorrow.

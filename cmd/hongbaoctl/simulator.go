@@ -24,9 +24,14 @@ const (
 // simulatorCmd serves the provider's side. It reads no settings: the provider
 // knows nothing of us but our public key.
 type simulatorCmd struct {
-	Listen string `required:"" help:"host:port."`
-	Keys   string `required:"" help:"Directory of the key files." type:"path"`
-	Dir    string `required:"" help:"Directory of its ledger." type:"path"`
+	Listen        string        `required:"" help:"host:port."`
+	Keys          string        `required:"" help:"Directory of the key files." type:"path"`
+	Dir           string        `required:"" help:"Directory of its ledger." type:"path"`
+	RefundAfter   time.Duration `default:"100ms" help:"How long a refund is PROCESSING."`
+	ConfirmAfter  time.Duration `default:"100ms" help:"How long a payee hesitates before accepting a payout."`
+	ManualConfirm bool          `help:"Payees accept on their page (package_info) or not at all."`
+	TransferAfter time.Duration `default:"20ms" help:"How long a payout is TRANSFERING, or CANCELING."`
+	BillsAtOnce   bool          `default:"true" negatable:"" help:"Give the bills of a day while it lasts; otherwise from 10:00 of the next, as the real provider does."`
 }
 
 func (s simulatorCmd) Run(ctx context.Context) error {
@@ -53,6 +58,7 @@ func (s simulatorCmd) Run(ctx context.Context) error {
 		MerchantID: simulatedMerchant, AppID: simulatedApp, MerchantSerial: simulatedMerchantSerial, MerchantKey: merchant,
 		PlatformSerial: simulatedPlatformSerial, PlatformKey: platform, APIv3Key: apiv3,
 		LedgerFile: filepath.Join(s.Dir, "ledger.jsonl"), PublicURL: "http://" + s.Listen,
+		RefundAfter: s.RefundAfter, ConfirmAfter: s.confirmAfter(), TransferAfter: s.TransferAfter, BillsAtOnce: s.BillsAtOnce,
 		Now: time.Now, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -63,6 +69,13 @@ func (s simulatorCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return sim.Run(ctx, listener)
+}
+
+func (s simulatorCmd) confirmAfter() time.Duration {
+	if s.ManualConfirm {
+		return simulator.Never
+	}
+	return s.ConfirmAfter
 }
 
 // paymentSettings are our merchant account with the simulator at baseURL.

@@ -40,7 +40,20 @@ const (
 	drainRetryAfter = time.Second
 )
 
-type lane = queue.Lane[envelope.ID, envelope.UserID, envelope.Opening]
+// ask is what waits in a lane for an envelope: an opener, or the end of its
+// life, which is serial with opens because it queues with them (I6).
+type ask struct {
+	user   envelope.UserID
+	expire bool
+}
+
+// answer is an opening, or the header of an envelope that was to expire.
+type answer struct {
+	opening  envelope.Opening
+	envelope envelope.Envelope
+}
+
+type lane = queue.Lane[envelope.ID, ask, answer]
 
 // counter is where openers of one SET queue: memory, shedder, gate, lanes. It
 // is a bulkhead: nothing in it is shared with another SET.
@@ -165,13 +178,31 @@ func (c *counter) enter(ctx context.Context, id envelope.ID, user envelope.UserI
 	}
 	defer permit.Leave()
 	if len(c.lanes) > 0 {
-		return c.lanes[c.pick(id)].Do(ctx, id, user)
+		a, err := c.lanes[c.pick(id)].Do(ctx, id, ask{user: user})
+		return a.opening, err
 	}
 	openings, err := c.open(ctx, []orderset.OpenRequest{{ID: id, User: user}})
 	if err != nil {
 		return envelope.Opening{}, err
 	}
 	return openings[0], nil
+}
+
+// Number of the SET.
+func (c *counter) Number() envelope.SetNumber { return c.set.Number() }
+
+// DueExpiries are the envelopes whose life is over.
+func (c *counter) DueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {
+	return c.set.DueExpiries(ctx, max)
+}
+
+// Expire ends an envelope's life in its turn.
+func (c *counter) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
+	if len(c.lanes) == 0 {
+		return c.set.Expire(ctx, id)
+	}
+	a, err := c.lanes[c.pick(id)].Do(ctx, id, ask{expire: true})
+	return a.envelope, domainError(err)
 }
 
 // open is one transaction, watched by the shedder.
@@ -182,21 +213,32 @@ func (c *counter) open(ctx context.Context, reqs []orderset.OpenRequest) ([]enve
 	return openings, err
 }
 
-// serve hands a lane's batch to the SET. Only a fault is worth bisecting: a SET
-// that is down or a commit that is unknown is so for the whole batch.
-func (c *counter) serve(ctx context.Context, batch []queue.Item[envelope.ID, envelope.UserID]) ([]queue.Answer[envelope.Opening], error) {
-	reqs := make([]orderset.OpenRequest, len(batch))
+// serve hands a lane's batch to the SET: its opens in one transaction, then the
+// expiries, one each. Only a fault is worth bisecting: a SET that is down or a
+// commit that is unknown is so for the whole batch.
+func (c *counter) serve(ctx context.Context, batch []queue.Item[envelope.ID, ask]) ([]queue.Answer[answer], error) {
+	answers := make([]queue.Answer[answer], len(batch))
+	reqs := make([]orderset.OpenRequest, 0, len(batch))
+	at := make([]int, 0, len(batch))
 	for i, item := range batch {
-		reqs[i] = orderset.OpenRequest{ID: item.Key, User: item.Req}
+		if !item.Req.expire {
+			reqs, at = append(reqs, orderset.OpenRequest{ID: item.Key, User: item.Req.user}), append(at, i)
+		}
 	}
-	openings, err := c.open(ctx, reqs)
-	if err != nil && !forWholeBatch(err) {
-		return nil, err
+	if len(reqs) > 0 {
+		openings, err := c.open(ctx, reqs)
+		if err != nil && !forWholeBatch(err) {
+			return nil, err
+		}
+		for j, i := range at {
+			if answers[i].Err = err; err == nil {
+				answers[i].Res.opening = openings[j]
+			}
+		}
 	}
-	answers := make([]queue.Answer[envelope.Opening], len(batch))
-	for i := range answers {
-		if answers[i].Err = err; err == nil {
-			answers[i].Res = openings[i]
+	for i, item := range batch {
+		if item.Req.expire {
+			answers[i].Res.envelope, answers[i].Err = c.set.Expire(ctx, item.Key)
 		}
 	}
 	return answers, nil

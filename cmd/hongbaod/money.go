@@ -3,22 +3,152 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"sync"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
+	"hongbao/internal/books"
 	"hongbao/internal/payment"
+	"hongbao/internal/relay"
+	"hongbao/internal/webhook"
+	"hongbao/orderset"
+	"hongbao/reconcile"
 )
 
-// notified takes what the payment provider says of its own accord.
+// nobody hears the events of a deployment without an IM backend to tell.
+type nobody struct{}
+
+func (nobody) Tell(context.Context, envelope.Fact) error { return nil }
+
+// addBooks opens users' books.
+func (d *daemon) addBooks(conf *settings.Settings) (err error) {
+	app, err := conf.Account("app", conf.Accounts.App)
+	if err != nil {
+		return err
+	}
+	cfg := books.Config{App: books.Account(app)}
+	for _, b := range conf.Books {
+		cfg.Shards = append(cfg.Shards, books.Shard{Addr: b.Primary})
+	}
+	if d.books, err = books.Open(cfg); err != nil {
+		return err
+	}
+	return d.books.Register(d.metrics)
+}
+
+// addEvents connects to the IM backend, if there is one.
+func (d *daemon) addEvents(conf *settings.Settings, tickets *envelope.Tickets) error {
+	secrets, err := conf.EventSecrets()
+	if err != nil {
+		return err
+	}
+	d.events = nobody{}
+	if conf.Events.URL == "" {
+		return nil
+	}
+	cfg := webhook.Config{URL: conf.Events.URL, Tickets: tickets, AllowPrivate: conf.Events.AllowPrivate, Now: time.Now}
+	for _, s := range secrets {
+		cfg.Secrets = append(cfg.Secrets, webhook.Secret(s))
+	}
+	sender, err := webhook.New(cfg)
+	if err != nil {
+		return err
+	}
+	d.events = sender
+	return d.metrics.Register(sender)
+}
+
+// addRelays makes one relay a SET: what it carries out, and for whom.
+func (d *daemon) addRelays(conf *settings.Settings, provider *payment.Client) error {
+	d.relays = map[envelope.SetNumber]*relay.Relay{}
+	for _, set := range d.router.Sets() {
+		r, err := relay.New(relay.Config{
+			Store: set, Orders: set, Cashier: provider, Bookkeeper: d.books, Events: d.events,
+			Gone:      func(err error) bool { return errors.Is(err, webhook.ErrGone) },
+			Backlog:   backlogOf(set),
+			PayWithin: conf.Bounds().PayWithin, Now: time.Now, Log: d.log.With("set", set.Number()),
+		})
+		if err != nil {
+			return fmt.Errorf("SET %v: %w", set.Number(), err)
+		}
+		if err := r.Register(prometheus.WrapRegistererWith(prometheus.Labels{"set": set.Number().String()}, d.metrics)); err != nil {
+			return fmt.Errorf("SET %v: metrics: %w", set.Number(), err)
+		}
+		d.relays[set.Number()] = r
+	}
+	return nil
+}
+
+func backlogOf(set *orderset.Set) func(context.Context) (map[string]relay.Backlog, error) {
+	return func(ctx context.Context) (map[string]relay.Backlog, error) {
+		waiting, err := set.Backlog(ctx)
+		all := make(map[string]relay.Backlog, len(waiting))
+		for topic, w := range waiting {
+			all[topic] = relay.Backlog(w)
+		}
+		return all, err
+	}
+}
+
+// runRelays carries out what is owed until ctx ends.
+func (d *daemon) runRelays(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, r := range d.relays {
+		running.Go(func() { r.Run(ctx) })
+	}
+	running.Wait()
+}
+
+// addJobs makes what is due by the clock.
+func (d *daemon) addJobs() (err error) {
+	var expirers []reconcile.Expirer
+	for _, set := range d.router.Sets() {
+		expirers = append(expirers, d.counters.bySet[set.Number()])
+	}
+	var purgers []reconcile.Purger
+	for _, m := range d.migrators {
+		purgers = append(purgers, m)
+	}
+	if d.jobs.Calendar, err = reconcile.NewCalendar(d.migrators, time.Now, d.log); err != nil {
+		return err
+	}
+	if d.jobs.Sweep, err = reconcile.NewSweep(expirers, d.log); err != nil {
+		return err
+	}
+	d.jobs.Janitor, err = reconcile.NewJanitor(purgers, d.log)
+	return err
+}
+
+// notified takes what the payment provider says of its own accord: a payment
+// for the teller, or what became of a transfer for the relay of its SET.
 func (d *daemon) notified(teller *envelope.Teller, provider *payment.Client) func(context.Context, http.Header, []byte) error {
 	return func(ctx context.Context, header http.Header, body []byte) error {
-		p, err := provider.ParseNotification(header, body)
+		notice, err := provider.ParseNotice(header, body)
 		switch {
-		case errors.Is(err, payment.ErrNotPayment):
+		case errors.Is(err, payment.ErrNothingToDo):
 			return nil
 		case err != nil:
 			return err
+		case notice.Payment != nil:
+			return teller.Paid(ctx, *notice.Payment)
 		}
-		return teller.Paid(ctx, p)
+		return d.hear(ctx, *notice.Transfer)
 	}
+}
+
+func (d *daemon) hear(ctx context.Context, status envelope.TransferStatus) error {
+	id, _, _, err := envelope.ParseTransferNo(status.No)
+	if err != nil {
+		return fmt.Errorf("%w: %w", envelope.ErrNotFound, err)
+	}
+	r := d.relays[id.Set()]
+	if r == nil {
+		return envelope.ErrNotFound
+	}
+	return r.Hear(ctx, envelope.TransferWord{TransferStatus: status})
 }

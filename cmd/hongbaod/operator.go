@@ -24,6 +24,8 @@ func (d *daemon) operator() http.Handler {
 	})
 	mux.HandleFunc("POST /sets/{set}/refuse", d.refuse(true))
 	mux.HandleFunc("POST /sets/{set}/admit", d.refuse(false))
+	d.outboxRoutes(mux)
+	d.heldRoutes(mux)
 	return mux
 }
 

@@ -17,8 +17,10 @@ import (
 
 	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
+	"hongbao/internal/books"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/payment"
+	"hongbao/internal/relay"
 	"hongbao/orderset"
 	"hongbao/reconcile"
 )
@@ -108,7 +110,11 @@ type daemon struct {
 	metrics   *prometheus.Registry
 	api       *httpapi.API
 	migrators []*orderset.Migrator
-	calendar  *reconcile.Calendar
+	books     *books.Books
+	events    relay.Events
+	relays    map[envelope.SetNumber]*relay.Relay
+	operators *httpapi.Authenticator // nil: nobody can move held money
+	jobs      reconcile.Jobs
 }
 
 func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (d *daemon, err error) {
@@ -125,7 +131,7 @@ func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (d *daem
 	if err = d.addOrders(conf, drawKey); err != nil {
 		return nil, err
 	}
-	if err := d.addCalendar(conf); err != nil {
+	if err = errors.Join(d.addMigrators(conf), d.addBooks(conf), d.addOperators(conf)); err != nil {
 		return nil, err
 	}
 	provider, err := newProvider(conf)
@@ -134,6 +140,12 @@ func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (d *daem
 	}
 	tickets, err := conf.Tickets()
 	if err != nil {
+		return nil, err
+	}
+	if err = d.addEvents(conf, tickets); err != nil {
+		return nil, err
+	}
+	if err = errors.Join(d.addRelays(conf, provider), d.addJobs()); err != nil {
 		return nil, err
 	}
 	teller, err := envelope.NewTeller(envelope.TellerConfig{
@@ -175,7 +187,7 @@ func (d *daemon) addOrders(conf *settings.Settings, drawKey envelope.DrawKey) er
 	return err
 }
 
-func (d *daemon) addCalendar(conf *settings.Settings) error {
+func (d *daemon) addMigrators(conf *settings.Settings) error {
 	topology, err := conf.Topology()
 	if err != nil {
 		return err
@@ -191,8 +203,7 @@ func (d *daemon) addCalendar(conf *settings.Settings) error {
 		}
 		d.migrators = append(d.migrators, m)
 	}
-	d.calendar, err = reconcile.NewCalendar(d.migrators, time.Now, d.log)
-	return err
+	return nil
 }
 
 func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, tickets *envelope.Tickets, provider *payment.Client) error {
@@ -206,7 +217,7 @@ func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, ticket
 	}
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.api, err = httpapi.New(httpapi.Config{
-		Teller: teller, Auth: auth, Echo: echo(conf, tickets),
+		Teller: teller, Books: d.books, Auth: auth, Echo: echo(conf, tickets),
 		Notified: d.notified(teller, provider),
 		Forged:   func(err error) bool { return errors.Is(err, payment.ErrForged) },
 		Metrics:  d.metrics, Log: d.log, Ready: d.router.Ready, Now: time.Now,
@@ -236,18 +247,24 @@ func (d *daemon) trust(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	err := d.books.Check(ctx)
+	if _, down := errors.AsType[*envelope.BusyError](err); down {
+		d.log.Error("users' books do not answer; they follow later", "error", err)
+		return nil
+	}
+	return err
 }
 
-// runBackground mints, keeps the calendar and runs the jobs until ctx ends.
+// runBackground mints, carries out what is owed, keeps the calendar and runs the jobs until ctx ends.
 func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 	running.Go(func() { d.router.KeepMinting(ctx, nil) })
 	running.Go(func() { d.counters.keepProbing(ctx) })
+	running.Go(func() { d.runRelays(ctx) })
 	running.Go(func() {
-		if err := d.calendar.RunOnce(ctx); err != nil {
+		if err := d.jobs.Calendar.RunOnce(ctx); err != nil {
 			d.log.Error("day tables", "error", err)
 		}
-		if err := reconcile.Run(ctx, reconcile.Jobs{Calendar: d.calendar}, d.log); err != nil {
+		if err := reconcile.Run(ctx, d.jobs, d.log); err != nil {
 			d.log.Error("jobs", "error", err)
 		}
 	})
@@ -256,6 +273,9 @@ func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 func (d *daemon) close() {
 	for _, m := range d.migrators {
 		m.Close()
+	}
+	if d.books != nil {
+		d.books.Close()
 	}
 	if d.router != nil {
 		d.router.Close()

@@ -49,6 +49,9 @@ type Config struct {
 	Notified func(ctx context.Context, header http.Header, body []byte) error
 	Forged   func(error) bool
 
+	// Books answer for /v1/me; without them its paths are not there.
+	Books envelope.Books
+
 	// Echo, if there is one, answers POST …/echo as open is answered. For
 	// measuring only: it is not in the OpenAPI document.
 	Echo func(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
@@ -149,6 +152,9 @@ func (a *API) route() (*gin.Engine, error) {
 	e.GET("/v1/envelopes/:id", a.answer(a.show))
 	e.POST("/v1/envelopes/:id/grab", a.answer(a.grab))
 	e.POST("/v1/envelopes/:id/open", a.answer(a.open))
+	e.GET("/v1/me/received", a.answer(a.received))
+	e.GET("/v1/me/sent", a.answer(a.sent))
+	e.GET("/v1/me/summary", a.answer(a.summary))
 	if a.cfg.Echo != nil {
 		e.POST("/v1/envelopes/:id/echo", a.answer(a.echo))
 	}

@@ -81,6 +81,7 @@ func problems() []problem {
 		notNow("day_not_ready", unavailable, "The envelope's day is not open yet."),
 		notNow("no_machine_lease", unavailable, "No machine number to mint IDs with."),
 		notNow("clock_stepped_back", unavailable, "The clock stepped back; IDs are minted when it has caught up."),
+		notNow("books_unavailable", unavailable, "The caller's book cannot be reached."),
 		notNow("payment_provider", unavailable, "The payment provider does not answer."),
 		notNow("canceled", unavailable, "The request ended before it had an effect."),
 		notNow(queue.ReasonDraining, unavailable, "This server is being emptied."),

@@ -32,7 +32,10 @@ type Client struct {
 	metrics  *metrics
 }
 
-var _ envelope.Provider = (*Client)(nil)
+var (
+	_ envelope.Provider = (*Client)(nil)
+	_ envelope.Cashier  = (*Client)(nil)
+)
 
 // New refuses an incomplete configuration and names the field and its rule. It
 // does not call the provider.
@@ -80,8 +83,10 @@ type call struct {
 	target string // path and query
 	body   []byte
 
-	code  string // the refusal that is an answer to this very call
-	means error  // what it is told as
+	means map[string]error // the refusals that are answers to this very call
+	// moves says that the call moves money. It is sent once: what an attempt that
+	// nobody answered for has done is asked, not tried.
+	moves bool
 }
 
 // answer is what came back. Nobody may act on an answer whose stamp is not nil.
@@ -94,20 +99,9 @@ type answer struct {
 // attempt makes one signed round trip. An error is the transport's: whether the
 // provider saw the request is open.
 func (c *Client) attempt(ctx context.Context, q call) (answer, error) {
-	auth, err := Authorize(c.cfg.MerchantKey, c.cfg.MerchantID, c.cfg.MerchantSerial, c.cfg.Now(), q.method, q.target, q.body)
+	req, err := c.request(ctx, &q)
 	if err != nil {
 		return answer{}, err
-	}
-	req, err := http.NewRequestWithContext(ctx, q.method, c.cfg.BaseURL+q.target, bytes.NewReader(q.body))
-	if err != nil {
-		return answer{}, err
-	}
-	req.Header.Set("Authorization", auth.String())
-	req.Header.Set(HeaderSerial, c.cfg.PlatformSerial)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "hongbao")
-	if len(q.body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -125,4 +119,24 @@ func (c *Client) attempt(ctx context.Context, q call) (answer, error) {
 	}
 	a.stamp = c.verifier.verify(res.Header, body)
 	return a, nil
+}
+
+// request signs the call.
+func (c *Client) request(ctx context.Context, q *call) (*http.Request, error) {
+	auth, err := Authorize(c.cfg.MerchantKey, c.cfg.MerchantID, c.cfg.MerchantSerial, c.cfg.Now(), q.method, q.target, q.body)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, q.method, c.cfg.BaseURL+q.target, bytes.NewReader(q.body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", auth.String())
+	req.Header.Set(HeaderSerial, c.cfg.PlatformSerial)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "hongbao")
+	if len(q.body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, nil
 }

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"hongbao/envelope"
 )
 
 const (
@@ -38,6 +40,15 @@ type Config struct {
 	NotifyURL string // where the provider calls us back; no query
 	Now       func() time.Time
 	Timeout   time.Duration // of one attempt, answer included; 0 is 3 s, at most 30 s
+
+	// OpenID is the payee's openid under AppID, 1 to 64 visible ASCII characters,
+	// and the same for a user for ever. Nil takes user IDs for openids.
+	OpenID func(envelope.UserID) string
+	// Payouts is what every payout says of itself. It may stay empty.
+	Payouts Payouts
+	// BillAccount is the account whose fund flow is billed: BASIC, which is what
+	// empty means, or OPERATION, where payouts leave from it.
+	BillAccount string
 }
 
 // String names the merchant and no key.
@@ -61,7 +72,14 @@ func (c Config) complete() (*Config, error) {
 			c.PlatformSerial = serial
 		}
 	}
-	for _, check := range []func() error{c.checkNames, c.checkURLs, c.checkKeys} {
+	if c.OpenID == nil {
+		c.OpenID = func(u envelope.UserID) string { return string(u) }
+	}
+	if c.BillAccount == "" {
+		c.BillAccount = "BASIC"
+	}
+	c.Payouts = c.Payouts.complete()
+	for _, check := range []func() error{c.checkNames, c.checkURLs, c.checkKeys, c.Payouts.check} {
 		if err := check(); err != nil {
 			return nil, fmt.Errorf("payment: %w", err)
 		}
@@ -69,6 +87,8 @@ func (c Config) complete() (*Config, error) {
 	switch {
 	case c.Now == nil:
 		return nil, fmt.Errorf("payment: Now: want a clock")
+	case c.BillAccount != "BASIC" && c.BillAccount != "OPERATION":
+		return nil, fmt.Errorf("payment: BillAccount: want BASIC or OPERATION, have %q", c.BillAccount)
 	case c.Timeout < 0 || c.Timeout > timeoutMax:
 		return nil, fmt.Errorf("payment: Timeout: want 0 < timeout <= %v, have %v", timeoutMax, c.Timeout)
 	}

@@ -39,6 +39,16 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		{"NotifyURL", func(c *Config) { c.NotifyURL = "https://host/notify?x=1" }},
 		{"Now", func(c *Config) { c.Now = nil }},
 		{"Timeout", func(c *Config) { c.Timeout = -1 }},
+		{"BillAccount", func(c *Config) { c.BillAccount = "FEES" }},
+		{"Payouts.SceneID", func(c *Config) { c.Payouts.SceneID = "a b" }},
+		{"Payouts.Remark", func(c *Config) { c.Payouts.Remark = strings.Repeat("红", remarkRunesMax+1) }},
+		{"Payouts.Remark", func(c *Config) { c.Payouts.Remark = "\xff" }},
+		{"Payouts.Perception", func(c *Config) { c.Payouts.Perception = strings.Repeat("红", remarkRunesMax+1) }},
+		{"Payouts.Report", func(c *Config) { c.Payouts.Report = make([]SceneReport, reportMax+1) }},
+		{"Payouts.Report.Type", func(c *Config) { c.Payouts.Report = []SceneReport{{"", "x"}} }},
+		{"Payouts.Report.Content", func(c *Config) {
+			c.Payouts.Report = []SceneReport{{"x", strings.Repeat("红", reportContentRunesMax+1)}}
+		}},
 		{"Timeout", func(c *Config) { c.Timeout = timeoutMax + time.Nanosecond }},
 	} {
 		cfg := testConfig(t)

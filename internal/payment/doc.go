@@ -1,27 +1,50 @@
-// Package payment takes the payer's money through WeChat Pay APIv3. [Client]
-// is the [envelope.Provider] of the service: it places charges, asks what
-// became of them, and reads the provider's notifications.
+// Package payment moves money through WeChat Pay APIv3. [Client] is the
+// [envelope.Provider] and the [envelope.Cashier] of the service: it places
+// charges, asks what became of them and closes them, pays shares out, refunds
+// what is left, reads the provider's notifications, and fetches its bills.
 //
 // Guaranteed:
 //
-//   - A charge has one number for ever, the order ID (I7). Every attempt of
-//     every call about it carries that number, so the provider sees repeats.
+//   - A charge has one number for ever, the order ID, and a transfer has the one
+//     that [envelope.TransferNo] gives it (I7). Every attempt of every call about
+//     it carries that number, so the provider sees repeats.
 //   - Nothing the provider says is believed before its signature verifies under
 //     a known key, over the raw bytes, within five minutes. That holds for
 //     errors as for successes: an answer that does not verify is an unknown
-//     outcome, and so is a code this package has never heard of.
+//     outcome, and so is a code or a state this package has never heard of.
+//   - A call that moves money is sent once. Silence, an outage that may have
+//     followed its execution, and an answer about another number, amount, payee or
+//     merchant are unknown outcomes; only a connection that never came about is
+//     an outage. A refusal is believed after the number itself was looked up.
 //   - A [envelope.Payment] that leaves this package names our merchant, our app,
-//     CNY and a positive amount, and its number is an order ID. Whether it is the
-//     amount that was asked for is the envelope's row to say.
+//     CNY and a positive amount, and its number is an order ID; a
+//     [envelope.TransferStatus] of a notification names our merchant and a number
+//     of ours. Whether it is the amount that is owed is the row's to say.
+//   - Bills are checked against the signed hash and against their own sums, and
+//     their amounts go from text to fen without a float in between.
 //   - Every call is bounded: attemptsMax attempts, each within Config.Timeout,
-//     each answer within answerBytesMax.
+//     each answer within answerBytesMax; a bill by billTimeMax, billBytesMax and
+//     billRowsMax.
+//   - Several platform keys are good at once, by their serials. A new key of
+//     ours comes with its own serial.
 //   - No secret is printed: keys are redacted in fmt, slog and JSON.
 //
 // Not guaranteed:
 //
 //   - That a notification arrives, or arrives once, or arrives in order. Polling
-//     [Client.QueryCharge] is what decides; a repeat is for the caller to absorb.
+//     [Client.QueryCharge] and [Client.Query] is what decides; a repeat is for the
+//     caller to absorb. Notifications that came before are not remembered here: a
+//     memory that spared the caller a repeat would also swallow the resend of one
+//     that the caller could not store, and what it would save of a flood is less
+//     than a tenth of a millisecond each (BenchmarkParseNotice). Forged ones get
+//     as far as one RSA verification.
 //   - That an answer belongs to its request. APIv3 signs an answer alone; TLS
 //     binds it to the connection. Where the body names the order, it is compared.
-//   - Anything about refunds and payouts.
+//   - That the payee takes the money: a payout waits for the payee's confirmation,
+//     and the provider gives it up after a day.
+//   - Payees by name. The provider wants the encrypted name from 2,000 CNY on,
+//     and payouts are refused here from there on; a share is at most 200 CNY.
+//   - Payees without an openid: user IDs are taken for openids, unless
+//     Config.OpenID says otherwise.
+//   - Answers about payouts older than a month: the provider forgets them.
 package payment

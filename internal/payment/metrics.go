@@ -46,13 +46,15 @@ func (m *metrics) observe(call string, start time.Time, err *error) {
 	m.calls.WithLabelValues(call, result(*err)).Observe(time.Since(start).Seconds())
 }
 
-func (m *metrics) notified(err *error) {
-	result := "payment"
+func (m *metrics) notified(n *Notice, err *error) {
+	result := "other"
 	switch {
 	case errors.Is(*err, ErrForged):
 		result = "forged"
-	case errors.Is(*err, ErrNotPayment):
-		result = "other"
+	case n.Payment != nil:
+		result = "payment"
+	case n.Transfer != nil:
+		result = "transfer"
 	}
 	m.notifications.WithLabelValues(result).Inc()
 }
@@ -64,7 +66,9 @@ func result(err error) string {
 		return "ok"
 	case errors.Is(err, envelope.ErrUnknownOutcome):
 		return "unknown"
-	case errors.As(err, &busy):
+	case errors.As(err, &busy) && busy.Reason == reasonFunds:
+		return "no_funds" // people must fill our account: worth an alarm
+	case busy != nil:
 		return "busy"
 	}
 	return "refused"

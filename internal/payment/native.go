@@ -17,6 +17,9 @@ const (
 	codeURLBytesMax     = 512
 	currency            = "CNY"
 	codeOrderPaid       = "ORDERPAID"
+	// amountFenMax bounds every amount in either direction: a hundred million
+	// yuan, far above what any envelope holds.
+	amountFenMax = 10_000_000_000
 )
 
 type nativeRequest struct {
@@ -39,8 +42,8 @@ type amount struct {
 // [envelope.ErrUnknownOutcome]. A description is cut to 127 bytes.
 func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL string, err error) {
 	defer c.metrics.observe("prepay", time.Now(), &err)
-	if charge.Amount < 1 || charge.ExpiresAt.IsZero() || charge.Description == "" {
-		return "", fmt.Errorf("payment prepay %s: want a description, an expiry and an amount >= 1 fen, have %d", charge.OrderNo, charge.Amount)
+	if charge.Amount < 1 || charge.Amount > amountFenMax || charge.ExpiresAt.IsZero() || charge.Description == "" {
+		return "", fmt.Errorf("payment prepay %s: want a description, an expiry and 1 <= amount <= %d fen, have %d", charge.OrderNo, int64(amountFenMax), charge.Amount)
 	}
 	body, err := json.Marshal(nativeRequest{
 		AppID:       c.cfg.AppID,
@@ -56,7 +59,7 @@ func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL st
 	}
 	body, err = c.send(ctx, call{
 		name: "prepay", method: http.MethodPost, target: nativePath, body: body,
-		code: codeOrderPaid, means: envelope.ErrChargePaid,
+		means: map[string]error{codeOrderPaid: envelope.ErrChargePaid},
 	})
 	if err != nil {
 		return "", err

@@ -14,15 +14,15 @@ import (
 // one kilobyte.
 const NotificationBytesMax = 64 << 10
 
-// What ParseNotification refuses with.
+// What ParseNotice refuses with.
 var (
 	// ErrForged refuses a notification that is not the provider's word to us.
 	// The error that wraps it says which check failed: that is for the log; the
 	// sender must not learn it.
 	ErrForged = errors.New("the notification is not authentic")
-	// ErrNotPayment is an authentic event that is not a payment: acknowledge it,
-	// there is nothing to do.
-	ErrNotPayment = errors.New("the notification is not of a payment")
+	// ErrNothingToDo is an authentic event that is of neither a payment nor a
+	// transfer: acknowledge it.
+	ErrNothingToDo = errors.New("the notification is of nothing that concerns us")
 )
 
 // Notification is the body of a callback.
@@ -35,53 +35,128 @@ type Notification struct {
 	Resource     Resource `json:"resource"`
 }
 
-// What a notification of a payment says of itself.
+// What notifications say of themselves. A finished payout is one that succeeded,
+// failed or was cancelled.
 const (
 	EventTransactionSuccess = "TRANSACTION.SUCCESS"
+	EventRefundSuccess      = "REFUND.SUCCESS"
+	EventRefundAbnormal     = "REFUND.ABNORMAL"
+	EventRefundClosed       = "REFUND.CLOSED"
+	EventPayoutFinished     = "MCHTRANSFER.BILL.FINISHED"
+
 	ResourceTypeEncrypted   = "encrypt-resource"
 	ResourceKindTransaction = "transaction"
+	ResourceKindRefund      = "refund"
+	ResourceKindPayout      = "mch_payment"
 )
 
-// ParseNotification reads a callback of the provider; body is the bytes as they
-// came. The errors wrap [ErrForged] or [ErrNotPayment]. A replay within five
-// minutes passes, so the caller must absorb repeats (FF4).
-func (c *Client) ParseNotification(header http.Header, body []byte) (p envelope.Payment, err error) {
-	defer c.metrics.notified(&err)
-	if len(body) > NotificationBytesMax {
-		return p, forged(fmt.Errorf("the body is over %d bytes", NotificationBytesMax))
-	}
-	if err := c.verifier.verify(header, body); err != nil {
-		return p, forged(err)
-	}
-	var n Notification
-	if err := json.Unmarshal(body, &n); err != nil {
-		return p, forged(err)
-	}
-	if n.EventType != EventTransactionSuccess {
-		return p, fmt.Errorf("%w: event %q", ErrNotPayment, cut(n.EventType, messageBytesMax))
-	}
-	if p, err = c.openPayment(&n); err != nil {
-		return envelope.Payment{}, forged(err)
-	}
-	return p, nil
+// Notice is what a notification says: exactly one of its fields is set.
+type Notice struct {
+	Payment  *envelope.Payment
+	Transfer *envelope.TransferStatus // done or refused
 }
 
-func (c *Client) openPayment(n *Notification) (envelope.Payment, error) {
-	if n.ResourceType != ResourceTypeEncrypted || n.Resource.OriginalType != ResourceKindTransaction {
-		return envelope.Payment{}, fmt.Errorf("resource %q of %q", cut(n.ResourceType, messageBytesMax), cut(n.Resource.OriginalType, messageBytesMax))
+// ParseNotice reads a callback of the provider; body is the bytes as they came.
+// The errors wrap [ErrForged] or [ErrNothingToDo]. A replay within five minutes
+// passes, so the caller must absorb repeats (FF4).
+func (c *Client) ParseNotice(header http.Header, body []byte) (n Notice, err error) {
+	defer c.metrics.notified(&n, &err)
+	if len(body) > NotificationBytesMax {
+		return Notice{}, forged(fmt.Errorf("the body is over %d bytes", NotificationBytesMax))
+	}
+	if err := c.verifier.verify(header, body); err != nil {
+		return Notice{}, forged(err)
+	}
+	var said Notification
+	if err := json.Unmarshal(body, &said); err != nil {
+		return Notice{}, forged(err)
+	}
+	open := c.opener(said.EventType)
+	if open == nil {
+		return Notice{}, fmt.Errorf("%w: event %q", ErrNothingToDo, cut(said.EventType, messageBytesMax))
+	}
+	if n, err = open(&said); err != nil {
+		return Notice{}, forged(err)
+	}
+	return n, nil
+}
+
+func (c *Client) opener(event string) func(*Notification) (Notice, error) {
+	switch event {
+	case EventTransactionSuccess:
+		return c.openPayment
+	case EventRefundSuccess, EventRefundAbnormal, EventRefundClosed:
+		return c.openRefund
+	case EventPayoutFinished:
+		return c.openPayout
+	}
+	return nil
+}
+
+// openResource decrypts the resource, which has to be of that kind, into v.
+func (c *Client) openResource(n *Notification, kind string, v any) error {
+	if n.ResourceType != ResourceTypeEncrypted || n.Resource.OriginalType != kind {
+		return fmt.Errorf("resource %q of %q", cut(n.ResourceType, messageBytesMax), cut(n.Resource.OriginalType, messageBytesMax))
 	}
 	plaintext, err := n.Resource.Open(c.cfg.APIv3Key)
 	if err != nil {
-		return envelope.Payment{}, err
+		return err
 	}
+	if err := json.Unmarshal(plaintext, v); err != nil {
+		return fmt.Errorf("%s: %w", kind, err)
+	}
+	return nil
+}
+
+func (c *Client) openPayment(n *Notification) (Notice, error) {
 	var t transaction
-	if err := json.Unmarshal(plaintext, &t); err != nil {
-		return envelope.Payment{}, fmt.Errorf("transaction: %w", err)
+	if err := c.openResource(n, ResourceKindTransaction, &t); err != nil {
+		return Notice{}, err
 	}
 	if t.TradeState != "SUCCESS" {
-		return envelope.Payment{}, fmt.Errorf("transaction: trade state %q", t.TradeState)
+		return Notice{}, fmt.Errorf("transaction: trade state %q", t.TradeState)
 	}
-	return c.payment(&t)
+	p, err := c.payment(&t)
+	return Notice{Payment: &p}, err
+}
+
+func (c *Client) openRefund(n *Notification) (Notice, error) {
+	var b refundBill
+	if err := c.openResource(n, ResourceKindRefund, &b); err != nil {
+		return Notice{}, err
+	}
+	id, seq, _, err := envelope.ParseTransferNo(b.No)
+	switch {
+	case err != nil:
+		return Notice{}, err
+	case seq != 0 || string(id) != b.OrderNo || b.MerchantID != c.cfg.MerchantID:
+		return Notice{}, fmt.Errorf("refund %q of charge %q of merchant %q is not ours", b.No, cut(b.OrderNo, codeBytesMax), cut(b.MerchantID, codeBytesMax))
+	case n.EventType != "REFUND."+b.RefundStatus:
+		return Notice{}, fmt.Errorf("refund %s: event %q of status %q", b.No, n.EventType, cut(b.RefundStatus, codeBytesMax))
+	}
+	status, err := b.status(b.RefundStatus)
+	return Notice{Transfer: &status}, err
+}
+
+func (c *Client) openPayout(n *Notification) (Notice, error) {
+	var b payoutBill
+	if err := c.openResource(n, ResourceKindPayout, &b); err != nil {
+		return Notice{}, err
+	}
+	_, seq, _, err := envelope.ParseTransferNo(b.No)
+	switch {
+	case err != nil:
+		return Notice{}, err
+	case seq == 0 || b.MerchantID != c.cfg.MerchantID:
+		return Notice{}, fmt.Errorf("payout %q of merchant %q is not ours", b.No, cut(b.MerchantID, codeBytesMax))
+	case b.Amount < 1 || b.Amount > payoutFenMax:
+		return Notice{}, fmt.Errorf("payout %s: want 1 <= amount <= %d fen, have %d", b.No, payoutFenMax, b.Amount)
+	}
+	status, err := b.status()
+	if err == nil && status.Progress != envelope.ProgressDone && status.Progress != envelope.ProgressRefused {
+		err = fmt.Errorf("payout %s: finished, and %q", b.No, b.State)
+	}
+	return Notice{Transfer: &status}, err
 }
 
 func forged(cause error) error { return fmt.Errorf("%w: %w", ErrForged, cause) }

@@ -55,13 +55,13 @@ func stamped(t testing.TB, body []byte) http.Header {
 func TestNotificationIsReadAsThePayment(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
-	got, err := c.ParseNotification(stamped(t, body), body)
+	got, err := c.ParseNotice(stamped(t, body), body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := envelope.Payment{OrderNo: orderNo(), TransactionID: "4200002026010200000000000001", Amount: 10000, PaidAt: noon()}
-	got.PaidAt = got.PaidAt.UTC()
-	if diff := cmp.Diff(want, got); diff != "" {
+	got.Payment.PaidAt = got.Payment.PaidAt.UTC()
+	if diff := cmp.Diff(Notice{Payment: &want}, got); diff != "" {
 		t.Error(diff)
 	}
 	if n := testutil.ToFloat64(c.metrics.notifications.WithLabelValues("payment")); n != 1 {
@@ -82,7 +82,7 @@ func TestFF3EveryFlippedByteIsRefused(t *testing.T) {
 				value := []byte(header.Get(name))
 				value[i] ^= 1 << bit
 				changed[name] = []string{string(value)}
-				if _, err := c.ParseNotification(changed, body); !errors.Is(err, ErrForged) {
+				if _, err := c.ParseNotice(changed, body); !errors.Is(err, ErrForged) {
 					t.Fatalf("%s with bit %d of byte %d changed: %v, want ErrForged", name, bit, i, err)
 				}
 			}
@@ -91,11 +91,11 @@ func TestFF3EveryFlippedByteIsRefused(t *testing.T) {
 	for i := range body {
 		changed := append([]byte(nil), body...)
 		changed[i] ^= 1 << (i % 8)
-		if _, err := c.ParseNotification(header, changed); !errors.Is(err, ErrForged) {
+		if _, err := c.ParseNotice(header, changed); !errors.Is(err, ErrForged) {
 			t.Fatalf("body with byte %d changed: %v, want ErrForged", i, err)
 		}
 	}
-	if _, err := c.ParseNotification(header, body); err != nil {
+	if _, err := c.ParseNotice(header, body); err != nil {
 		t.Errorf("unchanged: %v", err)
 	}
 }
@@ -107,13 +107,13 @@ func TestFF3StampsWithoutOneOfEachHeaderAreRefused(t *testing.T) {
 		for what, values := range map[string][]string{"none": nil, "empty": {""}, "long": {strings.Repeat("1", stampFieldBytesMax+1)}} {
 			h := stamped(t, body)
 			h[name] = values
-			if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+			if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
 				t.Errorf("%s %s: %v, want ErrForged", what, name, err)
 			}
 		}
 		h := stamped(t, body)
 		h[name] = append(h[name], h.Get(name))
-		if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+		if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
 			t.Errorf("two of %s: %v, want ErrForged", name, err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestFF3OneSignatureHasOneSpelling(t *testing.T) {
 	for _, insert := range []string{"\n", "\r\n"} {
 		h := stamped(t, body)
 		h.Set(HeaderSignature, h.Get(HeaderSignature)[:10]+insert+h.Get(HeaderSignature)[10:])
-		if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+		if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
 			t.Errorf("signature with %q inside: %v, want ErrForged", insert, err)
 		}
 	}
@@ -136,7 +136,7 @@ func TestFF3ProbesAreRefused(t *testing.T) {
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	h := stamped(t, body)
 	h.Set(HeaderSignature, probePrefix+h.Get(HeaderSignature))
-	if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+	if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
 		t.Errorf("probe: %v, want ErrForged", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestFF3SignatureOfAnotherKeyIsRefused(t *testing.T) {
 	if err := Stamp(h, merchantKey(t), testSerial, noon(), body); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.ParseNotification(h, body); !errors.Is(err, ErrForged) {
+	if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
 		t.Errorf("signed by ourselves: %v, want ErrForged", err)
 	}
 }
@@ -161,7 +161,7 @@ func TestFF4ReplayIsRefusedAfterFiveMinutes(t *testing.T) {
 		-ClockSkewMax: nil, -6 * time.Minute: ErrForged,
 	} {
 		c := newClient(t, func(cfg *Config) { cfg.Now = func() time.Time { return noon().Add(later) } })
-		if _, err := c.ParseNotification(header, body); !errors.Is(err, want) {
+		if _, err := c.ParseNotice(header, body); !errors.Is(err, want) {
 			t.Errorf("%v later: %v, want %v", later, err, want)
 		}
 	}
@@ -178,7 +178,7 @@ func TestRotationAcceptsBothKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for serial, header := range map[string]http.Header{testSerial: stamped(t, body), "NEXT": h} {
-		if _, err := c.ParseNotification(header, body); err != nil {
+		if _, err := c.ParseNotice(header, body); err != nil {
 			t.Errorf("key %s: %v", serial, err)
 		}
 	}
@@ -202,7 +202,7 @@ func TestFF5AuthenticButNotOurs(t *testing.T) {
 		p := paid()
 		change(&p)
 		body := marshal(t, notificationOf(t, marshal(t, p)))
-		_, err := c.ParseNotification(stamped(t, body), body)
+		_, err := c.ParseNotice(stamped(t, body), body)
 		if !errors.Is(err, ErrForged) || errors.Is(err, envelope.ErrNotFound) {
 			t.Errorf("%s: %v, want ErrForged alone", name, err)
 		}
@@ -210,7 +210,7 @@ func TestFF5AuthenticButNotOurs(t *testing.T) {
 	for _, total := range []string{"10000.0", "1e4", `"10000"`, "null", "9223372036854775808"} {
 		plaintext := strings.Replace(string(marshal(t, paid())), `"total":10000`, `"total":`+total, 1)
 		body := marshal(t, notificationOf(t, []byte(plaintext)))
-		if p, err := c.ParseNotification(stamped(t, body), body); !errors.Is(err, ErrForged) {
+		if p, err := c.ParseNotice(stamped(t, body), body); !errors.Is(err, ErrForged) {
 			t.Errorf("total %s: %v, %v, want ErrForged", total, p, err)
 		}
 	}
@@ -235,30 +235,30 @@ func TestNotificationWithABrokenResourceDoesNotPanic(t *testing.T) {
 		n := whole
 		change(&n)
 		body := marshal(t, n)
-		if _, err := c.ParseNotification(stamped(t, body), body); !errors.Is(err, ErrForged) {
+		if _, err := c.ParseNotice(stamped(t, body), body); !errors.Is(err, ErrForged) {
 			t.Errorf("%s: %v, want ErrForged", name, err)
 		}
 	}
 	for _, body := range []string{"", "null", "[]", "{", `{"event_type":"TRANSACTION.SUCCESS","resource":null}`, strings.Repeat(" ", NotificationBytesMax+1)} {
-		if _, err := c.ParseNotification(stamped(t, []byte(body)), []byte(body)); err == nil {
+		if _, err := c.ParseNotice(stamped(t, []byte(body)), []byte(body)); err == nil {
 			t.Errorf("body %.20q: accepted", body)
 		}
 	}
 }
 
-func TestOtherEventsAreAuthenticButNoPayment(t *testing.T) {
+func TestOtherEventsAreAuthenticButNothingToDo(t *testing.T) {
 	c := newClient(t, nil)
-	for _, event := range []string{"REFUND.SUCCESS", "MCHTRANSFER.BILL.FINISHED", "transaction.success"} {
+	for _, event := range []string{"", "COUPON.USE", "REFUND", "MCHTRANSFER.BATCH.FINISHED", "transaction.success"} {
 		n := notificationOf(t, []byte("{}"))
 		n.EventType = event
 		body := marshal(t, n)
-		if _, err := c.ParseNotification(stamped(t, body), body); !errors.Is(err, ErrNotPayment) || errors.Is(err, ErrForged) {
-			t.Errorf("%s: %v, want ErrNotPayment", event, err)
+		if _, err := c.ParseNotice(stamped(t, body), body); !errors.Is(err, ErrNothingToDo) || errors.Is(err, ErrForged) {
+			t.Errorf("%s: %v, want ErrNothingToDo", event, err)
 		}
 	}
 }
 
-func FuzzParseNotification(f *testing.F) {
+func FuzzParseNotice(f *testing.F) {
 	body := marshal(f, notificationOf(f, marshal(f, paid())))
 	h := stamped(f, body)
 	f.Add(h.Get(HeaderTimestamp), h.Get(HeaderNonce), h.Get(HeaderSignature), h.Get(HeaderSerial), body)
@@ -268,7 +268,7 @@ func FuzzParseNotification(f *testing.F) {
 	c := newClient(f, nil)
 	f.Fuzz(func(t *testing.T, timestamp, nonce, signature, serial string, b []byte) {
 		header := http.Header{HeaderTimestamp: {timestamp}, HeaderNonce: {nonce}, HeaderSignature: {signature}, HeaderSerial: {serial}}
-		_, err := c.ParseNotification(header, b)
+		_, err := c.ParseNotice(header, b)
 		authentic := string(b) == string(body)
 		for name := range header {
 			authentic = authentic && header.Get(name) == h.Get(name)
@@ -291,11 +291,11 @@ func FuzzAuthenticNotification(f *testing.F) {
 		if sealed {
 			b = marshal(t, notificationOf(t, b))
 		}
-		p, err := c.ParseNotification(stamped(t, b), b)
+		p, err := c.ParseNotice(stamped(t, b), b)
 		switch {
-		case err != nil && p != envelope.Payment{}:
+		case err != nil && p != Notice{}:
 			t.Errorf("%+v comes with %v", p, err)
-		case err == nil && p.Amount < 1:
+		case err == nil && (p.Payment == nil || p.Transfer != nil || p.Payment.Amount < 1):
 			t.Errorf("accepted %+v", p)
 		}
 	})

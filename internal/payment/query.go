@@ -14,11 +14,15 @@ import (
 )
 
 const (
-	queryPath    = "/v3/pay/transactions/out-trade-no/"
-	codeNotFound = "ORDER_NOT_EXIST"
+	queryPath       = "/v3/pay/transactions/out-trade-no/"
+	codeNoOrder     = "ORDER_NOT_EXIST"
+	codeOrderClosed = "ORDER_CLOSED"
 )
 
-var errNoCharge = errors.New("no such charge")
+var (
+	errNoCharge     = errors.New("no such charge")
+	errChargeClosed = errors.New("the charge is closed")
+)
 
 // QueryCharge asks what became of a charge; it is what decides when a
 // notification does not come. The errors are those of [Client.Prepay] without
@@ -29,7 +33,7 @@ func (c *Client) QueryCharge(ctx context.Context, no envelope.ID) (status envelo
 	target := queryPath + url.PathEscape(string(no)) + "?mchid=" + url.QueryEscape(c.cfg.MerchantID)
 	body, err := c.send(ctx, call{
 		name: "query", method: http.MethodGet, target: target,
-		code: codeNotFound, means: errNoCharge,
+		means: map[string]error{codeNoOrder: errNoCharge},
 	})
 	if errors.Is(err, errNoCharge) {
 		return envelope.ChargeStatus{State: envelope.ChargeNotFound}, nil
@@ -66,4 +70,24 @@ func (c *Client) readStatus(no envelope.ID, body []byte) (envelope.ChargeStatus,
 		return envelope.ChargeStatus{State: envelope.ChargeRefunded, Payment: p}, err
 	}
 	return envelope.ChargeStatus{}, fmt.Errorf("trade state %q", t.TradeState)
+}
+
+// CloseCharge implements [envelope.Cashier]. A charge that is closed or was never
+// placed is as good as closed. The errors are those of [Client.Prepay].
+func (c *Client) CloseCharge(ctx context.Context, no envelope.ID) (err error) {
+	defer c.metrics.observe("close", time.Now(), &err)
+	body, err := json.Marshal(struct {
+		MerchantID string `json:"mchid"`
+	}{c.cfg.MerchantID})
+	if err != nil {
+		return fmt.Errorf("payment close %s: %w", no, err)
+	}
+	_, err = c.send(ctx, call{
+		name: "close", method: http.MethodPost, target: queryPath + url.PathEscape(string(no)) + "/close", body: body,
+		means: map[string]error{codeOrderPaid: envelope.ErrChargePaid, codeNoOrder: errNoCharge, codeOrderClosed: errChargeClosed},
+	})
+	if errors.Is(err, errNoCharge) || errors.Is(err, errChargeClosed) {
+		return nil
+	}
+	return err
 }

@@ -2,8 +2,10 @@ package payment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -22,12 +24,23 @@ const (
 	backoffFirst = 100 * time.Millisecond
 	// retryAfterOutage is what a caller is told while the provider is out.
 	retryAfterOutage = 2 * time.Second
+	// retryAfterFunds is what a caller is told while our account at the provider
+	// is short: somebody has to fill it.
+	retryAfterFunds = time.Minute
 	// messageBytesMax bounds how much of the provider's prose enters an error.
 	messageBytesMax = 256
+
 	codeSystemError = "SYSTEM_ERROR"
+	codeTooMany     = "FREQUENCY_LIMITED"
+	codeNotEnough   = "NOT_ENOUGH"
+	codeNoResource  = "RESOURCE_NOT_EXISTS" // of a query: the number; of a refund: the charge
+
+	reasonOutage = "payment_provider"
+	reasonFunds  = "payment_funds"
 )
 
-// RefusedError is a final no of the provider: repeating the call gets the same.
+// RefusedError is a final no of the provider to what we asked and how: repeating
+// the call gets the same, until people change something.
 type RefusedError struct {
 	Status  int    // HTTP
 	Code    string // the provider's
@@ -49,14 +62,14 @@ func final(code string) bool {
 	return false
 }
 
-// send makes the call, repeats it while the provider is out, and returns the
-// body of a verified success. Otherwise the error is a [envelope.BusyError], an
-// [envelope.ErrUnknownOutcome], what the call's own code means, or a final
-// [RefusedError].
+// send makes the call, repeats it while the provider is out unless it moves
+// money, and returns the body of a verified success. Otherwise the error is a
+// [envelope.BusyError], an [envelope.ErrUnknownOutcome], what the code means to
+// this call, or a final [RefusedError].
 func (c *Client) send(ctx context.Context, q call) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		a, err := c.attempt(ctx, q)
-		if err == nil && !a.transient() || attempt == attemptsMax || !pause(ctx, attempt) {
+		if err == nil && !a.transient() || q.moves || attempt == attemptsMax || !pause(ctx, attempt) {
 			body, err := settle(ctx, q, a, err)
 			if err != nil {
 				return nil, fmt.Errorf("payment %s: %w", q.name, err)
@@ -91,6 +104,8 @@ func settle(ctx context.Context, q call, a answer, err error) ([]byte, error) {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, fmt.Errorf("%w: the caller left: %w", envelope.ErrUnknownOutcome, err)
+	case err != nil && q.moves && !neverSent(err):
+		return nil, fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, err)
 	case err != nil:
 		return nil, outage(err)
 	case a.stamp != nil:
@@ -99,19 +114,40 @@ func settle(ctx context.Context, q call, a answer, err error) ([]byte, error) {
 		return a.body, nil
 	}
 	refused := refusal(&a)
+	means, answers := q.means[refused.Code]
+	tooMany := a.status == http.StatusTooManyRequests
 	switch {
-	case a.transient() || a.status == http.StatusTooManyRequests:
+	case q.moves && (a.transient() || tooMany && refused.Code != codeTooMany):
+		return nil, fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, refused)
+	case a.transient() || tooMany:
 		return nil, outage(refused)
-	case refused.Code == q.code:
-		return nil, q.means
-	case final(refused.Code):
+	case answers:
+		return nil, means
+	case refused.Code == codeNotEnough:
+		return nil, fmt.Errorf("%w: %w", &envelope.BusyError{Reason: reasonFunds, RetryAfter: retryAfterFunds}, refused)
+	case final(refused.Code) || q.moves && (refusesPayee(refused.Code) || refused.Code == codeNoResource):
 		return nil, refused
 	}
 	return nil, fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, refused)
 }
 
 func outage(cause error) error {
-	return fmt.Errorf("%w: %w", &envelope.BusyError{Reason: "payment_provider", RetryAfter: retryAfterOutage}, cause)
+	return fmt.Errorf("%w: %w", &envelope.BusyError{Reason: reasonOutage, RetryAfter: retryAfterOutage}, cause)
+}
+
+// neverSent reports that no connection came about, so nobody can have acted.
+func neverSent(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// finalRefusal is the refusal that err is, unless it is only the cause of
+// something that is not final.
+func finalRefusal(err error) (*RefusedError, bool) {
+	if _, busy := errors.AsType[*envelope.BusyError](err); busy || errors.Is(err, envelope.ErrUnknownOutcome) {
+		return nil, false
+	}
+	return errors.AsType[*RefusedError](err)
 }
 
 // refusal reads {"code", "message"}. A body that has none is an unknown code.

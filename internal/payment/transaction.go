@@ -31,8 +31,8 @@ func (c *Client) payment(t *transaction) (envelope.Payment, error) {
 		return envelope.Payment{}, fmt.Errorf("transaction: app %q is not ours", t.AppID)
 	case t.Amount.Currency != currency:
 		return envelope.Payment{}, fmt.Errorf("transaction: want currency %s, have %q", currency, t.Amount.Currency)
-	case t.Amount.Total < 1:
-		return envelope.Payment{}, fmt.Errorf("transaction: want an amount >= 1 fen, have %d", t.Amount.Total)
+	case t.Amount.Total < 1 || t.Amount.Total > amountFenMax:
+		return envelope.Payment{}, fmt.Errorf("transaction: want 1 <= amount <= %d fen, have %d", int64(amountFenMax), t.Amount.Total)
 	case !isIdentifier(t.TransactionID) || len(t.TransactionID) > transactionIDBytesMax:
 		return envelope.Payment{}, fmt.Errorf("transaction: want a transaction ID of 1 to %d letters or digits", transactionIDBytesMax)
 	}

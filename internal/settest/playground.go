@@ -40,6 +40,7 @@ type Live struct {
 	Audit            []*sql.DB // one a SET, SELECT only
 	Spoiled          bool      // set by a test that plants damage: its books need not balance
 
+	flags    []string // of playground up, beside its ports
 	up       *cluster.Process
 	auditors []*orderset.Auditor
 	tokenKey httpapi.Key
@@ -64,11 +65,11 @@ type file struct {
 	} `json:"processes"`
 }
 
-// Playground builds the programs, starts a playground on free ports and stops it
-// when the test ends, after an audit of its books.
-func Playground(t testing.TB) *Live {
+// Playground builds the programs, starts a playground on free ports, with these
+// flags beside, and stops it when the test ends, after an audit of its books.
+func Playground(t testing.TB, flags ...string) *Live {
 	t.Helper()
-	p := &Live{Dir: filepath.Join(t.TempDir(), "play"), Bin: t.TempDir()}
+	p := &Live{Dir: filepath.Join(t.TempDir(), "play"), Bin: t.TempDir(), flags: flags}
 	build := exec.Command("go", "build", "-tags", "nomsgpack", "-o", p.Bin, "hongbao/cmd/hongbaod", "hongbao/cmd/hongbaoctl")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -86,13 +87,13 @@ func Playground(t testing.TB) *Live {
 // Up starts the playground, or again after Down.
 func (p *Live) Up(t testing.TB) {
 	t.Helper()
-	const fixed = 4
-	ports, err := cluster.FreePorts(fixed + 1)
+	names := []string{"api", "operator", "simulator", "memcached", "events", "books", "database"}
+	ports, err := cluster.FreePorts(len(names))
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"playground", "up", "--no-tour", "--dir", p.Dir}
-	for i, name := range []string{"api", "operator", "simulator", "memcached", "database"} {
+	args := append([]string{"playground", "up", "--no-tour", "--dir", p.Dir}, p.flags...)
+	for i, name := range names {
 		args = append(args, "--"+name+"-port", strconv.Itoa(ports[i]))
 	}
 	p.up, err = cluster.Start(cluster.Command{Name: "playground", Path: filepath.Join(p.Bin, "hongbaoctl"), Args: args, LogFile: p.Dir + ".log"})

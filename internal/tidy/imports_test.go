@@ -28,6 +28,8 @@ var places = []place{
 	{"internal/httpapi", "envelope queue", "HTTP is one way in; it answers for a teller and does not know which"},
 	{"internal/payment", "envelope", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/payment/simulator", "envelope internal/payment", "the simulated provider speaks the wire protocol and knows nothing behind it"},
+	{"internal/webhook", "envelope", "adapters are ignorant of each other; cmd ties them"},
+	{"internal/webhook/receiver", "", "a receiver knows the standard and the secret, so it cannot share a mistake with the sender"},
 	{"internal/books", "envelope schema", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/console", "envelope orderset queue reconcile", "a page shows ideas, not other adapters"},
 	{"internal/cluster", "schema", "it runs database processes and applies the schema; what is stored there is not its business"},

@@ -52,5 +52,7 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
     OR (opened_count < `count` AND total_fen - opened_fen >= `count` - opened_count AND refunded_fen = 0)),
   CONSTRAINT {table}_empty_is_opened CHECK (state <> 'empty' OR opened_count = `count`),
   CONSTRAINT {table}_unpaid_is_unopened CHECK (state NOT IN ('unpaid','closed') OR opened_count = 0),
+  -- What was not opened by the end goes back, all of it (I6).
+  CONSTRAINT {table}_ended CHECK (state NOT IN ('expired','settled') OR opened_fen + refunded_fen = total_fen),
   CONSTRAINT {table}_paid CHECK (state IN ('unpaid','closed') OR (paid_at IS NOT NULL AND transaction_id IS NOT NULL))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin

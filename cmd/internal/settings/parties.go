@@ -131,5 +131,6 @@ func (s *Settings) PaymentConfig(now func() time.Time) (payment.Config, error) {
 	return payment.Config{
 		BaseURL: p.BaseURL, NotifyURL: p.NotifyURL, MerchantID: p.MerchantID, AppID: p.AppID,
 		MerchantSerial: p.MerchantSerial, MerchantKey: merchant, PlatformKeys: platform, APIv3Key: apiv3, Now: now,
+		Payouts: payment.Payouts{SceneID: p.TransferScene}, BillAccount: p.BillAccount,
 	}, nil
 }

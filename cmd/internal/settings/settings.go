@@ -77,6 +77,7 @@ type Events struct {
 	URL                string `yaml:"url,omitempty" env:"HONGBAO_EVENTS_URL"`
 	SecretFile         string `yaml:"secret_file,omitempty"`          // whsec_…
 	PreviousSecretFile string `yaml:"previous_secret_file,omitempty"` // while the secret is rotated
+	AllowPrivate       bool   `yaml:"allow_private,omitempty"`        // the backend may have a private address
 }
 
 // Account is a database account.
@@ -127,7 +128,8 @@ type Payment struct {
 	MerchantKeyFile string        `yaml:"merchant_key_file"`
 	APIv3KeyFile    string        `yaml:"apiv3_key_file"`
 	PlatformKeys    []PlatformKey `yaml:"platform_keys"`
-	TransferScene   string        `yaml:"transfer_scene,omitempty"` // transfer_scene_id that payouts are made under
+	TransferScene   string        `yaml:"transfer_scene,omitempty"` // transfer_scene_id that payouts are made under; default 1000
+	BillAccount     string        `yaml:"bill_account,omitempty"`   // BASIC, the default, or OPERATION, where payouts leave from it
 }
 
 // PlatformKey is a public key of the provider, by its serial.

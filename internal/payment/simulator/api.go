@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,44 +12,87 @@ import (
 	"hongbao/internal/payment"
 )
 
-// requestBytesMax bounds the body of a request.
-const requestBytesMax = 64 << 10
+const (
+	// requestBytesMax bounds the body of a request.
+	requestBytesMax = 64 << 10
+)
 
-// endpoint answers an authentic request of the merchant. Its answer is marshalled;
-// an error that is no refusal is a system error.
-type endpoint func(r *http.Request, body []byte) (any, error)
+// call is a request that was understood.
+type call struct {
+	operation
+	changes bool // it asks for something to be done, so lies may be told about the doing
+	do      func(ctx context.Context) (any, error)
+}
+
+// endpoint understands an authentic request of the merchant. The answer of its
+// call is marshalled; nil is 204. An error that is no refusal is a system error.
+type endpoint func(r *http.Request, body []byte) (call, error)
+
+// What a call may come to besides an answer and a refusal.
+var (
+	errSilence = errors.New("no answer at all")
+	errOutage  = errors.New("out of service")
+)
 
 // signed verifies requests on their way in and signs answers on their way out.
-func (s *Simulator) signed(e endpoint) http.Handler {
+func (s *Simulator) signed(understand endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := s.authenticate(w, r)
+		var c call
 		var value any
+		body, err := s.authenticate(w, r)
 		if err == nil {
-			value, err = e(r, body)
+			c, err = understand(r, body)
 		}
-		status := http.StatusOK
-		if err != nil {
+		if err == nil {
+			value, err = s.perform(r.Context(), &c)
+		}
+		switch {
+		case errors.Is(err, errSilence):
+			s.silence(r.Context())
+		case errors.Is(err, errOutage):
+			http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		case err != nil:
 			refused := asRefusal(err)
-			status, value = refused.status, refused
 			s.cfg.Log.Debug("refused", "method", r.Method, "path", r.URL.Path, "err", err)
+			s.answer(w, refused.status, refused, c.operation)
+		case value == nil:
+			s.answer(w, http.StatusNoContent, nil, c.operation)
+		default:
+			s.answer(w, http.StatusOK, value, c.operation)
 		}
-		s.answer(w, status, value)
 	})
 }
 
-func (s *Simulator) answer(w http.ResponseWriter, status int, value any) {
-	body, err := json.Marshal(value)
+// answer signs and sends, unless a lie is told about the signature.
+func (s *Simulator) answer(w http.ResponseWriter, status int, value any, about operation) {
+	var body []byte
+	var err error
+	if value != nil {
+		body, err = json.Marshal(value)
+	}
 	if err == nil {
-		err = payment.Stamp(w.Header(), s.cfg.PlatformKey, s.cfg.PlatformSerial, s.cfg.Now(), body)
+		switch told, _ := s.liar.tell(about, unsignedAnswer, wronglySigned); told {
+		case unsignedAnswer:
+		case wronglySigned:
+			err = s.stamp(w.Header(), append([]byte("another "), body...))
+		default:
+			err = s.stamp(w.Header(), body)
+		}
 	}
 	if err != nil {
 		s.cfg.Log.Error("answer", "err", err)
 		http.Error(w, "", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if value != nil {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever hung up asks again
+}
+
+func (s *Simulator) stamp(h http.Header, body []byte) error {
+	return payment.Stamp(h, s.cfg.PlatformKey, s.cfg.PlatformSerial, s.cfg.Now(), body)
 }
 
 // authenticate returns the raw body once the merchant's signature over it holds.
@@ -76,6 +121,14 @@ func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request) ([]byte
 	return body, nil
 }
 
-func noSuchCall(*http.Request, []byte) (any, error) {
-	return nil, &refusal{http.StatusNotFound, "RESOURCE_NOT_EXISTS", "接口不存在"}
+// strictly reads a document that has nothing twice and nothing unheard of.
+func strictly(body []byte, into any) error {
+	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
+		return badParameter(err.Error())
+	}
+	return nil
+}
+
+func noSuchCall(*http.Request, []byte) (call, error) {
+	return call{}, &refusal{http.StatusNotFound, "RESOURCE_NOT_EXISTS", "接口不存在"}
 }

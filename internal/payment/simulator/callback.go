@@ -19,6 +19,8 @@ const (
 	// callbackAnswerBytesMax is how much of the merchant's answer is read, so that
 	// the connection can be used again.
 	callbackAnswerBytesMax = 16 << 10
+	// probePrefix starts the signatures of the provider's probe traffic.
+	probePrefix = "WECHATPAY/SIGNTEST/"
 )
 
 func newCallbackClient() *http.Client {
@@ -29,54 +31,140 @@ func newCallbackClient() *http.Client {
 	}
 }
 
-// deliver makes one attempt to tell the merchant of a payment, signed anew, and
+// variant is a callback as it is, or as it should not be.
+type variant int
+
+const (
+	genuine  variant = iota
+	forged           // a fen too much, the signature of another body
+	probe            // the signature of the provider's own probes
+	offByOne         // a fen too much, validly signed
+	contrary         // of a success: that it failed, validly signed
+)
+
+// letter is the content of a callback.
+type letter struct {
+	to        string
+	id        string
+	at        time.Time
+	event     string // type
+	kind      string // original type
+	summary   string
+	plaintext dispute
+}
+
+// dispute is a plaintext that can be made to say something else.
+type dispute interface {
+	offByOne() any
+	withState(state string) any
+}
+
+// notify queues the notification of what ended, for those who want to know.
+func (s *Simulator) notify(e event) <-chan bool {
+	l, err := s.letter(e)
+	if err != nil {
+		s.cfg.Log.Error("nobody notified", "kind", e.kind, "no", e.no, "err", err)
+		return nil
+	}
+	if l.to == "" {
+		return nil
+	}
+	about := operation{kind: e.kind, no: e.no}
+	if t, ok := l.plaintext.(transferNews); ok {
+		about.party = t.OpenID
+	}
+	return s.dispatch.notify(e, s.liar.callback(about, l.event == eventRefundSuccess || l.summary == summaryTransferred))
+}
+
+// deliver makes one attempt to tell the merchant of an event, signed anew, and
 // writes down that it was taken.
-func (s *Simulator) deliver(ctx context.Context, orderNo string) error {
-	o, err := s.journal.book.byNumber(orderNo)
+func (s *Simulator) deliver(ctx context.Context, n *delivery) error {
+	l, err := s.letter(n.event)
 	if err != nil {
 		return err
 	}
-	body, err := s.notification(&o)
-	if err != nil {
+	if n.attempts == 0 {
+		for _, v := range n.deceit.before {
+			s.postQuietly(ctx, &l, v)
+		}
+		for range n.deceit.copies {
+			s.copies.Go(func() { s.postQuietly(ctx, &l, genuine) })
+		}
+	}
+	if err := s.post(ctx, &l, genuine); err != nil {
 		return err
 	}
-	if err := s.post(ctx, o.NotifyURL, body); err != nil {
-		return err
+	if wait := n.deceit.contrary; wait > 0 {
+		s.dispatch.at(time.Now().Add(wait), func(ctx context.Context) { s.postQuietly(ctx, &l, contrary) })
 	}
 	// If this is not written down, the merchant hears again after a restart.
 	return s.journal.commit(ctx, func(*book) (*record, error) {
-		return &record{Kind: notified, OrderNo: orderNo, At: s.cfg.Now()}, nil
+		return &record{Kind: n.taken(), No: n.no, At: s.cfg.Now()}, nil
 	})
 }
 
-func (s *Simulator) notification(o *order) ([]byte, error) {
-	plaintext, err := json.Marshal(s.transaction(o))
+// postQuietly posts what nobody counts on.
+func (s *Simulator) postQuietly(ctx context.Context, l *letter, v variant) {
+	if err := s.post(ctx, l, v); err != nil {
+		s.cfg.Log.Debug("extra callback not taken", "id", l.id, "variant", int(v), "err", err)
+	}
+}
+
+func (s *Simulator) notification(l *letter, v variant) ([]byte, error) {
+	content, event, id := any(l.plaintext), l.event, l.id
+	switch v {
+	case forged, offByOne:
+		content = l.plaintext.offByOne()
+	case contrary:
+		id += "-2"
+		content = l.plaintext.withState(stateFailed)
+		if event == eventRefundSuccess {
+			event, content = eventRefundAbnormal, l.plaintext.withState(refundAbnormal)
+		}
+	}
+	plaintext, err := json.Marshal(content)
 	if err != nil {
 		return nil, err
 	}
-	resource, err := payment.SealResource(s.cfg.APIv3Key, payment.ResourceKindTransaction, plaintext)
+	resource, err := payment.SealResource(s.cfg.APIv3Key, l.kind, plaintext)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(payment.Notification{
-		ID:           "EV-" + o.transactionID,
-		CreateTime:   wireTime(o.paidAt),
-		EventType:    payment.EventTransactionSuccess,
+		ID:           id,
+		CreateTime:   wireTime(l.at),
+		EventType:    event,
 		ResourceType: payment.ResourceTypeEncrypted,
-		Summary:      "支付成功",
+		Summary:      l.summary,
 		Resource:     resource,
 	})
 }
 
-func (s *Simulator) post(ctx context.Context, to string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+// post sends a callback once, and is nil when the merchant takes it.
+func (s *Simulator) post(ctx context.Context, l *letter, v variant) error {
+	body, err := s.notification(l, v)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.to, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if err := payment.Stamp(req.Header, s.cfg.PlatformKey, s.cfg.PlatformSerial, s.cfg.Now(), body); err != nil {
+	signedBody := body
+	if v == forged {
+		signedBody = append([]byte("another "), body...)
+	}
+	if err := s.stamp(req.Header, signedBody); err != nil {
 		return err
 	}
+	if v == probe {
+		req.Header.Set(payment.HeaderSignature, probePrefix+req.Header.Get(payment.HeaderSignature))
+	}
+	return s.send(req)
+}
+
+func (s *Simulator) send(req *http.Request) error {
 	res, err := s.callbacks.Do(req)
 	if err != nil {
 		return err

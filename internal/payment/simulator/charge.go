@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"net/http"
 )
 
@@ -23,31 +24,66 @@ type transaction struct {
 	} `json:"amount"`
 }
 
-func (s *Simulator) transaction(o *order) transaction {
-	t := transaction{AppID: o.AppID, MerchantID: s.cfg.MerchantID, OrderNo: o.no, TradeState: o.state(s.cfg.Now())}
+func (t transaction) withState(state string) any { t.TradeState = state; return t }
+func (t transaction) offByOne() any              { t.Amount.Total++; t.Amount.PayerTotal++; return t }
+
+func (s *Simulator) transaction(o *order, state string) transaction {
+	t := transaction{AppID: o.AppID, MerchantID: s.cfg.MerchantID, OrderNo: o.no, TradeState: state}
 	t.Amount.Total, t.Amount.Currency = o.AmountFen, currency
-	switch t.TradeState {
+	switch state {
 	case stateUnpaid:
 		t.TradeStateDesc = "订单未支付"
 	case stateClosed:
 		t.TradeStateDesc = "订单已关闭"
+	case stateReturned:
+		t.TradeStateDesc = "订单发生过退款"
 	case statePaid:
 		t.TradeStateDesc = "支付成功"
+	}
+	if !o.paidAt.IsZero() {
 		t.TransactionID, t.SuccessTime = o.transactionID, wireTime(o.paidAt)
-		t.TradeType, t.BankType = "NATIVE", "OTHERS"
+		t.TradeType, t.BankType = tradeType, bankType
 		t.Amount.PayerTotal, t.Amount.PayerCurrency = o.AmountFen, currency
 	}
 	return t
 }
 
+// What every payment here is.
+const (
+	tradeType = "NATIVE"
+	bankType  = "OTHERS"
+)
+
 // query says what became of an order.
-func (s *Simulator) query(r *http.Request, _ []byte) (any, error) {
+func (s *Simulator) query(r *http.Request, _ []byte) (call, error) {
 	if r.URL.Query().Get("mchid") != s.cfg.MerchantID {
-		return nil, badParameter("mchid: want the merchant that signs")
+		return call{}, errMerchant
 	}
-	o, err := s.journal.book.byNumber(r.PathValue("no"))
-	if err != nil {
-		return nil, err
+	no := r.PathValue("no")
+	return call{operation: operation{kind: kindCharge, no: no}, do: func(context.Context) (any, error) {
+		o, err := s.journal.book.order(no)
+		if err != nil {
+			return nil, err
+		}
+		return s.transaction(&o, o.state(s.cfg.Now())), nil
+	}}, nil
+}
+
+var errMerchant = badParameter("mchid: want the merchant that signs")
+
+// close makes an order impossible to pay.
+func (s *Simulator) close(r *http.Request, body []byte) (call, error) {
+	var req struct {
+		MerchantID string `json:"mchid"`
 	}
-	return s.transaction(&o), nil
+	if err := strictly(body, &req); err != nil {
+		return call{}, err
+	}
+	if req.MerchantID != s.cfg.MerchantID {
+		return call{}, errMerchant
+	}
+	no := r.PathValue("no")
+	return call{operation{kind: kindCharge, no: no}, true, func(ctx context.Context) (any, error) {
+		return nil, s.journal.commit(ctx, func(b *book) (*record, error) { return b.close(no, s.cfg.Now()) })
+	}}, nil
 }

@@ -14,6 +14,7 @@ import (
 const (
 	scheduleStepsMax = 64
 	scheduleWaitMax  = 24 * time.Hour
+	delayMax         = 24 * time.Hour
 	apiv3KeyBytes    = 32
 )
 
@@ -35,9 +36,21 @@ type Config struct {
 	// Schedule is how long to wait after each notification that was not taken;
 	// at its end we give up. Empty is [DefaultSchedule].
 	Schedule []time.Duration
-	Now      func() time.Time
-	Log      *slog.Logger
+
+	// How long things take; zero is the default.
+	RefundAfter   time.Duration // a refund is PROCESSING; 100 ms
+	ConfirmAfter  time.Duration // a payee hesitates; 100 ms, or [Never]
+	TransferAfter time.Duration // a payout is TRANSFERING, or CANCELING; 20 ms
+	// BillsAtOnce gives the statements of a day while it lasts. Otherwise they are
+	// there from ten in the morning of the next.
+	BillsAtOnce bool
+
+	Now func() time.Time
+	Log *slog.Logger
 }
+
+// Never is for Config.ConfirmAfter: payees confirm on their page or not at all.
+const Never = -1 * time.Nanosecond
 
 // DefaultSchedule is the real provider's shape, 16 deliveries, compressed from a
 // day to about an hour and a half.
@@ -63,6 +76,9 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 func (c Config) complete() (*Config, error) {
 	if len(c.Schedule) == 0 {
 		c.Schedule = DefaultSchedule()
+	}
+	if err := c.completeDelays(); err != nil {
+		return nil, err
 	}
 	for _, id := range []struct{ name, value string }{
 		{"MerchantID", c.MerchantID}, {"AppID", c.AppID}, {"MerchantSerial", c.MerchantSerial},
@@ -91,4 +107,25 @@ func (c Config) complete() (*Config, error) {
 		}
 	}
 	return &c, nil
+}
+
+func (c *Config) completeDelays() error {
+	for _, d := range []struct {
+		name    string
+		value   *time.Duration
+		absent  time.Duration
+		neverOK bool
+	}{
+		{"RefundAfter", &c.RefundAfter, 100 * time.Millisecond, false},
+		{"ConfirmAfter", &c.ConfirmAfter, 100 * time.Millisecond, true},
+		{"TransferAfter", &c.TransferAfter, 20 * time.Millisecond, false},
+	} {
+		if *d.value == 0 {
+			*d.value = d.absent
+		}
+		if *d.value > delayMax || *d.value < 0 && !(d.neverOK && *d.value == Never) {
+			return fmt.Errorf("simulator: %s: want 0 <= wait <= %v, have %v", d.name, delayMax, *d.value)
+		}
+	}
+	return nil
 }

@@ -1,144 +1,143 @@
 package simulator
 
 import (
-	"container/heap"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
 
-// couriersMax bounds the notifications under way at once.
-const couriersMax = 32
+const (
+	// couriersMax bounds the notifications under way at once.
+	couriersMax = 32
+	// heldMax bounds the notifications held back for a later one to pass.
+	heldMax = 1024
+)
 
-// delivery is the notification of one payment. Whoever holds it owns it: the
-// queue, the scheduler or one courier.
+// event is what a notification is about: one charge, refund or payout, once
+// money moved or did not. It has one notification.
+type event struct {
+	kind string // charge, refund or payout
+	no   string // the merchant's number
+}
+
+// taken is the kind of the record that the merchant took the notification.
+func (e event) taken() string {
+	switch e.kind {
+	case kindRefund:
+		return refundNotified
+	case kindPayout:
+		return transferNotified
+	}
+	return notified
+}
+
+// delivery is one notification on its way. Whoever holds it owns it: the agenda
+// or one courier.
 type delivery struct {
-	orderNo  string
-	attempts int // made so far
-	due      time.Time
-	first    chan bool // buffered; told whether the first attempt was taken
+	event
+	deceit   deceit // told with the first attempt
+	attempts int    // made so far
+	turn     int64  // the order of queueing
+	released bool   // owned by dispatch.mu: no longer held back
+	first    chan bool
 }
 
 // dispatch delivers notifications until they are taken or the schedule is at its
-// end. What waits is bounded by the book: an order has at most one delivery.
+// end. What waits is bounded by the book: an event has at most one delivery.
 type dispatch struct {
-	deliver  func(ctx context.Context, orderNo string) error // one attempt
+	*agenda
+	deliver  func(ctx context.Context, n *delivery) error // one attempt
 	schedule []time.Duration
 	log      *slog.Logger
 
-	mu     sync.Mutex
-	queue  dueFirst
-	change chan struct{} // buffered 1: the queue has a new first
+	mu    sync.Mutex
+	turns int64
+	held  []*delivery // until a later one was attempted
 }
 
-func newDispatch(deliver func(context.Context, string) error, schedule []time.Duration, log *slog.Logger) *dispatch {
-	return &dispatch{deliver: deliver, schedule: schedule, log: log, change: make(chan struct{}, 1)}
+func newDispatch(deliver func(context.Context, *delivery) error, schedule []time.Duration, log *slog.Logger) *dispatch {
+	return &dispatch{agenda: newAgenda(couriersMax), deliver: deliver, schedule: schedule, log: log}
 }
 
-// notify queues the notification of an order and returns where the outcome of
+// notify queues the notification of an event and returns where the outcome of
 // the first attempt will be told.
-func (d *dispatch) notify(orderNo string) <-chan bool {
-	n := &delivery{orderNo: orderNo, due: time.Now(), first: make(chan bool, 1)}
-	d.push(n)
+func (d *dispatch) notify(e event, how deceit) <-chan bool {
+	n := &delivery{event: e, deceit: how, first: make(chan bool, 1)}
+	if how.drop {
+		n.first <- false
+		return n.first
+	}
+	due := time.Now().Add(how.late)
+	if d.enqueue(n) {
+		d.at(due, func(ctx context.Context) {
+			if d.release(n) {
+				d.attempt(ctx, n)
+			}
+		})
+	} else {
+		d.at(due, func(ctx context.Context) { d.attempt(ctx, n) })
+	}
 	return n.first
 }
 
-func (d *dispatch) push(n *delivery) {
-	d.mu.Lock()
-	heap.Push(&d.queue, n)
-	d.mu.Unlock()
-	select {
-	case d.change <- struct{}{}:
-	default: // the scheduler has yet to look at an earlier change
-	}
-}
-
-// pop takes what is due, or says how long until something is.
-func (d *dispatch) pop() (n *delivery, wait time.Duration) {
+// enqueue gives the delivery its turn, and reports whether it is held back.
+func (d *dispatch) enqueue(n *delivery) (held bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.queue) == 0 {
-		return nil, scheduleWaitMax
+	d.turns++
+	n.turn = d.turns
+	held = n.deceit.hold && len(d.held) < heldMax
+	if held {
+		d.held = append(d.held, n)
 	}
-	if wait = time.Until(d.queue[0].due); wait > 0 {
-		return nil, wait
-	}
-	return heap.Pop(&d.queue).(*delivery), 0
+	return held
 }
 
-// run delivers until ctx ends. The attempts under way have their time to finish,
-// which is callbackMax, so that what a merchant takes is written down as taken.
-func (d *dispatch) run(ctx context.Context) {
-	work := make(chan *delivery)
-	var couriers sync.WaitGroup
-	for range couriersMax {
-		couriers.Go(func() {
-			for n := range work {
-				d.attempt(context.WithoutCancel(ctx), n)
-			}
-		})
-	}
-	defer couriers.Wait()
-	defer close(work)
-	for {
-		n, wait := d.pop()
-		if n == nil && !d.sleep(ctx, wait) {
-			return
-		}
-		if n == nil {
-			continue
-		}
-		select {
-		case work <- n:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// sleep waits for a change of the queue or the time; false is the end of ctx.
-func (d *dispatch) sleep(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-d.change:
-	case <-ctx.Done():
+// release takes a delivery off the held ones; false says that it went already.
+func (d *dispatch) release(n *delivery) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n.released {
 		return false
 	}
+	n.released = true
+	d.held = slices.DeleteFunc(d.held, func(h *delivery) bool { return h == n })
 	return true
 }
 
+// passed sends what was held back for a delivery of this turn to go first.
+func (d *dispatch) passed(turn int64) {
+	d.mu.Lock()
+	var free []*delivery
+	for _, h := range d.held {
+		if h.turn < turn {
+			free = append(free, h)
+		}
+	}
+	d.mu.Unlock()
+	for _, h := range free {
+		if d.release(h) {
+			d.at(time.Now(), func(ctx context.Context) { d.attempt(ctx, h) })
+		}
+	}
+}
+
 func (d *dispatch) attempt(ctx context.Context, n *delivery) {
-	err := d.deliver(ctx, n.orderNo)
+	err := d.deliver(ctx, n)
 	n.attempts++
 	if n.attempts == 1 {
 		n.first <- err == nil
+		d.passed(n.turn)
 	}
 	switch {
 	case err == nil:
 	case n.attempts > len(d.schedule):
-		d.log.Error("notification given up", "order_no", n.orderNo, "attempts", n.attempts, "err", err)
+		d.log.Error("notification given up", "kind", n.kind, "no", n.no, "attempts", n.attempts, "err", err)
 	default:
 		wait := d.schedule[n.attempts-1]
-		d.log.Warn("notification not taken", "order_no", n.orderNo, "attempt", n.attempts, "retry_in", wait, "err", err)
-		n.due = time.Now().Add(wait)
-		d.push(n)
+		d.log.Warn("notification not taken", "kind", n.kind, "no", n.no, "attempt", n.attempts, "retry_in", wait, "err", err)
+		d.at(time.Now().Add(wait), func(ctx context.Context) { d.attempt(ctx, n) })
 	}
-}
-
-// dueFirst is a heap.
-type dueFirst []*delivery
-
-func (q dueFirst) Len() int           { return len(q) }
-func (q dueFirst) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q dueFirst) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *dueFirst) Push(x any)        { *q = append(*q, x.(*delivery)) }
-func (q *dueFirst) Pop() any {
-	last := len(*q) - 1
-	n := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	return n
 }

@@ -17,7 +17,7 @@ import (
 var errNotTaken = errors.New("not taken")
 
 // dispatching runs a dispatch until the end of the bubble.
-func dispatching(t *testing.T, schedule []time.Duration, deliver func(context.Context, string) error) *dispatch {
+func dispatching(t *testing.T, schedule []time.Duration, deliver func(context.Context, *delivery) error) *dispatch {
 	d := newDispatch(deliver, schedule, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -30,11 +30,11 @@ func TestFF7AttemptsKeepTheScheduleAndThenGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var at []time.Duration
-		d := dispatching(t, []time.Duration{time.Second, 5 * time.Second, time.Minute}, func(context.Context, string) error {
+		d := dispatching(t, []time.Duration{time.Second, 5 * time.Second, time.Minute}, func(context.Context, *delivery) error {
 			at = append(at, time.Since(start))
 			return errNotTaken
 		})
-		if <-d.notify("1") {
+		if <-d.notify(event{no: "1"}, deceit{}) {
 			t.Error("the first attempt was not taken")
 		}
 		time.Sleep(24 * time.Hour)
@@ -50,16 +50,16 @@ func TestTakenNotificationsAreNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attempts := map[string]int{}
 		var mu sync.Mutex
-		d := dispatching(t, DefaultSchedule(), func(_ context.Context, no string) error {
+		d := dispatching(t, DefaultSchedule(), func(_ context.Context, n *delivery) error {
 			mu.Lock()
 			defer mu.Unlock()
-			if attempts[no]++; attempts[no] <= int(no[0]-'0') {
+			if attempts[n.no]++; attempts[n.no] <= int(n.no[0]-'0') {
 				return errNotTaken
 			}
 			return nil
 		})
 		for refusals := range 4 {
-			d.notify(fmt.Sprint(refusals))
+			d.notify(event{no: fmt.Sprint(refusals)}, deceit{})
 		}
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
@@ -75,7 +75,7 @@ func TestCouriersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var now, most, done int
-		d := dispatching(t, DefaultSchedule(), func(context.Context, string) error {
+		d := dispatching(t, DefaultSchedule(), func(context.Context, *delivery) error {
 			mu.Lock()
 			now++
 			most = max(most, now)
@@ -89,7 +89,7 @@ func TestCouriersAreBounded(t *testing.T) {
 		})
 		const orders = 10 * couriersMax
 		for range orders {
-			d.notify("1")
+			d.notify(event{no: "1"}, deceit{})
 		}
 		time.Sleep(orders * time.Second)
 		synctest.Wait()
@@ -107,7 +107,7 @@ func TestPayerWaitsForTheFirstAttemptUpToABound(t *testing.T) {
 			t.Fatal(err)
 		}
 		release := make(chan struct{})
-		s.dispatch = dispatching(t, cfg.Schedule, func(context.Context, string) error { <-release; return nil })
+		s.dispatch = dispatching(t, cfg.Schedule, func(context.Context, *delivery) error { <-release; return nil })
 		t.Cleanup(func() { close(release) })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

@@ -1,28 +1,70 @@
 // Package simulator is a payment provider for the playground, the drills and the
-// load test: WeChat Pay's APIv3 on the wire, a wallet's pay button, and books of
-// its own. It runs as its own process, knows nothing of envelopes, and shares
-// with the client only the signature and encryption of the protocol.
+// load test: WeChat Pay's APIv3 on the wire, a wallet's buttons, and books of its
+// own. It runs as its own process, knows nothing of envelopes, and shares with
+// the client only the signature and encryption of the protocol. On request it
+// lies, as real providers do.
 //
-//	POST /v3/pay/transactions/native                signed   place a charge
-//	GET  /v3/pay/transactions/out-trade-no/{no}     signed   what became of it
-//	GET  /pay/{token}                               the page behind a code_url
-//	POST /pay/{token}                               pay, as the payer's wallet would
-//	GET  /ledger                                    every order, for outside checkers
-//	GET  /healthz
+// Signed requests, signed answers, strict JSON:
+//
+//	POST /v3/pay/transactions/native                        place a charge
+//	GET  /v3/pay/transactions/out-trade-no/{no}?mchid=      what became of it
+//	POST /v3/pay/transactions/out-trade-no/{no}/close       it can not be paid any more; 204
+//	POST /v3/refund/domestic/refunds                        refund some or all of a charge
+//	GET  /v3/refund/domestic/refunds/{no}                   what became of it
+//	POST /v3/fund-app/mch-transfer/transfer-bills           pay out
+//	GET  …/transfer-bills/out-bill-no/{no}                  what became of it
+//	POST …/transfer-bills/out-bill-no/{no}/cancel           take it back, while it is up to the payee
+//	GET  /v3/bill/tradebill?bill_date&bill_type&tar_type    charges and refunds of a day
+//	GET  /v3/bill/fundflowbill?bill_date&account_type&…     those and payouts, with the balance
+//	GET  /v3/billdownload/file?token                        a bill's file; this answer is not signed
+//
+// The wallet, for whoever has the address (code_url, package_info), a page for
+// browsers and JSON for programs:
+//
+//	GET, POST /pay/{token}        pay a charge
+//	GET, POST /confirm/{token}    accept a payout
+//
+// Tools, unsigned; those under /simulator/ answer on loopback only:
+//
+//	GET /simulator/ledger?after=ID&limit=N   {"movements": [{id, at, kind, no, provider_no, amount_fen, party}]}
+//	GET /simulator/totals                    {"charge": {count, fen}, "refund": …, "payout": …}
+//	GET, PUT, DELETE /simulator/lies         what to lie about, and how often it was told
+//	GET /ledger                              every charge, one JSON object a line
+//	GET /healthz
+//
+// A movement is money that moved: kind charge, refund or payout, no the
+// merchant's number. IDs are 1, 2, 3 … in the order of execution; a page is
+// followed by the page after its last ID (limit 1 to 10000, default 1000).
+//
+// Lies are one document, replaced whole by PUT. Rules go first and hit what they
+// name a number of times; rates are probabilities, and the same seed with the
+// same calls in the same order tells the same lies. lie.go lists them.
+//
+//	{"seed": 7, "rates": {"timeout_after": 0.01}, "later_ms": 1000, "late_ms": 1000, "copies": 2,
+//	 "rules": [{"lie": "twice", "kind": "payout", "no": "…", "no_prefix": "…", "party": "…", "times": 1, "later_ms": 50}]}
 //
 // Guaranteed:
 //
-//   - What it has answered is on disk: placed and paid are fsynced before anyone
-//     hears of them, and before anyone can read them, so kill -9 loses nothing
-//     that was said. Concurrent writers share one fsync.
-//   - An order is paid at most once, whatever is repeated or raced.
-//   - A payment's notification is sent until the merchant takes it with 200 or
-//     204, across restarts, and not again after that; the schedule says when it
-//     gives up for the life of the process.
-//   - Every answer under /v3/ is signed, refusals too; badly signed requests get 401.
+//   - What it has answered is on disk: whatever was placed, paid, accepted and
+//     moved is fsynced before anyone hears of it, and before anyone can read it, so
+//     kill -9 loses nothing that was said and moves nothing twice. Concurrent
+//     writers share one fsync.
+//   - A number stands for one thing for ever: a repeat with the same terms is the
+//     same charge, refund or payout; with other terms it is refused. Money moves
+//     at most once under one number, unless the lie "twice" is told. A charge's
+//     refunds never exceed it.
+//   - The end of a charge, refund or payout is notified until the merchant takes
+//     it with 200 or 204, across restarts, and not again after that; the schedule
+//     says when it gives up for the life of the process.
+//   - Every answer under /v3/ is signed but a bill's file and an outage, refusals
+//     too; badly signed requests get 401.
+//   - It lies only as told, and forgets to lie when it restarts.
 //
-// Not guaranteed: that a merchant hears of a payment exactly once (a crash
-// between its 200 and our note of it sends again), any order among notifications, and
-// anything of the real provider that is not listed above: no refunds, payouts or bills, one
-// merchant, and a wallet that never runs dry. Whoever has a code_url may pay it.
+// Not guaranteed: that a merchant hears exactly once (a crash between its 200
+// and our note of it sends again), any order among notifications, and anything
+// of the real provider that is not listed above. One merchant, whose account
+// never runs dry; one wallet for all payers; whoever has an address may use it.
+// Bills are made from the movements, so a refund is in them once it moved, where
+// the real bill has it from its acceptance on; everything flows through the
+// account BASIC.
 package simulator

@@ -141,12 +141,24 @@ func TestNothingIsToldThatTheDiskDidNotTake(t *testing.T) {
 		if err := <-ended; err == nil {
 			t.Errorf("%s: went on", what)
 		}
-		if o, err := j.book.byNumber("order-1"); err == nil || errors.Is(err, errNoOrder) {
+		if o, err := j.book.order("order-1"); err == nil || errors.Is(err, errNoOrder) {
 			t.Errorf("%s: read %+v, %v", what, o, err)
 		}
 		if err := placeOrder(j, "order-2"); !errors.Is(err, errStopped) {
 			t.Errorf("%s: afterwards %v", what, err)
 		}
+	}
+}
+
+func TestConcurrentChangesShareOneFsync(t *testing.T) {
+	j := &journal{changes: make(chan change, changesMax)}
+	for range batchMax + 10 {
+		j.changes <- change{}
+	}
+	first := j.gather([]change{<-j.changes})
+	second := j.gather([]change{<-j.changes})
+	if len(first) != batchMax || len(second) != 10 {
+		t.Errorf("batches of %d and %d, want %d and 10", len(first), len(second), batchMax)
 	}
 }
 

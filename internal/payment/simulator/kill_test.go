@@ -3,7 +3,7 @@ package simulator
 import (
 	"bufio"
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,57 +111,123 @@ func (m *merchant) agree(said map[string]string) {
 	}
 }
 
-func TestKeysAreMadeOnceAndKept(t *testing.T) {
+// TestFG1KilledProviderMovesEveryRefundAndPayoutOnce kills the process among
+// merchants, and again while it takes up what it had accepted. The merchants
+// repeat everything, answered or not. All of it moves once, and what was seen to
+// have moved stays as it was.
+func TestFG1KilledProviderMovesEveryRefundAndPayoutOnce(t *testing.T) {
+	const lives, perLife, endsBeforeKill = 3, 60, 30
 	dir := t.TempDir()
-	keys, err := GenerateKeys(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read := func() map[string]string {
-		files := map[string]string{}
-		for _, name := range []string{keys.MerchantPrivate, keys.MerchantPublic, keys.PlatformPrivate, keys.PlatformPublic, keys.APIv3} {
-			content, err := os.ReadFile(name)
-			info, statErr := os.Stat(name)
-			if err := errors.Join(err, statErr); err != nil {
-				t.Fatal(err)
-			}
-			if info.Mode().Perm() != 0o600 {
-				t.Errorf("%s has mode %v", name, info.Mode())
-			}
-			files[name] = string(content)
-		}
-		return files
-	}
-	first := read()
-	// An interrupted call: a public half and the APIv3 key are missing.
-	for _, name := range []string{keys.PlatformPublic, keys.APIv3} {
-		if err := os.Remove(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if again, err := GenerateKeys(dir); err != nil || again != keys {
-		t.Fatalf("%+v, %v", again, err)
-	}
-	for name, content := range read() {
-		if content != first[name] && name != keys.APIv3 {
-			t.Errorf("%s is another one", name)
-		}
-	}
-	if drafts, err := filepath.Glob(filepath.Join(dir, ".draft-*")); err != nil || len(drafts) > 0 {
-		t.Errorf("left behind: %v, %v", drafts, err)
-	}
-	if _, err := New(mustConfig(t, dir)); err != nil {
-		t.Error(err)
-	}
-}
-
-func mustConfig(t *testing.T, dir string) Config {
-	t.Helper()
+	linkKeys(t, dir)
 	cfg, err := configIn(dir, "http://127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cfg
+	d := newDesk(t, cfg)
+	var seen []movement
+	asked := map[string]object{} // by number
+	for life := range lives {
+		cmd, base := child(t, dir)
+		d.base = base
+		if life == 0 {
+			d.paid("order-1", lives*perLife)
+		}
+		d.repeat(asked)
+		wait := d.moveMuch(life, perLife, asked)
+		for range endsBeforeKill {
+			<-d.heard
+		}
+		seen = d.movements()
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed, and says so
+		wait()
+		d.web.CloseIdleConnections()
+	}
+
+	_, d.base = child(t, dir)
+	d.repeat(asked)
+	for no := range asked {
+		if strings.HasPrefix(no, "payout") {
+			d.until(transferTarget(no), "state", stateTransferred)
+		} else {
+			d.until(refundTarget(no), "status", refundSuccess)
+		}
+	}
+	moved := map[string]int{}
+	all := d.movements()
+	for i, m := range all {
+		moved[m.No]++
+		if m.ID != int64(i+1) || i < len(seen) && !m.At.Equal(seen[i].At) || i < len(seen) && m.ProviderNo != seen[i].ProviderNo {
+			t.Errorf("movement %d is %+v", i+1, m)
+		}
+	}
+	for no := range asked {
+		if moved[no] != 1 {
+			t.Errorf("%s moved %d times", no, moved[no])
+		}
+	}
+	if len(all) != len(asked)+1 {
+		t.Errorf("%d movements of %d numbers", len(all), len(asked)+1)
+	}
+}
+
+// moveMuch asks for refunds and payouts, eight at a time, until wait returns.
+func (d *desk) moveMuch(life, n int, asked map[string]object) (wait func()) {
+	work := make(chan string, n)
+	for i := range n {
+		no := fmt.Sprintf("payout%dx%d", life, i)
+		if i%3 == 0 {
+			no = fmt.Sprintf("refund%dx%d", life, i)
+			asked[no] = d.refundOf(no, "order-1", 1, 180)
+		} else {
+			asked[no] = d.transferOf(no, 1)
+		}
+		work <- no
+	}
+	close(work)
+	var askers sync.WaitGroup
+	for range 8 {
+		askers.Go(func() {
+			for no := range work {
+				if r := d.ask(context.Background(), "POST", creation(no), asked[no]); r.status != 200 && r.status != 0 {
+					d.t.Errorf("%s: %+v", no, r)
+				}
+			}
+		})
+	}
+	return askers.Wait
+}
+
+func creation(no string) (target string) {
+	if strings.HasPrefix(no, "payout") {
+		return transfersTarget
+	}
+	return refundsTarget
+}
+
+// repeat asks for everything again, as a merchant who does not know does.
+func (d *desk) repeat(asked map[string]object) {
+	for no, body := range asked {
+		if r := d.post(creation(no), body); r.status != 200 {
+			d.t.Errorf("%s again: %+v", no, r)
+		}
+	}
+}
+
+// linkKeys gives a directory the keys of all tests.
+func linkKeys(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(keyDir(), "*.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if err := os.Link(name, filepath.Join(dir, filepath.Base(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestMerchantWithAnotherKeyIsRefused(t *testing.T) {

@@ -17,7 +17,7 @@ const (
 // entry is one line of GET /ledger.
 type entry struct {
 	OrderNo       string     `json:"order_no"`
-	State         string     `json:"state"` // NOTPAY, SUCCESS or CLOSED
+	State         string     `json:"state"` // NOTPAY, SUCCESS, REFUND or CLOSED
 	AmountFen     int64      `json:"amount_fen"`
 	TransactionID string     `json:"transaction_id,omitzero"`
 	PaidAt        *time.Time `json:"paid_at,omitzero"`

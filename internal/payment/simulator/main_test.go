@@ -57,6 +57,7 @@ func runChild(dir string) error {
 	if err != nil {
 		return err
 	}
+	cfg.BillsAtOnce = true
 	s, err := New(cfg)
 	if err != nil {
 		return err
@@ -119,14 +120,15 @@ func (c *clock) pass(by time.Duration) { c.ahead.Add(int64(by)) }
 
 // merchant is our side: a client, and the server that is called back.
 type merchant struct {
-	t        testing.TB
-	dir      string
-	clock    clock
-	client   *payment.Client
-	hearing  atomic.Pointer[payment.Client] // the same one, for callbacks under way when it changes
-	notified chan envelope.Payment
-	refuse   atomic.Int32 // how many notifications to turn away first
-	web      *http.Client // a payer's
+	t           testing.TB
+	dir         string
+	clock       clock
+	client      *payment.Client
+	hearing     atomic.Pointer[payment.Client] // the same one, for callbacks under way when it changes
+	notified    chan envelope.Payment
+	transferred chan envelope.TransferStatus
+	refuse      atomic.Int32 // how many notifications to turn away first
+	web         *http.Client // a payer's
 
 	server *httptest.Server
 	base   string // of the provider
@@ -134,7 +136,7 @@ type merchant struct {
 
 func newMerchant(t testing.TB) *merchant {
 	t.Helper()
-	m := &merchant{t: t, dir: keyDir(), notified: make(chan envelope.Payment, 4096), web: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	m := &merchant{t: t, dir: keyDir(), notified: make(chan envelope.Payment, 4096), transferred: make(chan envelope.TransferStatus, 64), web: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	m.server = httptest.NewServer(http.HandlerFunc(m.callback))
 	t.Cleanup(m.server.Close)
 	t.Cleanup(m.web.CloseIdleConnections)
@@ -146,7 +148,7 @@ func (m *merchant) callback(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the provider was killed in the middle of it
 	}
-	p, err := m.hearing.Load().ParseNotification(r.Header, body)
+	n, err := m.hearing.Load().ParseNotice(r.Header, body)
 	switch {
 	case err != nil:
 		m.t.Errorf("notification: %v", err)
@@ -154,7 +156,11 @@ func (m *merchant) callback(w http.ResponseWriter, r *http.Request) {
 	case m.refuse.Add(-1) >= 0:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	default:
-		m.notified <- p
+		if n.Payment != nil {
+			m.notified <- *n.Payment
+		} else {
+			m.transferred <- *n.Transfer
+		}
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

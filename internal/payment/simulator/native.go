@@ -1,14 +1,13 @@
 package simulator
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 const (
@@ -45,47 +44,46 @@ type nativeAnswer struct {
 }
 
 // native places an order. A repeat gets the code_url of the first.
-func (s *Simulator) native(r *http.Request, body []byte) (any, error) {
+func (s *Simulator) native(_ *http.Request, body []byte) (call, error) {
 	var req nativeRequest
-	if err := json.Unmarshal(body, &req); err != nil {
-		return nil, badParameter(err.Error())
+	if err := strictly(body, &req); err != nil {
+		return call{}, err
 	}
 	want, err := s.terms(&req)
 	if err != nil {
-		return nil, err
+		return call{}, err
 	}
-	var token string
-	err = s.journal.commit(r.Context(), func(b *book) (*record, error) {
-		rec, err := b.place(req.OrderNo, want, s.cfg.Now())
-		switch {
-		case rec != nil:
-			token = want.Token
-		case err == nil:
-			token = b.orders[req.OrderNo].Token
-		}
-		return rec, err
-	})
+	return call{operation{kind: kindCharge, no: req.OrderNo}, true, func(ctx context.Context) (any, error) {
+		return s.place(ctx, req.OrderNo, want)
+	}}, nil
+}
+
+func (s *Simulator) place(ctx context.Context, no string, want *terms) (any, error) {
+	err := s.journal.commit(ctx, func(b *book) (*record, error) { return b.place(no, want, s.cfg.Now()) })
 	if err != nil {
 		return nil, err
 	}
-	return nativeAnswer{CodeURL: s.cfg.PublicURL + "/pay/" + token}, nil
+	o, err := s.journal.book.order(no)
+	if err != nil {
+		return nil, err
+	}
+	return nativeAnswer{CodeURL: s.cfg.PublicURL + "/pay/" + o.Token}, nil
 }
 
 // terms checks a request as far as it can be checked without the book.
 func (s *Simulator) terms(req *nativeRequest) (*terms, error) {
 	expires, err := time.Parse(time.RFC3339, req.TimeExpire)
-	notify, notifyErr := url.Parse(req.NotifyURL)
 	switch {
 	case req.MerchantID != s.cfg.MerchantID || req.AppID != s.cfg.AppID:
-		return nil, &refusal{http.StatusBadRequest, "APPID_MCHID_NOT_MATCH", "appid和mchid不匹配"}
+		return nil, errApp
 	case !isOrderNo(req.OrderNo):
 		return nil, badParameter(fmt.Sprintf("out_trade_no: want %d to %d of 0-9 A-Z a-z _ - | *", orderNoBytesMin, orderNoBytesMax))
 	case req.Description == "" || len(req.Description) > descriptionBytesMax:
 		return nil, badParameter(fmt.Sprintf("description: want 1 to %d bytes", descriptionBytesMax))
 	case err != nil:
 		return nil, badParameter("time_expire: want RFC 3339")
-	case notifyErr != nil || notify.Host == "" || notify.RawQuery != "" || len(req.NotifyURL) > notifyURLBytesMax:
-		return nil, badParameter(fmt.Sprintf("notify_url: want a URL without a query, of at most %d bytes", notifyURLBytesMax))
+	case !isNotifyURL(req.NotifyURL):
+		return nil, errNotifyURL
 	case req.Amount.Total < 1 || req.Amount.Total > amountMaxFen || req.Amount.Currency != currency:
 		return nil, badParameter(fmt.Sprintf("amount: want 1 to %d fen of %s", amountMaxFen, currency))
 	}
@@ -95,7 +93,19 @@ func (s *Simulator) terms(req *nativeRequest) (*terms, error) {
 	}, nil
 }
 
-func isOrderNo(s string) bool {
-	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-|*"
-	return len(s) >= orderNoBytesMin && len(s) <= orderNoBytesMax && strings.Trim(s, letters) == ""
+const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+func isOrderNo(s string) bool { return isNumber(s, orderNoBytesMin, orderNoBytesMax, "_-|*") }
+
+// isNumber checks a merchant's number: its length, and that it has letters,
+// digits and the signs only.
+func isNumber(s string, bytesMin, bytesMax int, signs string) bool {
+	return len(s) >= bytesMin && len(s) <= bytesMax && strings.Trim(s, alphanumeric+signs) == ""
 }
+
+func isNotifyURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && len(s) <= notifyURLBytesMax
+}
+
+var errNotifyURL = badParameter(fmt.Sprintf("notify_url: want a URL without a query, of at most %d bytes", notifyURLBytesMax))

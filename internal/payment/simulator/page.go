@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -12,35 +13,39 @@ import (
 
 var (
 	//go:embed page.html
-	pageHTML string
+	payHTML string
+	//go:embed confirm.html
+	confirmHTML string
 	//go:embed page.css
 	pageCSS string
 )
 
-// page is the wallet's only page. It loads nothing, and its policy lets it run
-// nothing: the one style sheet is inline and named by its hash.
-type page struct {
-	template *template.Template
-	policy   string
+// pages are the wallet's: where a payer pays and where a payee confirms. They
+// load nothing, and their policy lets them run nothing: the one style sheet is
+// inline and named by its hash.
+type pages struct {
+	pay, confirm *template.Template
+	policy       string
 }
 
-func newPage() (*page, error) {
-	parsed, err := template.New("page").Parse(pageHTML)
-	if err != nil {
+func newPages() (*pages, error) {
+	pay, err1 := template.New("pay").Parse(payHTML)
+	confirm, err2 := template.New("confirm").Parse(confirmHTML)
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
 	sum := sha256.Sum256([]byte(pageCSS))
-	return &page{
-		template: parsed,
+	return &pages{
+		pay: pay, confirm: confirm,
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 			"'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 	}, nil
 }
 
-// pageView is what the page shows.
+// pageView is what a page shows.
 type pageView struct {
 	Style         template.CSS
-	State         string // of the order; empty when there is none to show
+	State         string // of the order or transfer; empty when there is none to show
 	Yuan          string
 	Description   string
 	OrderNo       string
@@ -48,28 +53,46 @@ type pageView struct {
 	Trouble       string
 }
 
-// showPage renders an order, or why there is none.
-func (s *Simulator) showPage(w http.ResponseWriter, o *order, err error) {
-	view, status := pageView{Style: template.CSS(pageCSS)}, http.StatusOK
+// showPay renders an order, or why there is none.
+func (s *Simulator) showPay(w http.ResponseWriter, o *order, err error) {
+	var view pageView
 	switch {
-	case err != nil:
+	case errors.Is(err, errClosed):
+		view.State = stateClosed
+	case err == nil:
+		view = pageView{
+			State: o.state(s.cfg.Now()), Yuan: yuan(o.AmountFen), Description: o.Description, OrderNo: o.no, TransactionID: o.transactionID,
+		}
+	}
+	s.show(w, s.pages.pay, view, err)
+}
+
+// showConfirm renders a transfer, or why there is none.
+func (s *Simulator) showConfirm(w http.ResponseWriter, t *transfer, err error) {
+	var view pageView
+	if t.no != "" {
+		view = pageView{
+			State: t.state(s.cfg.Now()), Yuan: yuan(t.AmountFen), Description: t.Remark, OrderNo: t.no, TransactionID: t.billNo, Trouble: t.reason,
+		}
+	}
+	s.show(w, s.pages.confirm, view, err)
+}
+
+func (s *Simulator) show(w http.ResponseWriter, page *template.Template, view pageView, err error) {
+	view.Style = template.CSS(pageCSS)
+	status := http.StatusOK
+	if err != nil {
 		refused := asRefusal(err)
 		status, view.Trouble = refused.status, refused.Code
-		if refused == errClosed {
-			view.State = stateClosed
-		}
-	default:
-		view.State, view.Yuan = o.state(s.cfg.Now()), yuan(o.AmountFen)
-		view.Description, view.OrderNo, view.TransactionID = o.Description, o.no, o.transactionID
 	}
 	var body bytes.Buffer
-	if err := s.page.template.Execute(&body, view); err != nil {
+	if err := page.Execute(&body, view); err != nil {
 		s.cfg.Log.Error("page", "err", err)
 		status = http.StatusInternalServerError
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", s.page.policy)
+	h.Set("Content-Security-Policy", s.pages.policy)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer") // the address is what pays
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -77,4 +100,9 @@ func (s *Simulator) showPage(w http.ResponseWriter, o *order, err error) {
 	_, _ = w.Write(body.Bytes()) // whoever hung up asks again
 }
 
-func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
+func yuan(fen int64) string {
+	if fen < 0 {
+		return "-" + yuan(-fen)
+	}
+	return fmt.Sprintf("%d.%02d", fen/100, fen%100)
+}

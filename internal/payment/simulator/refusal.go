@@ -16,12 +16,22 @@ func (r *refusal) Error() string { return r.Code + ": " + r.Message }
 
 // The refusals that more than one place gives. They are values, never changed.
 var (
-	errNoOrder = &refusal{http.StatusNotFound, "ORDER_NOT_EXIST", "订单不存在"}
-	errClosed  = &refusal{http.StatusBadRequest, "ORDER_CLOSED", "订单已关闭"}
+	errNoOrder    = &refusal{http.StatusNotFound, "ORDER_NOT_EXIST", "订单不存在"}
+	errNoRefund   = &refusal{http.StatusNotFound, "RESOURCE_NOT_EXISTS", "退款单不存在"}
+	errNoTransfer = &refusal{http.StatusNotFound, "NOT_FOUND", "记录不存在"}
+	errClosed     = &refusal{http.StatusBadRequest, "ORDER_CLOSED", "订单已关闭"}
+	errPaid       = &refusal{http.StatusBadRequest, "ORDERPAID", "该订单已支付"}
+	errApp        = &refusal{http.StatusBadRequest, "APPID_MCHID_NOT_MATCH", "appid和mchid不匹配"}
+	errFull       = &refusal{http.StatusInternalServerError, "SYSTEM_ERROR", "the book is full"}
+	errSystem     = &refusal{http.StatusInternalServerError, "SYSTEM_ERROR", "系统异常，请用相同参数重试"}
 )
 
 func badParameter(why string) error {
 	return &refusal{http.StatusBadRequest, "PARAM_ERROR", why}
+}
+
+func invalid(why string) error {
+	return &refusal{http.StatusBadRequest, "INVALID_REQUEST", why}
 }
 
 func unauthorized(why string) error {
@@ -34,5 +44,5 @@ func asRefusal(err error) *refusal {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r
 	}
-	return &refusal{http.StatusInternalServerError, "SYSTEM_ERROR", "系统异常，请用相同参数重试"}
+	return errSystem
 }

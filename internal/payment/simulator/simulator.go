@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +21,9 @@ const (
 	requestWaitMax = 10 * time.Second
 	answerWaitMax  = 15 * time.Second
 	idleWaitMax    = 60 * time.Second
+	// moversMax bounds the refunds and payouts being carried out at once. They wait
+	// for the disk together, so it is also how many share an fsync.
+	moversMax      = 128
 	headerBytesMax = 16 << 10
 	shutdownMax    = 5 * time.Second
 )
@@ -26,10 +32,16 @@ const (
 type Simulator struct {
 	cfg       *Config
 	journal   *journal
-	dispatch  *dispatch
+	moves     *agenda        // refunds, payouts and what is executed later
+	dispatch  *dispatch      // notifications
+	copies    sync.WaitGroup // of notifications: lies
 	callbacks *http.Client
-	page      *page
+	pages     *pages
 	handler   http.Handler
+
+	liar          *liar
+	afterthoughts atomic.Int64  // calls that wait to be executed later
+	stopping      chan struct{} // closed when silence has to end
 }
 
 // New opens the ledger file and reads it back. It refuses an incomplete
@@ -39,7 +51,7 @@ func New(cfg Config) (*Simulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPage()
+	p, err := newPages()
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +59,10 @@ func New(cfg Config) (*Simulator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
-	s := &Simulator{cfg: c, journal: j, page: p, callbacks: newCallbackClient()}
+	s := &Simulator{
+		cfg: c, journal: j, moves: newAgenda(moversMax), pages: p, callbacks: newCallbackClient(),
+		liar: newLiar(), stopping: make(chan struct{}),
+	}
 	s.dispatch = newDispatch(s.deliver, c.Schedule, c.Log)
 	s.handler = s.routes()
 	return s, nil
@@ -57,9 +72,25 @@ func (s *Simulator) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v3/pay/transactions/native", s.signed(s.native))
 	mux.Handle("GET /v3/pay/transactions/out-trade-no/{no}", s.signed(s.query))
+	mux.Handle("POST /v3/pay/transactions/out-trade-no/{no}/close", s.signed(s.close))
+	mux.Handle("POST /v3/refund/domestic/refunds", s.signed(s.refund))
+	mux.Handle("GET /v3/refund/domestic/refunds/{no}", s.signed(s.queryRefund))
+	mux.Handle("POST /v3/fund-app/mch-transfer/transfer-bills", s.signed(s.transfer))
+	mux.Handle("GET /v3/fund-app/mch-transfer/transfer-bills/out-bill-no/{no}", s.signed(s.queryTransfer))
+	mux.Handle("POST /v3/fund-app/mch-transfer/transfer-bills/out-bill-no/{no}/cancel", s.signed(s.cancelTransfer))
+	mux.Handle("GET /v3/bill/tradebill", s.signed(s.tradeBill))
+	mux.Handle("GET /v3/bill/fundflowbill", s.signed(s.fundFlowBill))
+	mux.HandleFunc("GET "+downloadPath, s.download)
 	mux.Handle("/v3/", s.signed(noSuchCall))
 	mux.HandleFunc("GET /pay/{token}", s.getPay)
 	mux.HandleFunc("POST /pay/{token}", s.postPay)
+	mux.HandleFunc("GET /confirm/{token}", s.getConfirm)
+	mux.HandleFunc("POST /confirm/{token}", s.postConfirm)
+	mux.Handle("GET /simulator/ledger", loopbackOnly(s.getMovements))
+	mux.Handle("GET /simulator/totals", loopbackOnly(s.getTotals))
+	mux.Handle("GET /simulator/lies", loopbackOnly(s.getLies))
+	mux.Handle("PUT /simulator/lies", loopbackOnly(s.putLies))
+	mux.Handle("DELETE /simulator/lies", loopbackOnly(s.deleteLies))
 	mux.HandleFunc("GET /ledger", s.ledger)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	return mux
@@ -72,25 +103,43 @@ func (s *Simulator) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, s.cfg
 // or paid without it.
 func (s *Simulator) Handler() http.Handler { return s.handler }
 
-// Run serves on ln and delivers notifications until ctx ends, which is nil, or
-// something breaks. Notifications that an earlier life left undelivered are
-// taken up first. It closes ln and the ledger file.
+// loopbackOnly hides what is unsigned from other machines.
+func loopbackOnly(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil || !from.Addr().Unmap().IsLoopback() {
+			http.NotFound(w, r)
+			return
+		}
+		next(w, r)
+	})
+}
+
+// Run serves on ln, moves money and delivers notifications until ctx ends, which
+// is nil, or something breaks. What an earlier life left under way is taken up
+// first. It closes ln and the ledger file.
 func (s *Simulator) Run(ctx context.Context, ln net.Listener) error {
-	if err := s.resume(); err != nil {
-		return err
-	}
+	s.resume()
 	server := s.server()
 	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	moving, stopMoving := context.WithCancel(writing)
 	delivering, stopDelivering := context.WithCancel(writing)
 	defer stopWriting()
 	defer stopDelivering()
-	delivered := make(chan struct{})
+	defer stopMoving()
+	moved, delivered := make(chan struct{}), make(chan struct{})
 
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.journal.run(writing) })
 	group.Go(func() error {
+		defer close(moved)
+		s.moves.run(moving)
+		return nil
+	})
+	group.Go(func() error {
 		defer close(delivered)
 		s.dispatch.run(delivering)
+		s.copies.Wait()
 		return nil
 	})
 	group.Go(func() error {
@@ -101,9 +150,11 @@ func (s *Simulator) Run(ctx context.Context, ln net.Listener) error {
 	})
 	group.Go(func() error {
 		<-running.Done()
-		// Down in the opposite order of up: requests and notifications under way
-		// still need the journal.
+		// Down in the opposite order of up: each of them needs those after it.
+		close(s.stopping)
 		shutdown(context.WithoutCancel(ctx), server)
+		stopMoving()
+		<-moved
 		stopDelivering()
 		<-delivered
 		stopWriting()
@@ -119,24 +170,6 @@ func shutdown(ctx context.Context, server *http.Server) {
 	defer cancel()
 	if server.Shutdown(ctx) != nil {
 		_ = server.Close() // they had their time
-	}
-}
-
-// resume queues the notifications that an earlier life left undelivered.
-func (s *Simulator) resume() error {
-	for from := 0; ; {
-		orders, err := s.journal.book.page(from, ledgerPageMax)
-		if err != nil {
-			return err
-		}
-		for i := range orders {
-			if !orders[i].paidAt.IsZero() && !orders[i].notified {
-				s.dispatch.notify(orders[i].no)
-			}
-		}
-		if from += len(orders); len(orders) < ledgerPageMax {
-			return nil
-		}
 	}
 }
 

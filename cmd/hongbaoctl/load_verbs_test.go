@@ -1,0 +1,80 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"hongbao/internal/settest"
+	"hongbao/loadtest"
+)
+
+// load runs a verb on the playground in a hurry and reads what it printed.
+func load(t *testing.T, p *settest.Live, into any, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(p.Bin, "hongbaoctl"),
+		append([]string{"--config", filepath.Join(p.Dir, "hongbao.yaml"), "--json", "load"}, args...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("load %v: %v\n%s", args, err, out)
+	}
+	if err := json.Unmarshal(out, into); err != nil {
+		t.Fatalf("load %v: %v\n%s", args, err, out)
+	}
+}
+
+func TestTheLoadsVerbsMeasureAPlayground(t *testing.T) {
+	p := settest.Playground(t)
+	var cell loadtest.CellRun
+	profiles := t.TempDir()
+	load(t, p, &cell, "cell", "--open-mode", "plain", "--scenario", "hot", "--callers", "8", "--duration", "200ms", "--hurry", "20", "--profile", profiles)
+	if !cell.Passed || len(cell.Series.Cells) != 1 || cell.Series.Cells[0].Mode != "plain" || cell.Series.Median <= 0 {
+		t.Errorf("the cell is %+v", cell)
+	}
+	if cpu, err := os.ReadFile(filepath.Join(profiles, "plain-hot-8-1.pprof")); err != nil || len(cpu) < 100 {
+		t.Errorf("the profile has %d bytes, %v", len(cpu), err)
+	}
+	var storm loadtest.StormRun
+	load(t, p, &storm, "storm", "--no-books", "--hurry", "10")
+	if !storm.Passed || storm.Storm.Goodput <= 0 || storm.Capacity.Callers != 1000 {
+		t.Errorf("the storm is %+v", storm.Storm)
+	}
+	var full loadtest.Full
+	const envelopes = 2001
+	load(t, p, &full, "full", "--envelopes", strconv.Itoa(envelopes), "--rounds", "1", "--hurry", "10")
+	checkFull(t, &full, envelopes)
+	sum := 0
+	for _, books := range p.CheckBooks(t) {
+		sum += books.Envelopes
+	}
+	if sum <= envelopes {
+		t.Errorf("the books have %d envelopes, %d were filled in", sum, envelopes)
+	}
+}
+
+func checkFull(t *testing.T, full *loadtest.Full, envelopes int) {
+	t.Helper()
+	if !full.Passed || full.Ratios["spread_full_over_empty"] <= 0 || full.Ratios["hot_full_over_empty"] <= 0 || full.FillSeconds <= 0 {
+		t.Fatalf("full tables: %+v", full)
+	}
+	filled := 0
+	for _, s := range full.Stocks {
+		if filled += s.Envelopes; s.Shares < s.Envelopes || s.After <= s.Before {
+			t.Errorf("SET %s was filled with %+v", s.Set, s)
+		}
+	}
+	if filled != envelopes {
+		t.Errorf("%d envelopes were filled in, want %d", filled, envelopes)
+	}
+	if w := full.Figures.Warm; w.EnvelopeBytes < 300 || w.EnvelopeBytes > 10_000 || w.Asked < 50 || w.WarmMost < w.Asked {
+		t.Errorf("a warm envelope is weighed as %+v", w)
+	}
+}

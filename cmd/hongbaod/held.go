@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"hongbao/cmd/internal/settings"
+	"hongbao/envelope"
+	"hongbao/internal/httpapi"
+	"hongbao/orderset"
+)
+
+// errNotOperator refuses to move money for somebody who has not said who they are.
+var errNotOperator = errors.New("this moves money: it wants a person's token with scope operate, signed under keys.operators (hongbaoctl token --user YOU --scope operate)")
+
+// addOperators reads the keys of those who may move held money.
+func (d *daemon) addOperators(conf *settings.Settings) error {
+	keys, err := conf.OperatorKeys()
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	d.operators, err = httpapi.NewAuthenticator(httpapi.AuthConfig{Keys: keys, Now: time.Now})
+	return err
+}
+
+// heldRoutes are what people decide about transfers that were refused for good.
+// It takes two of them: one proposes, another approves.
+func (d *daemon) heldRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /held", d.operate(d.listHeld))
+	mux.HandleFunc("POST /held/{no}/release", d.operate(d.propose(orderset.ActionRelease)))
+	mux.HandleFunc("POST /held/{no}/redirect", d.operate(d.propose(orderset.ActionRedirect)))
+	mux.HandleFunc("POST /held/{no}/approve", d.operate(d.approve))
+}
+
+// person is who asks, by their token.
+func (d *daemon) person(r *http.Request) (string, error) {
+	if d.operators == nil {
+		return "", fmt.Errorf("%w; this deployment has no keys.operators", errNotOperator)
+	}
+	caller, err := d.operators.Authenticate(r.Header)
+	if err != nil || caller.Scopes&httpapi.ScopeOperate == 0 {
+		return "", errors.Join(errNotOperator, err)
+	}
+	return string(caller.User), nil
+}
+
+// heldRow is a transfer that waits for people, and what one of them has proposed.
+type heldRow struct {
+	No        string          `json:"no"`
+	OrderID   envelope.ID     `json:"order_id"`
+	Seq       int             `json:"seq"` // 0: the refund
+	Round     int             `json:"round"`
+	PayeeID   envelope.UserID `json:"payee_id"`
+	AmountFen envelope.Fen    `json:"amount_fen"`
+	Reason    string          `json:"reason"`
+	State     string          `json:"state"`
+}
+
+func heldRowOf(t *envelope.Transfer) heldRow {
+	return heldRow{t.No(), t.OrderNo, t.Seq, t.Round, t.Payee, t.Amount, t.Reason, string(t.State)}
+}
+
+func (d *daemon) listHeld(ctx context.Context, _ *http.Request) (any, error) {
+	rows := []heldRow{}
+	for _, set := range d.router.Sets() {
+		held, err := set.Held(ctx, listMax)
+		if err != nil {
+			return nil, err
+		}
+		for i := range held {
+			rows = append(rows, heldRowOf(&held[i]))
+		}
+	}
+	return map[string]any{"held": rows}, nil
+}
+
+// propose says what to do about a held transfer; nothing happens before somebody
+// else approves.
+func (d *daemon) propose(action string) func(context.Context, *http.Request) (any, error) {
+	return func(ctx context.Context, r *http.Request) (any, error) {
+		by, err := d.person(r)
+		if err != nil {
+			return nil, err
+		}
+		set, no, err := d.setOfTransfer(r)
+		if err != nil {
+			return nil, err
+		}
+		payee := envelope.UserID(r.URL.Query().Get("payee"))
+		if err := set.Propose(ctx, no, by, action, payee); err != nil {
+			return nil, err
+		}
+		d.log.Info("operator", "proposes", action, "no", no, "by", by, "payee", payee)
+		return nil, nil
+	}
+}
+
+func (d *daemon) approve(ctx context.Context, r *http.Request) (any, error) {
+	by, err := d.person(r)
+	if err != nil {
+		return nil, err
+	}
+	set, no, err := d.setOfTransfer(r)
+	if err != nil {
+		return nil, err
+	}
+	t, err := set.Approve(ctx, no, by)
+	if err != nil {
+		return nil, err
+	}
+	d.log.Info("operator", "approves", no, "by", by, "next", t.No(), "payee", t.Payee)
+	return heldRowOf(&t), nil
+}
+
+func (d *daemon) setOfTransfer(r *http.Request) (*orderset.Set, string, error) {
+	no := r.PathValue("no")
+	id, _, _, err := envelope.ParseTransferNo(no)
+	if err != nil {
+		return nil, "", fmt.Errorf("%w: %w", envelope.ErrNotFound, err)
+	}
+	set, err := d.router.Set(id)
+	return set, no, err
+}

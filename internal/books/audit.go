@@ -1,0 +1,195 @@
+package books
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"hongbao/envelope"
+)
+
+// Violation is one way in which stored rows contradict each other or the truth.
+type Violation struct {
+	User envelope.UserID `json:"user_id"`
+	ID   envelope.ID     `json:"id,omitempty"`
+	What string          `json:"what"`
+}
+
+func (v Violation) String() string { return fmt.Sprintf("%s %s: %s", v.User, v.ID, v.What) }
+
+// violationsMax bounds what one audit reports: a thousand are as bad as more.
+const violationsMax = 1000
+
+// violations collects up to the bound.
+type violations []Violation
+
+func (v *violations) add(user envelope.UserID, id envelope.ID, format string, args ...any) {
+	if len(*v) < violationsMax {
+		*v = append(*v, Violation{User: user, ID: id, What: fmt.Sprintf(format, args...)})
+	}
+}
+
+// Auditor reads every row of all shards.
+type Auditor struct{ shards []*sql.DB }
+
+// NewAuditor connects to all shards, in their order, with DSNs that may only
+// SELECT.
+func NewAuditor(dsns []string) (*Auditor, error) {
+	a := &Auditor{}
+	for i, dsn := range dsns {
+		cfg, err := mysql.ParseDSN(dsn)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("audit of the books: shard %d: %w", i, err), a.Close())
+		}
+		cfg.ParseTime, cfg.Loc, cfg.InterpolateParams = true, time.UTC, true
+		cfg.Params = map[string]string{"time_zone": "'+00:00'"}
+		connector, err := mysql.NewConnector(cfg)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("audit of the books: shard %d: %w", i, err), a.Close())
+		}
+		a.shards = append(a.shards, sql.OpenDB(connector))
+	}
+	return a, nil
+}
+
+// Close closes its connections.
+func (a *Auditor) Close() error {
+	var err error
+	for _, db := range a.shards {
+		err = errors.Join(err, db.Close())
+	}
+	return err
+}
+
+// usersPage is how many users one step of an audit looks at.
+const usersPage = 500
+
+// lastUser sorts after every user: it is as long as names may be, and one more.
+var lastUser = envelope.UserID(strings.Repeat("~", 65))
+
+// Audit holds the books to themselves: a user's sums are those of the rows, rows
+// stand in the shard and the year where readers look for them, and an envelope
+// has one best luck at most. It may run while posts do: each user is read in one
+// snapshot. One entry is kept in memory for each envelope with a best luck.
+func (a *Auditor) Audit(ctx context.Context) ([]Violation, error) {
+	found := violations{}
+	best := map[envelope.ID]envelope.UserID{}
+	for i, db := range a.shards {
+		for after := envelope.UserID(""); after != lastUser; {
+			p := userPage{shard: i, of: len(a.shards), after: after, found: &found, best: best}
+			if err := p.read(ctx, db); err != nil {
+				return nil, fmt.Errorf("audit of the books: shard %d: %w", i, err)
+			}
+			p.judge()
+			after = p.last
+		}
+	}
+	return found, nil
+}
+
+// userPage is the rows and sums of some users: those after one, up to another.
+type userPage struct {
+	shard, of   int
+	after, last envelope.UserID
+	rows, sums  map[yearKey]*envelope.BookSummary
+	found       *violations
+	best        map[envelope.ID]envelope.UserID // of all pages so far
+}
+
+// read takes it all from one snapshot.
+func (p *userPage) read(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	p.rows, p.sums = map[yearKey]*envelope.BookSummary{}, map[yearKey]*envelope.BookSummary{}
+	users := 0
+	err = each(ctx, tx, func(r *sql.Rows) error {
+		users++
+		return r.Scan(&p.last)
+	}, selectUserPage, p.after, usersPage)
+	if users < usersPage {
+		p.last = lastUser
+	}
+	return errors.Join(err,
+		each(ctx, tx, p.scanSums, selectSummaries, p.after, p.last),
+		each(ctx, tx, p.scanSent, selectSentSums, p.after, p.last),
+		each(ctx, tx, p.scanReceived, selectReceivedSums, p.after, p.last),
+		each(ctx, tx, p.scanBest, selectBestLuck, p.after, p.last))
+}
+
+func (p *userPage) scanSums(r *sql.Rows) error {
+	var y yearKey
+	var sum envelope.BookSummary
+	err := scanSums(r, &y, &sum)
+	p.sums[y] = &sum
+	return err
+}
+
+// counted is the sum of the rows of a year, which starts at nothing.
+func (p *userPage) counted(y yearKey) *envelope.BookSummary {
+	if p.rows[y] == nil {
+		p.rows[y] = &envelope.BookSummary{}
+	}
+	return p.rows[y]
+}
+
+func (p *userPage) scanSent(r *sql.Rows) error {
+	var y yearKey
+	var sum envelope.BookSummary
+	var astray int
+	err := r.Scan(&y.user, &y.year, &sum.SentCount, &sum.SentTotal, &sum.RefundedTotal, &astray)
+	add(p.counted(y), &sum)
+	p.astray(y, "sent", astray)
+	return err
+}
+
+func (p *userPage) scanReceived(r *sql.Rows) error {
+	var y yearKey
+	var sum envelope.BookSummary
+	var astray int
+	err := r.Scan(&y.user, &y.year, &sum.ReceivedCount, &sum.ReceivedTotal, &sum.BestLuckCount, &astray)
+	add(p.counted(y), &sum)
+	p.astray(y, "received", astray)
+	return err
+}
+
+func (p *userPage) astray(y yearKey, table string, rows int) {
+	if rows > 0 {
+		p.found.add(y.user, "", "%d rows of %s stand in %d and are of another year", rows, table, y.year)
+	}
+}
+
+func (p *userPage) scanBest(r *sql.Rows) error {
+	var user envelope.UserID
+	var id envelope.ID
+	err := r.Scan(&user, &id)
+	if other, twice := p.best[id]; twice {
+		p.found.add(user, id, "best luck, which %s has already", other)
+	}
+	p.best[id] = user
+	return err
+}
+
+// judge compares the sums with the rows, in either direction.
+func (p *userPage) judge() {
+	for y, sum := range p.sums {
+		if counted := p.counted(y); *counted != *sum {
+			p.found.add(y.user, "", "the sums of %d are %+v, the rows add up to %+v", y.year, *sum, *counted)
+		}
+	}
+	for y, counted := range p.rows {
+		if p.sums[y] == nil {
+			p.found.add(y.user, "", "no sums of %d, the rows add up to %+v", y.year, *counted)
+		}
+		if home := shardOf(y.user, p.of); home != p.shard {
+			p.found.add(y.user, "", "stands in shard %d, belongs in %d", p.shard, home)
+		}
+	}
+}

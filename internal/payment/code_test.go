@@ -1,0 +1,75 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"hongbao/envelope"
+)
+
+// TestFG5NoUnheardOfCodeEndsATransfer looks for a code or a state that is taken
+// for final and is on no list.
+func TestFG5NoUnheardOfCodeEndsATransfer(t *testing.T) {
+	words := rapid.OneOf(rapid.StringMatching(`[A-Z_]{0,24}`), rapid.String(),
+		rapid.SampledFrom([]string{"PARAM_ERRORS", "PAYEE_ACCOUNT", "param_error", "NOTENOUGH", "FAIL", "SUCCESS ", "success", "DONE"}))
+	rapid.Check(t, func(t *rapid.T) {
+		word, status := words.Draw(t, "code"), rapid.IntRange(201, 499).Draw(t, "status")
+		listed := final(word) || refusesPayee(word) || word == codeNoResource || word == codeNotEnough || status == 204
+		a := answer{status: status, body: []byte(`{"code":"` + word + `"}`)}
+		for _, moves := range []bool{false, true} {
+			_, err := settle(context.Background(), call{moves: moves}, a, nil)
+			_, ended := finalRefusal(err)
+			if !listed && (err == nil || ended) {
+				t.Fatalf("%d %q is final: %v", status, word, err)
+			}
+		}
+		payout, err := (&payoutBill{No: "1", ProviderNo: "1", State: word}).status()
+		if err == nil && !knownPayoutState(word) {
+			t.Fatalf("payout state %q is %+v", word, payout)
+		}
+		refund, err := (&refundBill{No: "1", ProviderNo: "1", Amount: refundAmount{Refund: 1}}).status(word)
+		if err == nil && word != "PROCESSING" && word != "SUCCESS" && word != "ABNORMAL" && word != "CLOSED" {
+			t.Fatalf("refund status %q is %+v", word, refund)
+		}
+	})
+}
+
+func knownPayoutState(s string) bool {
+	switch s {
+	case "ACCEPTED", "PROCESSING", "WAIT_USER_CONFIRM", "TRANSFERING", "SUCCESS", "FAIL", "CANCELING", "CANCELLED":
+		return true
+	}
+	return false
+}
+
+// FuzzTransferAnswers: whatever a signed answer says, what is believed is about
+// the transfer that was asked about.
+func FuzzTransferAnswers(f *testing.F) {
+	for _, t := range []envelope.Transfer{testPayout(), testRefund()} {
+		for _, state := range []string{"SUCCESS", "FAIL", "WAIT_USER_CONFIRM", "PROCESSING", "CLOSED", ""} {
+			f.Add(marshal(f, told(t, state)), t.IsRefund())
+		}
+	}
+	f.Add([]byte(`{"state":"SUCCESS","STATE":"FAIL","out_bill_no":null}`), false)
+	c := newClient(f, nil)
+	f.Fuzz(func(t *testing.T, body []byte, refund bool) {
+		transfer := testPayout()
+		if refund {
+			transfer = testRefund()
+		}
+		w, err := c.wire(&transfer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.told("fuzz", &transfer, body, w.read)
+		switch {
+		case err != nil && (s != envelope.TransferStatus{} || !errors.Is(err, envelope.ErrUnknownOutcome)):
+			t.Errorf("%+v comes with %v", s, err)
+		case err == nil && (s.No != transfer.No() || s.Amount != 0 && s.Amount != transfer.Amount || s.Progress == "" || s.ProviderNo == ""):
+			t.Errorf("believed %+v", s)
+		}
+	})
+}

@@ -1,0 +1,198 @@
+package payment
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"hongbao/envelope"
+)
+
+// eventOf wraps what the provider says about a transfer as it does.
+func eventOf(t testing.TB, event, kind string, said map[string]any) []byte {
+	t.Helper()
+	resource, err := SealResource(Secret(testKey3), kind, marshal(t, said))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return marshal(t, Notification{ID: "EV-2", CreateTime: "2026-01-02T12:00:00+08:00", EventType: event,
+		ResourceType: ResourceTypeEncrypted, Summary: "s", Resource: resource})
+}
+
+func finishedPayout(state string) map[string]any {
+	said := told(testPayout(), state)
+	delete(said, "appid")
+	if state == "FAIL" {
+		said["fail_reason"] = "ACCOUNT_FROZEN"
+	}
+	return said
+}
+
+func endedRefund(status string) map[string]any {
+	return map[string]any{
+		"mchid": testMerchant, "out_trade_no": string(orderNo()), "transaction_id": "42000001", "out_refund_no": string(orderNo()) + "R",
+		"refund_id": "5030", "refund_status": status, "success_time": "2026-01-02T12:00:00+08:00", "user_received_account": "支付用户零钱",
+		"amount": map[string]any{"total": 10000, "refund": 9000, "payer_total": 10000, "payer_refund": 9000},
+	}
+}
+
+func TestTransferNotificationsAreReadAsTheirStatus(t *testing.T) {
+	payout, refund := payoutNo(), string(orderNo())+"R"
+	for _, row := range []struct {
+		event, kind string
+		said        map[string]any
+		want        envelope.TransferStatus
+	}{
+		{EventPayoutFinished, ResourceKindPayout, finishedPayout("SUCCESS"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressDone, Amount: 250, ProviderNo: "1330000000001"}},
+		{EventPayoutFinished, ResourceKindPayout, finishedPayout("FAIL"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressRefused, Amount: 250, ProviderNo: "1330000000001", Code: "ACCOUNT_FROZEN"}},
+		{EventPayoutFinished, ResourceKindPayout, finishedPayout("CANCELLED"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressRefused, Amount: 250, ProviderNo: "1330000000001", Code: "CANCELLED"}},
+		{EventRefundSuccess, ResourceKindRefund, endedRefund("SUCCESS"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressDone, Amount: 9000, ProviderNo: "5030"}},
+		{EventRefundAbnormal, ResourceKindRefund, endedRefund("ABNORMAL"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressRefused, Amount: 9000, ProviderNo: "5030", Code: "ABNORMAL"}},
+		{EventRefundClosed, ResourceKindRefund, endedRefund("CLOSED"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressRefused, Amount: 9000, ProviderNo: "5030", Code: "CLOSED"}},
+	} {
+		c := newClient(t, nil)
+		body := eventOf(t, row.event, row.kind, row.said)
+		got, err := c.ParseNotice(stamped(t, body), body)
+		if diff := cmp.Diff(Notice{Transfer: &row.want}, got); diff != "" || err != nil {
+			t.Errorf("%s %v: %v %s", row.event, row.want.Progress, err, diff)
+		}
+		if n := testutil.ToFloat64(c.metrics.notifications.WithLabelValues("transfer")); n != 1 {
+			t.Errorf("counted %v transfers, want 1", n)
+		}
+	}
+}
+
+// TestFF5TransfersThatAreNotOursAreRefused changes what is said, not who says it.
+func TestFF5TransfersThatAreNotOursAreRefused(t *testing.T) {
+	c := newClient(t, nil)
+	refuse := func(event, kind string, said map[string]any, what string, value any) {
+		body := eventOf(t, event, kind, said)
+		if n, err := c.ParseNotice(stamped(t, body), body); !errors.Is(err, ErrForged) || n != (Notice{}) {
+			t.Errorf("%s with %s %v: %+v, %v, want ErrForged", event, what, value, n, err)
+		}
+	}
+	for _, change := range []struct {
+		key   string
+		value any
+	}{
+		{"mch_id", "1900000002"}, {"mch_id", ""}, {"out_bill_no", "X"}, {"out_bill_no", string(orderNo())}, {"out_bill_no", string(orderNo()) + "R"},
+		{"out_bill_no", string(orderNo()) + "P7"}, {"transfer_amount", 0}, {"transfer_amount", -1}, {"transfer_amount", payoutFenMax + 1}, {"transfer_amount", 2.5},
+		{"state", "PROCESSING"}, {"state", "WAIT_USER_CONFIRM"}, {"state", "DONE"}, {"state", ""}, {"transfer_bill_no", ""},
+	} {
+		said := finishedPayout("SUCCESS")
+		said[change.key] = change.value
+		refuse(EventPayoutFinished, ResourceKindPayout, said, change.key, change.value)
+	}
+	for _, change := range []struct {
+		key   string
+		value any
+	}{
+		{"mchid", "1900000002"}, {"out_trade_no", string(envelope.Body(1<<40 + 8).In(3))}, {"out_refund_no", payoutNo()}, {"out_refund_no", ""},
+		{"refund_status", "PROCESSING"}, {"refund_status", "CLOSED"}, {"refund_status", ""}, {"refund_id", "a b"},
+		{"amount", map[string]any{"refund": 0, "total": 10000}}, {"amount", nil},
+	} {
+		said := endedRefund("SUCCESS")
+		said[change.key] = change.value
+		refuse(EventRefundSuccess, ResourceKindRefund, said, change.key, change.value)
+	}
+	refuse(EventPayoutFinished, ResourceKindRefund, finishedPayout("SUCCESS"), "kind", ResourceKindRefund)
+	refuse(EventRefundSuccess, ResourceKindPayout, endedRefund("SUCCESS"), "kind", ResourceKindPayout)
+	refuse(EventTransactionSuccess, ResourceKindTransaction, endedRefund("SUCCESS"), "event", EventTransactionSuccess)
+}
+
+func TestRoundsAreHeardOfByTheirOwnNumber(t *testing.T) {
+	c := newClient(t, nil)
+	said := finishedPayout("SUCCESS")
+	said["out_bill_no"] = envelope.TransferNo(orderNo(), 7, 2)
+	body := eventOf(t, EventPayoutFinished, ResourceKindPayout, said)
+	n, err := c.ParseNotice(stamped(t, body), body)
+	if err != nil || n.Transfer == nil || n.Transfer.No != envelope.TransferNo(orderNo(), 7, 2) {
+		t.Fatalf("%+v, %v", n, err)
+	}
+	if _, err := testPayout().Hear(*n.Transfer); !errors.Is(err, envelope.ErrTransferConflict) {
+		t.Errorf("the first round takes the second's word: %v", err)
+	}
+}
+
+// TestFF3AHundredThousandMutationsAreRefused changes one to three bytes anywhere
+// in what is signed, or in the signature.
+func TestFF3AHundredThousandMutationsAreRefused(t *testing.T) {
+	const mutations = 100_000
+	c := newClient(t, nil)
+	body := eventOf(t, EventPayoutFinished, ResourceKindPayout, finishedPayout("SUCCESS"))
+	header := stamped(t, body)
+	dice := rand.New(rand.NewPCG(3, 3))
+	names := []string{HeaderSignature, HeaderNonce, HeaderTimestamp, HeaderSerial}
+	for i := range mutations {
+		changed, said := header.Clone(), append([]byte(nil), body...)
+		for range 1 + dice.IntN(3) {
+			target := said
+			name := ""
+			if n := dice.IntN(8); n < len(names) {
+				name = names[n]
+				target = []byte(changed[name][0])
+			}
+			target[dice.IntN(len(target))] ^= byte(1 + dice.IntN(255))
+			if name != "" {
+				changed[name] = []string{string(target)}
+			}
+		}
+		if string(said) == string(body) && cmp.Equal(changed, header) {
+			continue // two changes undid each other
+		}
+		if n, err := c.ParseNotice(changed, said); !errors.Is(err, ErrForged) {
+			t.Fatalf("mutation %d passes: %+v, %v", i, n, err)
+		}
+	}
+	if _, err := c.ParseNotice(header, body); err != nil {
+		t.Errorf("unchanged: %v", err)
+	}
+}
+
+// TestFF4ResendsPassAndReplaysEnd: the provider signs every delivery anew, a
+// captured one can be used for five minutes.
+func TestFF4ResendsPassAndReplaysEnd(t *testing.T) {
+	now := noon()
+	c := newClient(t, func(cfg *Config) { cfg.Now = func() time.Time { return now } })
+	body := eventOf(t, EventRefundSuccess, ResourceKindRefund, endedRefund("SUCCESS"))
+	first := stamped(t, body)
+	for range 16 {
+		resent := http.Header{}
+		if err := Stamp(resent, platformKey(), testSerial, now, body); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.ParseNotice(resent, body); err != nil {
+			t.Errorf("%v later, signed anew: %v", now.Sub(noon()), err)
+		}
+		if _, err := c.ParseNotice(first, body); (err == nil) != (now.Sub(noon()) <= ClockSkewMax) {
+			t.Errorf("%v later, as captured: %v", now.Sub(noon()), err)
+		}
+		now = now.Add(2 * time.Minute)
+	}
+}
+
+// BenchmarkParseNotice shows what a flood costs (FF10): one that is refused for
+// its clock, one that has to be verified, and the truth.
+func BenchmarkParseNotice(b *testing.B) {
+	c := newClient(b, nil)
+	body := eventOf(b, EventPayoutFinished, ResourceKindPayout, finishedPayout("SUCCESS"))
+	header := stamped(b, body)
+	stale, forged := header.Clone(), header.Clone()
+	stale.Set(HeaderTimestamp, strconv.FormatInt(noon().Add(-time.Hour).Unix(), 10))
+	forged.Set(HeaderNonce, "another")
+	for name, h := range map[string]http.Header{"stale": stale, "forged": forged, "authentic": header} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := c.ParseNotice(h, body); (err == nil) != (name == "authentic") {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

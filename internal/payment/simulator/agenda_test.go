@@ -1,0 +1,59 @@
+package simulator
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAgendaKeepsTheTimeWhateverTheOrderOfAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, start := newAgenda(1), time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); a.run(ctx) }()
+		var mu sync.Mutex
+		var at []time.Duration
+		for _, wait := range []time.Duration{3, 1, 2, 0, -1, 48 * time.Duration(time.Hour/time.Second)} {
+			a.at(start.Add(wait*time.Second), func(context.Context) {
+				mu.Lock()
+				defer mu.Unlock()
+				at = append(at, time.Since(start))
+			})
+			synctest.Wait()
+		}
+		time.Sleep(72 * time.Hour)
+		synctest.Wait()
+		want := []time.Duration{0, 0, time.Second, 2 * time.Second, 3 * time.Second, 48 * time.Hour}
+		if diff := cmp.Diff(want, at); diff != "" {
+			t.Error(diff)
+		}
+		cancel()
+		<-ended
+	})
+}
+
+func TestAgendaFinishesWhatIsUnderWayAndForgetsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgenda(2)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); a.run(ctx) }()
+		var finished, late bool
+		a.at(time.Now(), func(ctx context.Context) {
+			time.Sleep(time.Minute)
+			finished = ctx.Err() == nil
+		})
+		a.at(time.Now().Add(time.Second), func(context.Context) { late = true })
+		synctest.Wait()
+		cancel()
+		<-ended
+		if !finished || late {
+			t.Errorf("finished %v, late %v", finished, late)
+		}
+	})
+}

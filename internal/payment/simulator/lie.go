@@ -1,0 +1,145 @@
+package simulator
+
+import "fmt"
+
+// lie is one way of not doing, or not saying, what a provider should.
+type lie string
+
+// Lies about calls that change something.
+const (
+	timeoutAfter     lie = "timeout_after"      // execute, then never answer
+	timeoutBefore    lie = "timeout_before"     // never answer, and do not execute
+	executeLater     lie = "execute_later"      // answer SYSTEM_ERROR; execute after later_ms
+	timeoutLater     lie = "timeout_later"      // never answer; execute after later_ms
+	unknownCode      lie = "unknown_code"       // HTTP 400 with a code nobody knows; do not execute
+	unknownCodeAfter lie = "unknown_code_after" // the same, executed
+	notEnough        lie = "not_enough"         // HTTP 403 NOT_ENOUGH: the merchant's account is empty; do not execute
+)
+
+// Lies about any call, questions too.
+const (
+	outage         lie = "outage"                // HTTP 503, unsigned
+	unknownState   lie = "unknown_state"         // an answer with a state nobody knows
+	unsignedAnswer lie = "unsigned_answer"       // true, and nobody signs it
+	wronglySigned  lie = "wrongly_signed_answer" // the signature is of another body
+)
+
+// Lies about callbacks.
+const (
+	duplicateCallback lie = "duplicate_callback" // copies of them at once
+	dropCallback      lie = "drop_callback"      // not in this life of the process
+	lateCallback      lie = "late_callback"      // after late_ms
+	reorderedCallback lie = "reordered_callback" // after a later one, or late_ms when none comes
+	forgedCallback    lie = "forged_callback"    // before the true one: a fen too much, wrongly signed
+	probeCallback     lie = "probe_callback"     // before the true one: a signature WECHATPAY/SIGNTEST/…
+	wrongAmount       lie = "wrong_amount"       // before the true one: a fen too much, validly signed
+	successThenFail   lie = "success_then_fail"  // later_ms after a taken SUCCESS of a refund or payout: the contrary, validly signed
+)
+
+// Lies about money, which are not lies but luck, but for the last.
+const (
+	refuseLimit    lie = "refuse_limit"    // a payout ends FAIL: the payee's account takes no more
+	refuseClosed   lie = "refuse_closed"   // a payout ends FAIL, a refund ABNORMAL: the account is closed
+	refuseRefund   lie = "refuse_refund"   // a refund ends CLOSED
+	slowPayee      lie = "slow_payee"      // the payee confirms after later_ms
+	slowAcceptance lie = "slow_acceptance" // a payout is ACCEPTED, then PROCESSING, before the payee may confirm after later_ms
+	twice          lie = "twice"           // the money moves two times under one number
+)
+
+// known reports whether there is such a lie.
+func (l lie) known() bool {
+	switch l {
+	case timeoutAfter, timeoutBefore, executeLater, timeoutLater, unknownCode, unknownCodeAfter, notEnough,
+		outage, unknownState, unsignedAnswer, wronglySigned,
+		duplicateCallback, dropCallback, lateCallback, reorderedCallback, forgedCallback, probeCallback, wrongAmount, successThenFail,
+		refuseLimit, refuseClosed, refuseRefund, slowPayee, slowAcceptance, twice:
+		return true
+	}
+	return false
+}
+
+const (
+	liesBytesMax = 1 << 20
+	rulesMax     = 1024
+	ruleTimesMax = 1_000_000
+	copiesMax    = 16
+	lieWaitMaxMS = 24 * 60 * 60 * 1000
+)
+
+// operation is what a lie may be about.
+type operation struct {
+	kind  string // charge, refund, payout or statement
+	no    string // the merchant's number; of a statement the day
+	party string // the openid of a payee
+}
+
+// extent is how much of it a lie takes. Zero is the default.
+type extent struct {
+	LaterMS int64 `json:"later_ms,omitzero"` // default 1000
+	LateMS  int64 `json:"late_ms,omitzero"`  // default 1000
+	Copies  int   `json:"copies,omitzero"`   // of one callback, 1 to 16; default 2
+}
+
+func (e extent) over(other extent) extent {
+	if e.LaterMS == 0 {
+		e.LaterMS = other.LaterMS
+	}
+	if e.LateMS == 0 {
+		e.LateMS = other.LateMS
+	}
+	if e.Copies == 0 {
+		e.Copies = other.Copies
+	}
+	return e
+}
+
+func (e extent) check(where string) error {
+	if e.LaterMS < 0 || e.LaterMS > lieWaitMaxMS || e.LateMS < 0 || e.LateMS > lieWaitMaxMS {
+		return fmt.Errorf("%s: later_ms, late_ms: want 0 to %d", where, lieWaitMaxMS)
+	}
+	if e.Copies < 0 || e.Copies > copiesMax {
+		return fmt.Errorf("%s: copies: want 1 to %d", where, copiesMax)
+	}
+	return nil
+}
+
+// rule tells one lie about the operations it names, a number of times. An empty
+// name stands for all.
+type rule struct {
+	Lie      lie    `json:"lie"`
+	Kind     string `json:"kind,omitzero"`
+	No       string `json:"no,omitzero"`
+	NoPrefix string `json:"no_prefix,omitzero"`
+	Party    string `json:"party,omitzero"`
+	Times    int    `json:"times"` // 1 to 1,000,000
+	extent
+}
+
+// lies is the document of PUT /simulator/lies. Rules go before rates.
+type lies struct {
+	Seed  uint64          `json:"seed,omitzero"`
+	Rates map[lie]float64 `json:"rates,omitzero"` // probability of each, 0 to 1
+	Rules []rule          `json:"rules,omitzero"`
+	extent
+}
+
+func (d *lies) check() error {
+	for name, rate := range d.Rates {
+		if !name.known() || rate < 0 || rate > 1 {
+			return fmt.Errorf("rates: %q: want a known lie at a rate of 0 to 1, have %v", string(name), rate)
+		}
+	}
+	if len(d.Rules) > rulesMax {
+		return fmt.Errorf("rules: want at most %d, have %d", rulesMax, len(d.Rules))
+	}
+	for i, r := range d.Rules {
+		where := fmt.Sprintf("rules[%d]", i)
+		if !r.Lie.known() || r.Times < 1 || r.Times > ruleTimesMax {
+			return fmt.Errorf("%s: want a known lie 1 to %d times, have %q %d times", where, ruleTimesMax, string(r.Lie), r.Times)
+		}
+		if err := r.check(where); err != nil {
+			return err
+		}
+	}
+	return d.extent.check("lies")
+}

@@ -1,0 +1,156 @@
+package simulator
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
+	d := openDesk(t, testConfig(t))
+	d.paid("order-1", 1000)
+	for no, row := range map[string]struct {
+		lie    lie
+		reason string
+	}{"limit1": {refuseLimit, reasonLimit}, "closed1": {refuseClosed, reasonClosed}} {
+		d.lie(`{"rules": [{"lie": "` + string(row.lie) + `", "party": "payee-of-` + no + `", "times": 1}]}`)
+		d.payout(no)
+		c := <-d.heard
+		if c.event != eventTransferFinished || c.said["state"] != stateFailed || c.said["fail_reason"] != row.reason {
+			t.Errorf("%s: heard %+v", no, c)
+		}
+		if r := d.get(transferTarget(no)); r.said["state"] != stateFailed || r.said["fail_reason"] != row.reason {
+			t.Errorf("%s: asked, it says %+v", no, r)
+		}
+	}
+	for no, row := range map[string]struct {
+		lie                  lie
+		event, state, charge string
+	}{
+		"abnormal1": {refuseClosed, eventRefundAbnormal, refundAbnormal, stateReturned},
+		"refused1":  {refuseRefund, eventRefundClosed, refundClosed, stateReturned},
+	} {
+		d.lie(`{"rules": [{"lie": "` + string(row.lie) + `", "kind": "refund", "no_prefix": "` + no[:4] + `", "times": 1}]}`)
+		d.post(refundsTarget, d.refundOf(no, "order-1", 400, 1000))
+		c := <-d.heard
+		if c.event != row.event || c.said["refund_status"] != row.state || c.said["success_time"] != nil {
+			t.Errorf("%s: heard %+v", no, c)
+		}
+		if r := d.get(refundTarget(no)); r.said["status"] != row.state {
+			t.Errorf("%s: asked, it says %+v", no, r)
+		}
+	}
+	// An abnormal refund keeps its part of the charge, a closed one gives it back.
+	if r := d.post(refundsTarget, d.refundOf("rest", "order-1", 600, 1000)); r.status != 200 {
+		t.Errorf("the rest: %+v", r)
+	}
+	<-d.heard
+	if have := spell(d.movements()); have != "1 charge order-1 1000, 2 refund rest 600" {
+		t.Errorf("moved %s", have)
+	}
+}
+
+func TestSlowAcceptanceShowsEveryStateOfAPayout(t *testing.T) {
+	var clock clock
+	cfg := testConfig(t)
+	cfg.ConfirmAfter, cfg.TransferAfter, cfg.Now = Never, time.Hour, clock.now
+	d := openDesk(t, cfg)
+	d.lie(`{"rules": [{"lie": "slow_acceptance", "times": 1, "later_ms": 3600000}]}`)
+	for i, state := range []string{stateAccepted, stateProcessing, stateWaiting, stateTransferring} {
+		r := d.post(transfersTarget, d.transferOf("payout1", 5))
+		page, payable := r.said["package_info"].(string)
+		if r.said["state"] != state || payable != (state == stateWaiting) {
+			t.Errorf("step %d: %+v, want %s", i, r, state)
+		}
+		if payable {
+			d.tool("POST", strings.TrimPrefix(page, d.base), "", nil)
+		} else {
+			clock.pass(35 * time.Minute)
+		}
+	}
+	d.stop()
+	d.cfg.TransferAfter = time.Millisecond
+	d.open()
+	if c := <-d.heard; c.said["state"] != stateTransferred {
+		t.Errorf("heard %+v", c)
+	}
+}
+
+func TestSlowPayeeConfirmsAfterAWhile(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.ConfirmAfter = Never
+	d := openDesk(t, cfg)
+	d.lie(`{"rates": {"slow_payee": 1}, "later_ms": 200}`)
+	start := time.Now()
+	d.payout("payout1")
+	if c := <-d.heard; c.said["state"] != stateTransferred || time.Since(start) < 200*time.Millisecond {
+		t.Errorf("heard %+v after %v", c, time.Since(start))
+	}
+}
+
+func TestLiesThatMakeNoSenseAreRefused(t *testing.T) {
+	d := openDesk(t, testConfig(t))
+	d.lie(`{"rates": {"twice": 0.5}}`)
+	for what, doc := range map[string]string{
+		"no document":     ``,
+		"unknown lie":     `{"rates": {"honesty": 1}}`,
+		"too likely":      `{"rates": {"twice": 1.5}}`,
+		"unlikely":        `{"rates": {"twice": -0.5}}`,
+		"unknown field":   `{"rate": {"twice": 1}}`,
+		"case":            `{"Rates": {"twice": 1}}`,
+		"said twice":      `{"seed": 1, "seed": 2}`,
+		"trailing":        `{} {}`,
+		"a rule's lie":    `{"rules": [{"lie": "honesty", "times": 1}]}`,
+		"never":           `{"rules": [{"lie": "twice", "times": 0}]}`,
+		"too often":       `{"rules": [{"lie": "twice", "times": 1000001}]}`,
+		"too many copies": `{"copies": 17}`,
+		"too late":        `{"rules": [{"lie": "late_callback", "times": 1, "late_ms": 86400001}]}`,
+		"back in time":    `{"later_ms": -1}`,
+		"too many rules":  `{"rules": [` + strings.Repeat(`{"lie":"twice","times":1},`, rulesMax) + `{"lie":"twice","times":1}]}`,
+	} {
+		var no refusal
+		if code := d.tool("PUT", "/simulator/lies", doc, &no); code != 400 || no.Code != "PARAM_ERROR" {
+			t.Errorf("%s: %d %+v", what, code, no)
+		}
+	}
+	var status lieStatus
+	if d.tool("GET", "/simulator/lies", "", &status); status.Settings.Rates[twice] != 0.5 {
+		t.Errorf("a refused document changed something: %+v", status)
+	}
+}
+
+func TestRatesAreKeptAndTheSeedRepeatsThem(t *testing.T) {
+	const calls, rate = 10000, 0.1
+	run := func(seed uint64) (hits []int) {
+		l := newLiar()
+		l.set(lies{Seed: seed, Rates: map[lie]float64{timeoutAfter: rate}})
+		for i := range calls {
+			if l.tells(operation{kind: kindPayout}, twice) {
+				t.Fatal("a lie that was not asked for")
+			}
+			if l.tells(operation{kind: kindPayout}, timeoutAfter) {
+				hits = append(hits, i)
+			}
+		}
+		return hits
+	}
+	first, again, other := run(1), run(1), run(2)
+	if spread := math.Abs(float64(len(first)) - calls*rate); spread > 5*math.Sqrt(calls*rate*(1-rate)) {
+		t.Errorf("told %d times of %d", len(first), calls)
+	}
+	same := func(a, b []int) bool {
+		if len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if a[i] != b[i] {
+				return false
+			}
+		}
+		return true
+	}
+	if !same(first, again) || same(first, other) {
+		t.Error("a seed gives one run, another seed another")
+	}
+}

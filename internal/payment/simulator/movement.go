@@ -1,0 +1,112 @@
+package simulator
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	movementsPage    = 1000
+	movementsPageMax = 10000
+)
+
+// The kinds of a movement, and of the operation that leads to it.
+const (
+	kindCharge = "charge"
+	kindRefund = "refund"
+	kindPayout = "payout"
+)
+
+// movement is money that moved: one line of GET /simulator/ledger.
+type movement struct {
+	ID         int64     `json:"id"` // 1, 2, 3 … in the order of execution
+	At         time.Time `json:"at"`
+	Kind       string    `json:"kind"`
+	No         string    `json:"no"`          // the merchant's number
+	ProviderNo string    `json:"provider_no"` // transaction_id, refund_id or transfer_bill_no
+	AmountFen  int64     `json:"amount_fen"`
+	Party      string    `json:"party"` // the openid of a payee; empty for payers, who have no name here
+}
+
+// total is how much moved.
+type total struct {
+	Count int64 `json:"count"`
+	Fen   int64 `json:"fen"`
+}
+
+// totals are GET /simulator/totals.
+type totals struct {
+	Charge total `json:"charge"`
+	Refund total `json:"refund"`
+	Payout total `json:"payout"`
+}
+
+func (t *totals) of(kind string) *total {
+	switch kind {
+	case kindRefund:
+		return &t.Refund
+	case kindPayout:
+		return &t.Payout
+	}
+	return &t.Charge
+}
+
+// move notes that a record moved money. Movements follow from records alone, so
+// the file that is read back gives the same ones under the same IDs.
+func (b *book) move(r *record, m movement) {
+	times := 1
+	if r.Twice {
+		times = 2
+	}
+	m.At, m.No = r.At, r.No
+	sum := b.totals.of(m.Kind)
+	for range times {
+		m.ID = int64(len(b.movements)) + 1
+		b.movements = append(b.movements, m)
+		sum.Count++
+		sum.Fen += m.AmountFen
+	}
+}
+
+// moved returns all movements so far. The slice is shared and never changes.
+func (b *book) moved() ([]movement, totals, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.movements[:len(b.movements):len(b.movements)], b.totals, b.broken
+}
+
+// getMovements lists movements after an ID.
+func (s *Simulator) getMovements(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	after, err1 := number(query.Get("after"), 0)
+	limit, err2 := number(query.Get("limit"), movementsPage)
+	if err1 != nil || err2 != nil || after < 0 || limit < 1 || limit > movementsPageMax {
+		s.refuse(w, badParameter("want after >= 0 and 1 <= limit <= "+strconv.Itoa(movementsPageMax)))
+		return
+	}
+	all, _, err := s.journal.book.moved()
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	from := min(after, int64(len(all)))
+	all = all[from:min(from+limit, int64(len(all)))]
+	s.plain(w, http.StatusOK, map[string][]movement{"movements": all})
+}
+
+func (s *Simulator) getTotals(w http.ResponseWriter, _ *http.Request) {
+	_, sums, err := s.journal.book.moved()
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	s.plain(w, http.StatusOK, sums)
+}
+
+func number(text string, absent int64) (int64, error) {
+	if text == "" {
+		return absent, nil
+	}
+	return strconv.ParseInt(text, 10, 64)
+}

@@ -1,0 +1,121 @@
+package simulator
+
+import (
+	"context"
+	"time"
+)
+
+// refundTerms are what the merchant asked for. A repeat has to ask for the same.
+type refundTerms struct {
+	OrderNo   string `json:"out_trade_no"`
+	AmountFen int64  `json:"amount_fen"`
+	TotalFen  int64  `json:"total_fen"` // of the charge, as the merchant has it
+	Reason    string `json:"reason,omitzero"`
+	NotifyURL string `json:"notify_url,omitzero"` // may be absent: then nobody is notified
+}
+
+// refund is one refund as it stands.
+type refund struct {
+	refundTerms
+	no       string
+	id       string
+	at       time.Time
+	end      string // one of the states below; empty while it is under way
+	endedAt  time.Time
+	notified bool
+}
+
+// The states of a refund, in the provider's words.
+const (
+	refundProcessing = "PROCESSING"
+	refundSuccess    = "SUCCESS"
+	refundAbnormal   = "ABNORMAL" // the payer's account does not take it; the merchant has to act
+	refundClosed     = "CLOSED"   // it never happened
+)
+
+func (r *refund) state() string {
+	if r.end == "" {
+		return refundProcessing
+	}
+	return r.end
+}
+
+func (b *book) applyRefund(r *record) (possible bool) {
+	f := b.refunds[r.No]
+	switch {
+	case r.Kind == refundAccepted && f == nil && r.Refund != nil && r.ProviderNo != "":
+		o := b.orders[r.Refund.OrderNo]
+		if o == nil || o.paidAt.IsZero() || o.returnedFen+r.Refund.AmountFen > o.AmountFen {
+			return false
+		}
+		o.returnedFen += r.Refund.AmountFen
+		b.refunds[r.No] = &refund{refundTerms: *r.Refund, no: r.No, id: r.ProviderNo, at: r.At}
+	case r.Kind == refundEnded && f != nil && f.end == "" && r.End != "":
+		f.end, f.endedAt, f.notified = r.End, r.At, f.NotifyURL == ""
+		if f.end == refundClosed {
+			b.orders[f.OrderNo].returnedFen -= f.AmountFen
+		}
+		if f.end == refundSuccess {
+			b.move(r, movement{Kind: kindRefund, ProviderNo: f.id, AmountFen: f.AmountFen})
+		}
+	case r.Kind == refundNotified && f != nil && f.end != "":
+		f.notified = true
+	default:
+		return false
+	}
+	return true
+}
+
+// acceptRefund decides what a request to refund does: nil, nil is a repeat.
+func (b *book) acceptRefund(no string, want *refundTerms, now time.Time) (*record, error) {
+	if f := b.refunds[no]; f != nil {
+		if f.refundTerms != *want {
+			return nil, invalid("订单金额或退款金额与之前请求不一致，请核实后再试")
+		}
+		return nil, nil
+	}
+	o := b.orders[want.OrderNo]
+	switch {
+	case o == nil:
+		return nil, &refusal{404, "RESOURCE_NOT_EXISTS", "订单不存在"}
+	case o.paidAt.IsZero():
+		return nil, invalid("订单未支付，无法退款")
+	case o.AmountFen != want.TotalFen:
+		return nil, invalid("订单金额与支付金额不一致")
+	case o.returnedFen+want.AmountFen > o.AmountFen:
+		return nil, invalid("累计退款金额大于支付金额")
+	case len(b.refunds) >= b.max:
+		return nil, errFull
+	}
+	id := providerNo("5030", now, int64(len(b.refunds))+1)
+	return &record{Kind: refundAccepted, No: no, At: now, ProviderNo: id, Refund: want}, nil
+}
+
+// endRefund carries a refund out, or tells why not, and queues its notification.
+func (s *Simulator) endRefund(ctx context.Context, no string) {
+	var ended bool
+	err := s.journal.commit(ctx, func(b *book) (*record, error) {
+		f := b.refunds[no]
+		if ended = f.end == ""; !ended {
+			return nil, nil
+		}
+		r := &record{Kind: refundEnded, No: no, At: s.cfg.Now(), End: refundSuccess}
+		about := operation{kind: kindRefund, no: no}
+		switch lie, _ := s.liar.tell(about, refuseClosed, refuseRefund); lie {
+		case refuseClosed:
+			r.End = refundAbnormal
+		case refuseRefund:
+			r.End = refundClosed
+		default:
+			r.Twice = s.liar.tells(about, twice)
+		}
+		return r, nil
+	})
+	if err != nil {
+		s.cfg.Log.Error("refund not ended", "no", no, "err", err)
+		return
+	}
+	if ended {
+		s.notify(event{kindRefund, no})
+	}
+}

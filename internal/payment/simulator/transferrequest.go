@@ -1,0 +1,94 @@
+package simulator
+
+import (
+	"crypto/rsa"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	transferNoBytesMin   = 5
+	transferNoBytesMax   = 32
+	openIDBytesMax       = 64
+	transferRemarkMax    = 32 // characters
+	transferFenMax       = 2_000_000
+	perceptionMax        = 32 // characters
+	reportsMax           = 10
+	reportTypeMax        = 15 // characters
+	reportContentMax     = 32 // characters
+	sceneIDBytesMax      = 36
+	transferNamedFenFrom = 200_000 // from here on the payee's name is required
+)
+
+type transferRequest struct {
+	AppID        string           `json:"appid"`
+	No           string           `json:"out_bill_no"`
+	SceneID      string           `json:"transfer_scene_id"`
+	OpenID       string           `json:"openid"`
+	UserName     string           `json:"user_name"` // encrypted under the platform's public key
+	AmountFen    int64            `json:"transfer_amount"`
+	Remark       string           `json:"transfer_remark"`
+	NotifyURL    string           `json:"notify_url"`
+	Perception   string           `json:"user_recv_perception"`
+	SceneReports []transferReport `json:"transfer_scene_report_infos"`
+}
+
+type transferReport struct {
+	Type    string `json:"info_type"`
+	Content string `json:"info_content"`
+}
+
+// checkTransfer refuses what the provider would, as far as that can be said
+// without the book.
+func (s *Simulator) checkTransfer(req *transferRequest) error {
+	switch {
+	case req.AppID != s.cfg.AppID:
+		return errApp
+	case !isNumber(req.No, transferNoBytesMin, transferNoBytesMax, ""):
+		return badParameter(fmt.Sprintf("out_bill_no: want %d to %d of 0-9 A-Z a-z", transferNoBytesMin, transferNoBytesMax))
+	case req.SceneID == "" || len(req.SceneID) > sceneIDBytesMax:
+		return badParameter(fmt.Sprintf("transfer_scene_id: want 1 to %d bytes", sceneIDBytesMax))
+	case !isOpenID(req.OpenID):
+		return badParameter(fmt.Sprintf("openid: want 1 to %d visible ASCII characters", openIDBytesMax))
+	case req.AmountFen < 1 || req.AmountFen > transferFenMax:
+		return badParameter(fmt.Sprintf("transfer_amount: want 1 to %d fen", transferFenMax))
+	case req.Remark == "" || !fits(req.Remark, transferRemarkMax):
+		return badParameter(fmt.Sprintf("transfer_remark: want 1 to %d characters", transferRemarkMax))
+	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
+		return errNotifyURL
+	case !fits(req.Perception, perceptionMax):
+		return badParameter(fmt.Sprintf("user_recv_perception: want at most %d characters", perceptionMax))
+	case len(req.SceneReports) > reportsMax || slices.ContainsFunc(req.SceneReports, transferReport.tooLong):
+		return badParameter(fmt.Sprintf("transfer_scene_report_infos: want at most %d, of %d and %d characters", reportsMax, reportTypeMax, reportContentMax))
+	case req.UserName == "" && req.AmountFen >= transferNamedFenFrom:
+		return badParameter(fmt.Sprintf("user_name: want one from %d fen on", transferNamedFenFrom))
+	case req.UserName != "" && !s.canRead(req.UserName):
+		return badParameter("user_name: not encrypted under our public key")
+	}
+	return nil
+}
+
+// fits counts characters, as the provider does.
+func fits(s string, runesMax int) bool { return utf8.RuneCountInString(s) <= runesMax }
+
+func (r transferReport) tooLong() bool {
+	return !fits(r.Type, reportTypeMax) || !fits(r.Content, reportContentMax)
+}
+
+func isOpenID(s string) bool {
+	return len(s) >= 1 && len(s) <= openIDBytesMax && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// canRead tries to decrypt a sensitive field. SHA-1 is the protocol's.
+func (s *Simulator) canRead(field string) bool {
+	sealed, err := base64.StdEncoding.DecodeString(field)
+	if err != nil {
+		return false
+	}
+	_, err = rsa.DecryptOAEP(sha1.New(), nil, s.cfg.PlatformKey, sealed, nil)
+	return err == nil
+}

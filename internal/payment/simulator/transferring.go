@@ -1,0 +1,163 @@
+package simulator
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"time"
+)
+
+// transferAnswer is what a request to pay out, or to cancel, is told.
+type transferAnswer struct {
+	No          string `json:"out_bill_no"`
+	BillNo      string `json:"transfer_bill_no"`
+	CreateTime  string `json:"create_time,omitzero"`
+	UpdateTime  string `json:"update_time,omitzero"`
+	State       string `json:"state"`
+	FailReason  string `json:"fail_reason,omitzero"`
+	PackageInfo string `json:"package_info,omitzero"` // the payee's page, while it is up to the payee
+}
+
+func (a transferAnswer) withState(state string) any { a.State = state; return a }
+
+// transferStatus is a transfer in the provider's words, in an answer to a query.
+type transferStatus struct {
+	MerchantID string `json:"mch_id"`
+	AppID      string `json:"appid"`
+	No         string `json:"out_bill_no"`
+	BillNo     string `json:"transfer_bill_no"`
+	State      string `json:"state"`
+	AmountFen  int64  `json:"transfer_amount"`
+	Remark     string `json:"transfer_remark"`
+	FailReason string `json:"fail_reason,omitzero"`
+	OpenID     string `json:"openid"`
+	CreateTime string `json:"create_time"`
+	UpdateTime string `json:"update_time"`
+}
+
+func (a transferStatus) withState(state string) any { a.State = state; return a }
+
+// transfer takes a request to pay out. A repeat gets the bill as it stands.
+func (s *Simulator) transfer(_ *http.Request, body []byte) (call, error) {
+	var req transferRequest
+	if err := strictly(body, &req); err != nil {
+		return call{}, err
+	}
+	if err := s.checkTransfer(&req); err != nil {
+		return call{}, err
+	}
+	want := &transferTerms{
+		OpenID: req.OpenID, AmountFen: req.AmountFen, SceneID: req.SceneID, Remark: req.Remark, NotifyURL: req.NotifyURL, Token: rand.Text(),
+	}
+	about := operation{kindPayout, req.No, req.OpenID}
+	return call{about, true, func(ctx context.Context) (any, error) { return s.acceptTransfer(ctx, about, want) }}, nil
+}
+
+func (s *Simulator) acceptTransfer(ctx context.Context, about operation, want *transferTerms) (any, error) {
+	var fresh bool
+	confirmAfter := s.cfg.ConfirmAfter
+	err := s.journal.commit(ctx, func(b *book) (*record, error) {
+		now := s.cfg.Now()
+		r, err := b.acceptTransfer(about.no, want, now)
+		if fresh = r != nil; fresh {
+			confirmAfter = s.slow(about, want, now, confirmAfter)
+		}
+		return r, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.journal.book.transfer(about.no)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		s.awaitPayee(&t, confirmAfter)
+	}
+	return s.transferAnswer(&t), nil
+}
+
+// slow tells the lies about how long it takes, and returns when the payee will
+// confirm.
+func (s *Simulator) slow(about operation, want *transferTerms, now time.Time, confirmAfter time.Duration) time.Duration {
+	if told, how := s.liar.tell(about, slowPayee); told != "" {
+		confirmAfter = milliseconds(how.LaterMS)
+	}
+	if told, how := s.liar.tell(about, slowAcceptance); told != "" {
+		want.ReadyAt = now.Add(milliseconds(how.LaterMS))
+	}
+	return confirmAfter
+}
+
+// awaitPayee has the payee confirm after a while, unless that is [Never], and
+// the bill fail at the end of the payee's time.
+func (s *Simulator) awaitPayee(t *transfer, confirmAfter time.Duration) {
+	token, no := t.Token, t.no
+	if confirmAfter != Never {
+		wait := max(confirmAfter, t.ReadyAt.Sub(t.at))
+		s.moves.at(s.in(wait, t.at), func(ctx context.Context) {
+			if _, err := s.confirmTransfer(ctx, token); err != nil {
+				s.cfg.Log.Debug("not confirmed", "no", no, "err", err)
+			}
+		})
+	}
+	if confirmAfter == Never || confirmAfter > confirmWaitMax {
+		s.moves.at(s.in(confirmWaitMax, t.at), func(ctx context.Context) { s.endTransfer(ctx, no) })
+	}
+}
+
+func (s *Simulator) transferAnswer(t *transfer) transferAnswer {
+	a := transferAnswer{No: t.no, BillNo: t.billNo, CreateTime: wireTime(t.at), State: t.state(s.cfg.Now()), FailReason: t.reason}
+	if a.State == stateWaiting {
+		a.PackageInfo = s.cfg.PublicURL + "/confirm/" + t.Token
+	}
+	return a
+}
+
+// queryTransfer says what became of a payout.
+func (s *Simulator) queryTransfer(r *http.Request, _ []byte) (call, error) {
+	about := operation{kind: kindPayout, no: r.PathValue("no")}
+	t, err := s.journal.book.transfer(about.no)
+	if err == nil {
+		about.party = t.OpenID
+	}
+	return call{operation: about, do: func(context.Context) (any, error) {
+		if err != nil {
+			return nil, err
+		}
+		return transferStatus{
+			MerchantID: s.cfg.MerchantID, AppID: s.cfg.AppID, No: t.no, BillNo: t.billNo, State: t.state(s.cfg.Now()), AmountFen: t.AmountFen,
+			Remark: t.Remark, FailReason: t.reason, OpenID: t.OpenID, CreateTime: wireTime(t.at), UpdateTime: wireTime(t.updatedAt),
+		}, nil
+	}}, nil
+}
+
+// cancelTransfer takes a payout back that is still up to the payee. What it
+// answers is the acceptance; the end comes a moment later.
+func (s *Simulator) cancelTransfer(r *http.Request, body []byte) (call, error) {
+	if len(body) != 0 {
+		if err := strictly(body, &struct{}{}); err != nil {
+			return call{}, err
+		}
+	}
+	no := r.PathValue("no")
+	return call{operation{kind: kindPayout, no: no}, true, func(ctx context.Context) (any, error) {
+		var fresh bool
+		err := s.journal.commit(ctx, func(b *book) (*record, error) {
+			r, err := b.cancel(no, s.cfg.Now())
+			fresh = r != nil
+			return r, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if fresh {
+			s.moves.at(time.Now().Add(s.cfg.TransferAfter), func(ctx context.Context) { s.endTransfer(ctx, no) })
+		}
+		t, err := s.journal.book.transfer(no)
+		if err != nil {
+			return nil, err
+		}
+		return transferAnswer{No: t.no, BillNo: t.billNo, State: t.state(s.cfg.Now()), UpdateTime: wireTime(t.updatedAt)}, nil
+	}}, nil
+}

@@ -1,0 +1,146 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"hongbao/envelope"
+)
+
+func TestAWaitGrowsByHalfUpToItsBound(t *testing.T) {
+	w := wait{time.Second, 10 * time.Minute}
+	total := time.Duration(0)
+	for n, most := 1, time.Second; n <= 60; n, most = n+1, min(most+most/2, w.max) {
+		for range 20 {
+			if d := w.after(n); d < most/2 || d > most {
+				t.Fatalf("after attempt %d: %v, want %v to %v", n, d, most/2, most)
+			}
+		}
+		if n > 2 && most > total/2+2*time.Second && most < w.max {
+			t.Fatalf("after attempt %d it waits %v for trouble that has lasted %v", n, most, total)
+		}
+		total += most
+	}
+}
+
+func TestWhatFailedTogetherDoesNotComeBackTogether(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for range 100 {
+		seen[afterFailure().after(10)] = true
+	}
+	if len(seen) < 50 {
+		t.Errorf("100 waits, %d of them different", len(seen))
+	}
+}
+
+func TestABusyReceiverIsNeverAskedEarlyNorLeftForEver(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{0: retryAfterMin, time.Second: time.Second, time.Hour: retryAfterMax, -time.Second: retryAfterMin} {
+		err := fmt.Errorf("call: %w", &envelope.BusyError{RetryAfter: asked})
+		if d, busy := retryAfter(err); !busy || d < want || d > want+want/2 {
+			t.Errorf("asked for %v: %v, want %v and up to half more", asked, d, want)
+		}
+	}
+	if _, busy := retryAfter(errors.New("no")); busy {
+		t.Error("any error is busy")
+	}
+}
+
+// Whichever of a batch are poisoned, they and nobody else fail.
+func TestFG8PoisonedItemsFailAlone(t *testing.T) {
+	poison := errors.New("poison")
+	rapid.Check(t, func(t *rapid.T) {
+		items := make([]int, rapid.IntRange(1, 512).Draw(t, "items"))
+		for i := range items {
+			items[i] = i
+		}
+		bad := rapid.SliceOfNDistinct(rapid.IntRange(0, len(items)-1), 0, 2, rapid.ID).Draw(t, "bad")
+		slices.Sort(bad)
+		var done, failed []int
+		err := alone(items, func(part []int) error {
+			if slices.ContainsFunc(part, func(i int) bool { return slices.Contains(bad, i) }) {
+				return poison
+			}
+			done = append(done, part...)
+			return nil
+		}, func(i int, err error) { failed = append(failed, i) })
+		if err != nil || !slices.Equal(failed, bad) || len(done)+len(failed) != len(items) || !slices.IsSorted(done) {
+			t.Fatalf("%d items, poisoned %v: failed %v, done %d, %v", len(items), bad, failed, len(done), err)
+		}
+	})
+}
+
+func TestABatchIsNotHalvedWhenItsReceiverIsOut(t *testing.T) {
+	for _, out := range []error{&envelope.BusyError{}, envelope.ErrUnknownOutcome, context.DeadlineExceeded} {
+		tries := 0
+		err := alone(make([]int, 512), func([]int) error { tries++; return fmt.Errorf("post: %w", out) }, func(int, error) { t.Error("one of them is blamed") })
+		if tries != 1 || !errors.Is(err, out) {
+			t.Errorf("%v: %d tries, %v", out, tries, err)
+		}
+	}
+}
+
+func TestWhenAllOfABatchFailTheReceiverIsBlamed(t *testing.T) {
+	tries, blamed := 0, 0
+	err := alone(make([]int, 512), func([]int) error { tries++; return errors.New("no") }, func(int, error) { blamed++ })
+	if err == nil || tries > halvingsMax+1 || blamed > halvingsMax {
+		t.Errorf("%d tries, %d blamed, %v", tries, blamed, err)
+	}
+}
+
+func TestABrakeRisksOneAtATimeUntilOneSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turns []bool
+		b := &brake{now: time.Now, turned: func(s bool, _ error) { turns = append(turns, s) }}
+		b.heard(&envelope.BusyError{RetryAfter: 10 * time.Second})
+		if !b.isShut() || b.allow(64) != 0 {
+			t.Fatal("a busy answer does not stop it")
+		}
+		time.Sleep(10*time.Second - 1)
+		if b.allow(64) != 0 {
+			t.Error("it asks before the receiver wants to be asked")
+		}
+		time.Sleep(5*time.Second + 1)
+		if b.allow(64) != 1 || b.allow(0) != 0 {
+			t.Error("it does not probe with one")
+		}
+		b.heard(errors.New("still out"))
+		if b.allow(64) != 0 {
+			t.Error("a failed probe is followed by the next at once")
+		}
+		time.Sleep(betweenProbes().max)
+		b.heard(nil)
+		if b.isShut() || b.allow(64) != 64 || !slices.Equal(turns, []bool{true, false}) {
+			t.Errorf("after a success: allow %d, turns %v", b.allow(64), turns)
+		}
+	})
+}
+
+func TestABrakeShutsAtFailuresInARowAndNotAtStrayOnes(t *testing.T) {
+	b := &brake{now: time.Now, turned: func(bool, error) {}}
+	for range 10 {
+		for range failuresMax - 1 {
+			b.heard(errors.New("no"))
+		}
+		if b.isShut() {
+			t.Fatal("shut too early")
+		}
+		b.heard(nil)
+	}
+	for range failuresMax {
+		b.heard(errors.New("no"))
+	}
+	if !b.isShut() {
+		t.Error("not shut")
+	}
+	b = &brake{now: time.Now, turned: func(bool, error) {}}
+	if b.out(context.DeadlineExceeded); !b.isShut() {
+		t.Error("an outage does not shut it")
+	}
+}

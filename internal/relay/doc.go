@@ -1,0 +1,38 @@
+// Package relay carries out what was committed. An open commits shares and one
+// outbox row; everything that follows from them happens here, later: opener and
+// sender get their money, the books are written, the IM backend is told, and the
+// provider is asked about payments it never reported. One [Relay] works for one
+// SET; several may work for the same one, on one machine or many.
+//
+//	outbox ──spread──▶ transfer rows ──▶ provider
+//	                   delivery rows ──▶ book, event
+//	unpaid envelopes ────────────────▶ charge: paid, or closed in time
+//
+// Guaranteed:
+//
+//   - Nothing committed is skipped. Work is found by its state in the database,
+//     never by a remembered position, and it is done when the database says so.
+//     A relay that dies in the middle of anything leaves a lease that ends.
+//   - A transfer has one number for ever (I7). An answer that nobody can believe
+//     is asked for again under that number, without end; it is never a failure,
+//     and no transfer is parked for it.
+//   - Every receiver is told at least once, and of one envelope in order, as long
+//     as its delivery is told within the lease: each call is cut off before.
+//   - One poisoned envelope fails alone. A batch that fails is halved down to it;
+//     after attemptsMax it is parked, which is logged as an error and counted.
+//   - A receiver that is out costs its backlog nothing: after a busy answer, or
+//     failuresMax failures in a row, only one piece of work at a time is risked
+//     until one succeeds, and the rest waits untouched.
+//   - Everything is bounded: batches, calls in flight, every call, every wait.
+//
+// Not guaranteed:
+//
+//   - Exactly once. A relay that dies between the provider's answer and its
+//     record asks again; the provider, the books and a webhook's receiver each
+//     recognise a repeat by the number, the row or the id it carries.
+//   - Order between envelopes, and order of transfers, which are independent.
+//   - That a fact is told alone: a receiver that was away hears of several shares
+//     at once.
+//   - Expiry, reconciliation and the removal of rows that are done. Those are
+//     jobs of the closed day and of the lanes.
+package relay

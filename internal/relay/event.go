@@ -1,0 +1,93 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hongbao/envelope"
+)
+
+const (
+	eventsMax      = 128 // envelopes claimed at once
+	eventsInFlight = 16  // envelopes told of at once
+	tellMax        = 10 * time.Second
+)
+
+// eventOnce tells the IM backend what is owed: several envelopes at once, the
+// facts of each in order.
+func (r *Relay) eventOnce(ctx context.Context) (int, error) {
+	ds, err := r.claim(ctx, envelope.TopicEvent, r.event.allow(eventsMax))
+	if len(ds) == 0 {
+		return 0, err
+	}
+	work, cancel := carry(ctx, deliveryWorkMax)
+	defer cancel()
+	all, err := r.statements(work, ds)
+	if err != nil {
+		return 0, err
+	}
+	var mu sync.Mutex
+	var told []envelope.Delivery
+	var group errgroup.Group
+	group.SetLimit(eventsInFlight)
+	for _, o := range all {
+		if len(ds) > 1 && r.event.isShut() { // a probe comes alone
+			break // the rest comes back when its lease ends
+		}
+		group.Go(func() error {
+			if d, ok := r.tell(ctx, work, o); ok {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, d)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // every member hands its failure to its delivery
+	finish, cancelFinish := carry(ctx, claimMax)
+	defer cancelFinish()
+	return len(ds), r.finish(finish, told)
+}
+
+// tell tells all that is owed of one envelope. It begins nothing after the end of
+// ctx or of the work's time: that delivery comes back when its lease ends.
+func (r *Relay) tell(ctx, work context.Context, o owed) (envelope.Delivery, bool) {
+	facts, at := envelope.Owed(&o.s, o.d.At)
+	for _, f := range facts {
+		if ctx.Err() != nil || work.Err() != nil {
+			return o.d, false
+		}
+		if err := r.tellOne(work, f); err != nil {
+			r.untold(work, o.d, fmt.Errorf("tell %s: %w", f.Kind, err))
+			return o.d, false
+		}
+	}
+	o.d.At = at
+	return o.d, true
+}
+
+func (r *Relay) tellOne(ctx context.Context, f envelope.Fact) error {
+	ctx, cancel := context.WithTimeout(ctx, tellMax)
+	defer cancel()
+	err := r.cfg.Events.Tell(ctx, f)
+	r.event.heard(err)
+	return err
+}
+
+// untold decides what follows from an event that its receiver did not take.
+func (r *Relay) untold(ctx context.Context, d envelope.Delivery, cause error) {
+	if r.cfg.Gone == nil || !r.cfg.Gone(cause) {
+		r.failed(ctx, d, cause)
+		return
+	}
+	r.alarm(string(d.Topic), "the receiver of events is gone; the topic is paused", "cause", cause)
+	if err := r.cfg.Store.Pause(ctx, string(d.Topic), cut(cause.Error())); err != nil {
+		r.cfg.Log.Warn("pause events", "err", err)
+	}
+	r.pauses.forget()
+	r.putOff(ctx, d, afterFailure().first, cause.Error())
+}

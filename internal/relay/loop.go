@@ -1,0 +1,57 @@
+package relay
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	pollEvery = time.Second // nothing found, and nothing heard
+	// gatherFor is the pause after a batch that was not full. A busy SET then pays
+	// for tens of transactions a second and not for hundreds.
+	gatherFor = 20 * time.Millisecond
+)
+
+// job is something to be done again and again. run has the logic: it does one
+// batch and says how much that was.
+type job struct {
+	topic string
+	run   func(ctx context.Context) (done int, err error)
+	full  int             // more is waiting after a batch of this size
+	every time.Duration   // how often to look when nothing is known to wait
+	wake  <-chan struct{} // something may be waiting
+}
+
+// loop owns the ticking of a job until ctx ends.
+func (r *Relay) loop(ctx context.Context, j job) {
+	for ctx.Err() == nil {
+		switch done, err := j.run(ctx); {
+		case ctx.Err() != nil:
+		case err != nil:
+			r.metrics.errors.WithLabelValues(j.topic).Inc()
+			r.cfg.Log.Warn("relay", "topic", j.topic, "err", err)
+			sleep(ctx, jitter(2*j.every), nil)
+		case done >= j.full: // go on at once
+		case done > 0:
+			sleep(ctx, gatherFor, nil)
+		default:
+			sleep(ctx, j.every, j.wake)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
+
+// carry is the context of work that was begun: it has a time of its own, and the
+// end of ctx does not break it off half way.
+func carry(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), most)
+}

@@ -1,0 +1,64 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// Store is one SET's database. A claim takes what is due, pushes it into the
+// future by the lease and counts an attempt; whatever is said about a claim
+// afterwards changes nothing once another claim has been made.
+type Store interface {
+	// Touched signals that this process has committed outbox rows. It is a hint.
+	Touched() <-chan struct{}
+	// Spread turns up to max outbox rows into transfers and deliveries, in one
+	// transaction, and counts the envelopes.
+	Spread(ctx context.Context, max int) (envelopes int, err error)
+
+	ClaimDeliveries(ctx context.Context, topic envelope.Topic, max int, lease time.Duration) ([]envelope.Delivery, error)
+	// Statements answers in the order of what it is asked.
+	Statements(ctx context.Context, ds []envelope.Delivery) ([]envelope.Statement, error)
+	// FinishDeliveries records the cursors of ds. What happened since the claim
+	// keeps a delivery pending.
+	FinishDeliveries(ctx context.Context, ds []envelope.Delivery) error
+	PutOffDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error
+	// ParkDelivery leaves it to people.
+	ParkDelivery(ctx context.Context, d envelope.Delivery, reason string) error
+
+	// ClaimTransfers marks what it returns as placed, and returns what was marked
+	// before.
+	ClaimTransfers(ctx context.Context, max int, lease time.Duration) ([]envelope.Transfer, error)
+	// HearTransfers records words in one transaction. The first result has an
+	// error, or nil, for each word; when the second is set nothing is recorded.
+	HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error)
+
+	// Paused maps the topics that people have paused to their reasons.
+	Paused(ctx context.Context) (map[string]string, error)
+	Pause(ctx context.Context, topic, reason string) error
+}
+
+// Orders pays and closes envelopes of the SET. Both are repeatable.
+type Orders interface {
+	Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, error)
+	Close(ctx context.Context, id envelope.ID) (envelope.Envelope, error)
+}
+
+// Events tells the IM backend. A repeat of a fact must be recognisable there.
+type Events interface {
+	Tell(ctx context.Context, f envelope.Fact) error
+}
+
+// The topics beside those of envelope.Topic, spelled as in SQL.
+const (
+	topicOutbox   = "outbox"
+	topicTransfer = "transfer"
+)
+
+// Backlog is what waits under one topic.
+type Backlog struct {
+	Pending int
+	Oldest  time.Duration // age of the oldest one pending
+	Stuck   int           // parked or held: waits for people
+}

@@ -1,0 +1,177 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"hongbao/envelope"
+)
+
+// Bounds of the transfers under way at once.
+const (
+	InFlightDefault = 64
+	inFlightMax     = 1024
+)
+
+// Config is what a relay works with. All of it is required unless said
+// otherwise.
+type Config struct {
+	Store      Store
+	Orders     Orders
+	Cashier    envelope.Cashier
+	Bookkeeper envelope.Bookkeeper
+	Events     Events
+	// Gone reports whether an error of Events says that its receiver is gone for
+	// good, which pauses the topic until people resume it. Optional.
+	Gone func(error) bool
+	// Backlog maps topics to what waits under them. Asked every few seconds.
+	Backlog   func(ctx context.Context) (map[string]Backlog, error)
+	PayWithin time.Duration // from order to closing it unpaid, as in envelope.Limits
+	InFlight  int           // transfers at the provider at a time, 16 to 1024; 0 for InFlightDefault
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+func (c *Config) check() error {
+	if c.InFlight == 0 {
+		c.InFlight = InFlightDefault
+	}
+	switch {
+	case c.Store == nil || c.Orders == nil || c.Cashier == nil || c.Bookkeeper == nil || c.Events == nil:
+		return errors.New("relay: store, orders, cashier, bookkeeper and events are all required")
+	case c.Backlog == nil || c.Now == nil || c.Log == nil:
+		return errors.New("relay: backlog, now and log are all required")
+	case c.PayWithin < time.Second || c.PayWithin > 24*time.Hour:
+		return fmt.Errorf("relay: want 1s <= pay within <= 24h, have %v", c.PayWithin)
+	case c.InFlight < transferClaimMin || c.InFlight > inFlightMax:
+		return fmt.Errorf("relay: want %d <= in flight <= %d, have %d", transferClaimMin, inFlightMax, c.InFlight)
+	}
+	return nil
+}
+
+// Relay carries out what one SET has committed.
+type Relay struct {
+	cfg     Config
+	metrics *metrics
+	pauses  *pauses
+	words   *recorder
+	jobs    []job
+	wakes   []chan struct{} // of the drains; buffered 1
+
+	book, event, charge, transfer *brake
+
+	slots  *semaphore.Weighted // of transfers in flight, cfg.InFlight in all
+	flying sync.WaitGroup      // the transfers in flight
+}
+
+// New refuses an incomplete configuration.
+func New(cfg Config) (*Relay, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	r := &Relay{
+		cfg:     cfg,
+		metrics: newMetrics(),
+		pauses:  &pauses{ask: cfg.Store.Paused, now: cfg.Now},
+		words:   newRecorder(cfg.Store.HearTransfers),
+		slots:   semaphore.NewWeighted(int64(cfg.InFlight)),
+	}
+	r.jobs = []job{
+		{topic: topicOutbox, run: r.spreadOnce, full: spreadRowsMax, every: pollEvery, wake: cfg.Store.Touched()},
+		{topic: "backlog", run: r.backlogOnce, full: 1, every: backlogEvery},
+	}
+	r.charge = r.drain(string(envelope.TopicCharge), r.chargeOnce, chargesMax)
+	r.book = r.drain(string(envelope.TopicBook), r.bookOnce, booksMax)
+	r.event = r.drain(string(envelope.TopicEvent), r.eventOnce, eventsMax)
+	r.transfer = r.drain(topicTransfer, r.transferOnce, transferClaimMin)
+	return r, nil
+}
+
+// drain adds the job that empties one topic, and makes its brake.
+func (r *Relay) drain(topic string, run func(context.Context) (int, error), full int) *brake {
+	wake := make(chan struct{}, 1)
+	r.wakes = append(r.wakes, wake)
+	r.jobs = append(r.jobs, job{topic: topic, run: run, full: full, every: pollEvery, wake: wake})
+	return &brake{now: r.cfg.Now, turned: func(shut bool, cause error) {
+		r.metrics.braked(topic, shut)
+		if shut {
+			r.cfg.Log.Warn("a receiver is out; it is only probed until it answers", "topic", topic, "cause", cause)
+			return
+		}
+		r.cfg.Log.Info("a receiver answers again", "topic", topic)
+	}}
+}
+
+// Run works until ctx ends, and a relay runs once. What has been begun by then is
+// finished within its own bounds, some 30 seconds at most; what is cut off there
+// is found again when its lease ends.
+func (r *Relay) Run(ctx context.Context) {
+	var recording, loops sync.WaitGroup
+	stop := make(chan struct{})
+	recording.Go(func() { r.words.run(context.WithoutCancel(ctx), stop) })
+	for _, j := range r.jobs {
+		loops.Go(func() { r.loop(ctx, j) })
+	}
+	loops.Wait()
+	r.flying.Wait()
+	close(stop)
+	recording.Wait()
+}
+
+const (
+	spreadRowsMax = 256 // outbox rows in one transaction
+	spreadMax     = 10 * time.Second
+)
+
+// spreadOnce turns what was committed into work, and wakes those who do it.
+func (r *Relay) spreadOnce(ctx context.Context) (int, error) {
+	if paused, err := r.pauses.paused(ctx, topicOutbox); paused || err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, spreadMax)
+	defer cancel()
+	n, err := r.cfg.Store.Spread(ctx, spreadRowsMax)
+	if err != nil {
+		return 0, fmt.Errorf("spread: %w", err)
+	}
+	if n > 0 {
+		r.metrics.spread.Add(float64(n))
+		for _, wake := range r.wakes {
+			select {
+			case wake <- struct{}{}:
+			default: // it has yet to look at an earlier one
+			}
+		}
+	}
+	return n, nil
+}
+
+const (
+	backlogEvery = 5 * time.Second
+	backlogMax   = 2 * time.Second
+)
+
+func (r *Relay) backlogOnce(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, backlogMax)
+	defer cancel()
+	all, err := r.cfg.Backlog(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("backlog: %w", err)
+	}
+	for topic, b := range all {
+		r.metrics.waiting(topic, b)
+	}
+	return 0, nil
+}
+
+// alarm says what people must look at.
+func (r *Relay) alarm(topic, what string, args ...any) {
+	r.metrics.alarms.WithLabelValues(topic).Inc()
+	r.cfg.Log.Error(what, append([]any{"topic", topic}, args...)...)
+}

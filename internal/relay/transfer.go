@@ -1,0 +1,151 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hongbao/envelope"
+)
+
+const (
+	transferLease    = time.Minute
+	transferCallMax  = 20 * time.Second // all calls of one look
+	transferClaimMin = 16               // free places in flight worth a claim
+)
+
+// Waits between looks at a transfer that is pending.
+func whileUnderWay() wait { return wait{5 * time.Second, 10 * time.Minute} }
+func whileAwaiting() wait { return wait{30 * time.Second, time.Hour} }
+
+// afterNonsense is for a transfer that the provider takes for a mistake of ours.
+// It has done nothing, and people must; then it is to go on by itself.
+func afterNonsense() wait { return wait{time.Minute, time.Hour} }
+
+// transferOnce puts due transfers into flight and does not wait for them: one
+// slow answer holds up no other transfer. While the provider is out it waits
+// until nothing is in flight, and then risks a single one.
+func (r *Relay) transferOnce(ctx context.Context) (int, error) {
+	if paused, err := r.pauses.paused(ctx, topicTransfer); paused || err != nil {
+		return 0, err
+	}
+	free, err := r.reserve(ctx)
+	if free == 0 {
+		return 0, err
+	}
+	ts, err := r.claimTransfers(ctx, r.transfer.allow(free))
+	r.slots.Release(int64(free - len(ts)))
+	for _, t := range ts {
+		r.flying.Go(func() {
+			defer r.slots.Release(1)
+			r.carryOut(ctx, t)
+		})
+	}
+	return len(ts), err
+}
+
+// reserve takes places in flight, waiting for the least that is worth a claim.
+func (r *Relay) reserve(ctx context.Context) (int, error) {
+	free := transferClaimMin
+	if r.transfer.isShut() {
+		if r.transfer.allow(1) == 0 {
+			return 0, nil
+		}
+		free = r.cfg.InFlight
+	}
+	if err := r.slots.Acquire(ctx, int64(free)); err != nil {
+		return 0, err
+	}
+	for free+transferClaimMin <= r.cfg.InFlight && r.slots.TryAcquire(transferClaimMin) {
+		free += transferClaimMin
+	}
+	return free, nil
+}
+
+func (r *Relay) claimTransfers(ctx context.Context, most int) ([]envelope.Transfer, error) {
+	if most == 0 { // the brake was shut meanwhile
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, claimMax)
+	defer cancel()
+	ts, err := r.cfg.Store.ClaimTransfers(ctx, most, transferLease)
+	if err != nil {
+		return nil, fmt.Errorf("claim transfers: %w", err)
+	}
+	r.metrics.claimed.WithLabelValues(topicTransfer).Add(float64(len(ts)))
+	return ts, nil
+}
+
+// carryOut has one transfer carried out or looked at, and the answer recorded.
+// What is not recorded is asked for again when the lease ends, under the same
+// number (I7).
+func (r *Relay) carryOut(ctx context.Context, t envelope.Transfer) {
+	work, cancel := carry(ctx, transferCallMax)
+	defer cancel()
+	status, err := r.ask(work, t)
+	word := r.judge(t, status, err)
+	record, cancelRecord := carry(ctx, recordMax)
+	defer cancelRecord()
+	switch err := r.words.record(record, word); {
+	case err == nil:
+		r.metrics.transfers.WithLabelValues(string(word.Progress)).Inc()
+	case errors.Is(err, envelope.ErrTransferConflict), errors.Is(err, envelope.ErrNotFound):
+		r.alarm(topicTransfer, "a transfer is disputed", "number", word.No, "cause", err)
+	default:
+		r.cfg.Log.Warn("record a transfer", "number", word.No, "progress", word.Progress, "err", err)
+	}
+}
+
+// ask places a transfer that was never placed. Any other may have been carried
+// out long ago, so the provider is asked first, and only when it does not know
+// the number is the transfer placed again, under that number.
+func (r *Relay) ask(ctx context.Context, t envelope.Transfer) (envelope.TransferStatus, error) {
+	if t.Placed {
+		status, err := r.cfg.Cashier.Query(ctx, t)
+		r.transfer.heard(err)
+		if err != nil || status.Progress != envelope.ProgressAbsent {
+			return status, err
+		}
+	} else if !t.CreatedAt.IsZero() {
+		r.metrics.firstCall.Observe(max(0, r.cfg.Now().Sub(t.CreatedAt)).Seconds())
+	}
+	status, err := r.cfg.Cashier.Place(ctx, t)
+	r.transfer.heard(err)
+	return status, err
+}
+
+// judge turns the provider's answer, or the lack of one, into the word to be
+// recorded. An error says nothing about the money: whatever it is, the outcome is
+// unknown (FG1, FG5).
+func (r *Relay) judge(t envelope.Transfer, s envelope.TransferStatus, err error) envelope.TransferWord {
+	if err == nil && s.No != t.No() {
+		err = fmt.Errorf("asked about %s, told about %q: %w", t.No(), s.No, envelope.ErrUnknownOutcome)
+	}
+	if err == nil {
+		return envelope.TransferWord{TransferStatus: s, Wait: waitFor(s.Progress, t.Attempts)}
+	}
+	unknown := envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressUnknown}}
+	switch d, busy := retryAfter(err); {
+	case busy:
+		unknown.Wait = d
+	case outage(err):
+		unknown.Wait = afterFailure().after(t.Attempts)
+		r.cfg.Log.Warn("transfer", "number", t.No(), "attempts", t.Attempts, "err", err)
+	default:
+		unknown.Wait = afterNonsense().after(t.Attempts)
+		r.alarm(topicTransfer, "the provider takes a transfer for a mistake", "number", t.No(), "attempts", t.Attempts, "cause", err)
+	}
+	return unknown
+}
+
+// waitFor is how long a transfer is left alone if it is pending afterwards.
+func waitFor(p envelope.Progress, attempts int) time.Duration {
+	switch p {
+	case envelope.ProgressUnderWay:
+		return whileUnderWay().after(attempts)
+	case envelope.ProgressAwaiting:
+		return whileAwaiting().after(attempts)
+	}
+	return afterFailure().after(attempts)
+}

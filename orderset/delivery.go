@@ -1,0 +1,142 @@
+package orderset
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"hongbao/envelope"
+)
+
+// Bounds of what relays ask for.
+const (
+	claimMax       = 1024 // deliveries or transfers in one claim
+	finishMax      = 512  // deliveries in one statement
+	listMax        = 1000 // rows in one list for people
+	reasonRunesMax = 255
+	// pushMax bounds leases and waits: what is put off further is looked at
+	// once a day.
+	pushMax = 24 * time.Hour
+)
+
+// push is a lease or a wait in the unit of the statements.
+func push(d time.Duration) int64 { return min(max(d, 0), pushMax).Microseconds() }
+
+// fitReason cuts a reason to its column.
+func fitReason(reason string) string {
+	runes := []rune(reason)
+	if len(runes) <= reasonRunesMax && utf8.ValidString(reason) {
+		return reason
+	}
+	return string(runes[:min(len(runes), reasonRunesMax)])
+}
+
+const selectDueDeliveries = "SELECT order_id, topic, stage, seq, wanted, attempts + 1, since FROM delivery " +
+	"WHERE topic = ? AND state = 'pending' AND due_at <= UTC_TIMESTAMP(3) ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED"
+
+func scanDelivery(rows *sql.Rows, more ...any) (d envelope.Delivery, err error) {
+	err = rows.Scan(append([]any{&d.ID, &d.Topic, &d.At.Stage, &d.At.Seq, &d.Wanted, &d.Attempts, &d.Since}, more...)...)
+	return d, err
+}
+
+// ClaimDeliveries takes up to max deliveries that are due, 1024 at most, the
+// longest due first. Nobody else gets them before the lease ends. Attempts
+// counts this claim, and Since and Attempts together name it: what is said about
+// a delivery after a later claim changes nothing.
+func (s *Set) ClaimDeliveries(ctx context.Context, topic envelope.Topic, max int, lease time.Duration) (ds []envelope.Delivery, err error) {
+	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+		ds = nil
+		var ids []envelope.ID
+		err := each(ctx, c, func(rows *sql.Rows) error {
+			d, err := scanDelivery(rows)
+			ds, ids = append(ds, d), append(ids, d.ID)
+			return err
+		}, selectDueDeliveries, topic, min(max, claimMax))
+		if err != nil || len(ds) == 0 {
+			return err
+		}
+		_, err = c.ExecContext(ctx, claimDeliveries(ids), push(lease), topic)
+		return err
+	})
+	return ds, s.answer("claim deliveries of "+string(topic), err)
+}
+
+// FinishDeliveries records that receivers know what At says. A delivery whose
+// envelope has moved on since the claim is due again at once.
+func (s *Set) FinishDeliveries(ctx context.Context, ds []envelope.Delivery) error {
+	sorted := slices.SortedFunc(slices.Values(ds), func(a, b envelope.Delivery) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Topic, b.Topic))
+	})
+	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		for chunk := range slices.Chunk(sorted, finishMax) {
+			var update text
+			finishDeliveries(&update, chunk)
+			if _, err := c.ExecContext(ctx, update.String()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.answer(fmt.Sprintf("finish %d deliveries", len(ds)), err)
+}
+
+const (
+	ofClaim = " WHERE order_id = ? AND topic = ? AND state = 'pending' AND attempts = ? AND since = ?"
+
+	putOffDelivery = "UPDATE delivery SET due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, reason = ?" + ofClaim
+	parkDelivery   = "UPDATE delivery SET state = 'parked', due_at = UTC_TIMESTAMP(3), reason = ?" + ofClaim
+	// Since starts again, so that no earlier claim is taken for a later one.
+	unparkDelivery = "UPDATE delivery SET state = 'pending', attempts = 0, due_at = UTC_TIMESTAMP(3), since = UTC_TIMESTAMP(3), reason = '' " +
+		"WHERE order_id = ? AND topic = ? AND state = 'parked'"
+	selectParked = "SELECT order_id, topic, stage, seq, wanted, attempts, since, reason FROM delivery " +
+		"WHERE topic IN ('charge', 'book', 'event') AND state = 'parked' ORDER BY since LIMIT ?"
+)
+
+// PutOffDelivery makes a claimed delivery due again after wait, a day at most.
+func (s *Set) PutOffDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
+	return s.update(ctx, "put off delivery of "+string(d.ID), putOffDelivery, push(wait), fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
+}
+
+// ParkDelivery leaves a claimed delivery to people. What happens to its envelope
+// meanwhile is told when it is unparked.
+func (s *Set) ParkDelivery(ctx context.Context, d envelope.Delivery, reason string) error {
+	return s.update(ctx, "park delivery of "+string(d.ID), parkDelivery, fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
+}
+
+// UnparkDelivery makes a parked delivery due at once, with no attempts counted.
+// One that is not parked stays as it is.
+func (s *Set) UnparkDelivery(ctx context.Context, id envelope.ID, topic envelope.Topic) error {
+	return s.update(ctx, "unpark delivery of "+string(id), unparkDelivery, id, topic)
+}
+
+// update runs one statement that may be repeated.
+func (s *Set) update(ctx context.Context, what, statement string, args ...any) error {
+	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		_, err := c.ExecContext(ctx, statement, args...)
+		return err
+	})
+	return s.answer(what, err)
+}
+
+// ParkedDelivery is one that people have to look at.
+type ParkedDelivery struct {
+	envelope.Delivery
+	Reason string
+}
+
+// ParkedDeliveries lists up to max of them, 1000 at most, the oldest first.
+func (s *Set) ParkedDeliveries(ctx context.Context, max int) (parked []ParkedDelivery, err error) {
+	ctx, cancel := context.WithTimeout(ctx, txMax)
+	defer cancel()
+	err = each(ctx, s.db, func(rows *sql.Rows) error {
+		var reason string
+		d, err := scanDelivery(rows, &reason)
+		parked = append(parked, ParkedDelivery{Delivery: d, Reason: reason})
+		return err
+	}, selectParked, min(max, listMax))
+	return parked, s.answer("parked deliveries", err)
+}

@@ -1,0 +1,164 @@
+package orderset
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// Expire ends an envelope whose life is over by the database's clock: what
+// nobody took is owed back to the sender, in the same transaction (I6). Too
+// early and too late are results: the envelope comes back as it is.
+func (s *Set) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
+	return s.end(ctx, "expire", id, func(ctx context.Context, c *sql.Conn, e *envelope.Envelope, now time.Time) error {
+		next, ends := envelope.Expire(*e, now)
+		if !ends {
+			return nil
+		}
+		err := move(ctx, c, TableOf(id).updateExpired(), next.Ver, next.Refunded, next.FinishedAt, id, e.Ver)
+		if err != nil {
+			return err
+		}
+		*e = next
+		return refund(ctx, c, e)
+	})
+}
+
+// Close ends an envelope that nobody paid for. The charge must have been closed
+// at the provider before. One that is not unpaid comes back as it is.
+func (s *Set) Close(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
+	return s.end(ctx, "close", id, func(ctx context.Context, c *sql.Conn, e *envelope.Envelope, _ time.Time) error {
+		next, ends := envelope.Close(*e)
+		if !ends {
+			return nil
+		}
+		err := move(ctx, c, TableOf(id).updateClosed(), next.Ver, id, e.Ver)
+		*e = next
+		return err
+	})
+}
+
+// end runs a transaction that may move an envelope on. A lost commit is resolved
+// by running it again: what has ended is a result.
+func (s *Set) end(ctx context.Context, what string, id envelope.ID, decide func(context.Context, *sql.Conn, *envelope.Envelope, time.Time) error) (e envelope.Envelope, err error) {
+	moved := false
+	err = s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		var now time.Time
+		if e, now, err = s.locked(ctx, c, id); err != nil {
+			return err
+		}
+		ver := e.Ver
+		if err := decide(ctx, c, &e, now); err != nil || e.Ver == ver {
+			return err
+		}
+		moved = true
+		return touched(ctx, c, id)
+	})
+	if s.memory != nil && (moved || err != nil) {
+		s.memory.forget(id)
+	}
+	if err != nil {
+		return envelope.Envelope{}, s.answer(what+" "+string(id), err)
+	}
+	if moved {
+		s.touch()
+	}
+	return e, nil
+}
+
+// locked locks one header, and reads it and the clock under the lock.
+func (s *Set) locked(ctx context.Context, c *sql.Conn, id envelope.ID) (envelope.Envelope, time.Time, error) {
+	es, now, err := queryHeaders(ctx, c, TableOf(id).lockHeader(), id)
+	if mysqlNumber(err) == errNoSuchTable || err == nil && len(es) == 0 {
+		return envelope.Envelope{}, now, envelope.ErrNotFound
+	}
+	if err != nil {
+		return envelope.Envelope{}, now, err
+	}
+	return es[0], now, nil
+}
+
+// move runs a conditional update of one header. Zero rows is a conflict.
+func move(ctx context.Context, c *sql.Conn, update string, args ...any) error {
+	res, err := c.ExecContext(ctx, update, args...)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(errConflict, err)
+	}
+	return nil
+}
+
+const (
+	selectEnvelopeTables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'envelope\\_%'"
+	expiriesMax          = 10_000 // IDs in one answer
+	expiryTablesMax      = 100    // in one statement
+)
+
+// DueExpiries lists up to max active envelopes whose life is over, 10,000 at
+// most, the longest over first. It goes by state and not by a span of time, so a
+// sweep that did not run for hours misses nothing (FG15).
+func (s *Set) DueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {
+	ctx, cancel := context.WithTimeout(ctx, txMax)
+	defer cancel()
+	ids, err := s.dueExpiries(ctx, min(max, expiriesMax))
+	return ids, s.answer("due expiries", err)
+}
+
+func (s *Set) dueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {
+	tables, err := dayTables(ctx, s.db)
+	if err != nil {
+		return nil, err
+	}
+	var due []expiry
+	for chunk := range slices.Chunk(tables, expiryTablesMax) {
+		args := make([]any, len(chunk)+1)
+		for i := range args {
+			args[i] = max
+		}
+		err := each(ctx, s.db, func(rows *sql.Rows) error {
+			var e expiry
+			err := rows.Scan(&e.id, &e.at)
+			due = append(due, e)
+			return err
+		}, selectDueExpiries(chunk), args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(due, func(a, b expiry) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
+	ids := make([]envelope.ID, min(len(due), max))
+	for i := range ids {
+		ids[i] = due[i].id
+	}
+	return ids, nil
+}
+
+type expiry struct {
+	id envelope.ID
+	at time.Time
+}
+
+// dayTables lists the tables that there are.
+func dayTables(ctx context.Context, q queryer) (tables []DayTable, err error) {
+	err = each(ctx, q, func(rows *sql.Rows) error {
+		var name string
+		var t DayTable
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		if _, err := fmt.Sscanf(name, "envelope_%d_%d", &t.Digit, &t.Day); err != nil {
+			return fmt.Errorf("table %s is not a day table", name)
+		}
+		tables = append(tables, t)
+		return nil
+	}, selectEnvelopeTables)
+	return tables, err
+}

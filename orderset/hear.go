@@ -1,0 +1,276 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hongbao/envelope"
+)
+
+const (
+	hearMax        = 1024 // words in one transaction
+	providerNoMax  = 64
+	hintMax        = 1024
+	unknownRefusal = "refused"
+)
+
+// HearTransfers records the provider's words about transfers of this SET, up to
+// 1024 in one transaction, and settles the envelopes whose last transfer it
+// posts. A repeat changes nothing.
+//
+// The first result has an error or nil for each word: wrapping
+// [envelope.ErrTransferConflict] when the word contradicts what is recorded,
+// [envelope.ErrNotFound] when there is no such transfer. Both are kept as
+// disputes. When the second result is an error nothing is recorded, or nobody
+// knows.
+func (s *Set) HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error) {
+	if len(words) > hearMax {
+		return nil, fmt.Errorf("SET %v: hear %d words: want at most %d", s.number, len(words), hearMax)
+	}
+	var h *hearing
+	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		h = newHearing(s.number, words)
+		return h.run(ctx, c)
+	})
+	if err != nil {
+		return nil, s.answer(fmt.Sprintf("hear %d words", len(words)), err)
+	}
+	if len(h.refunded) > 0 {
+		s.touch()
+	}
+	for _, id := range h.settled {
+		if s.memory != nil {
+			s.memory.forget(id)
+		}
+	}
+	return h.errs, nil
+}
+
+// hearing is one run of the transaction.
+type hearing struct {
+	words    []envelope.TransferWord
+	errs     []error
+	at       map[transferKey][]int // positions in words
+	keys     []transferKey         // in their order
+	rounds   []int                 // as words
+	disputes []dispute
+	changed  []heard
+	posted   []envelope.ID // have a transfer that was posted just now
+	refunded []envelope.ID // … and it is the refund
+	settled  []envelope.ID
+}
+
+// heard is a transfer as it is to be stored.
+type heard struct {
+	envelope.Transfer
+	wait int64 // μs until it is looked at again, if it is pending still
+}
+
+func newHearing(set envelope.SetNumber, words []envelope.TransferWord) *hearing {
+	h := &hearing{words: words, errs: make([]error, len(words)), rounds: make([]int, len(words)), at: map[transferKey][]int{}}
+	for i := range words {
+		id, seq, round, err := envelope.ParseTransferNo(words[i].No)
+		if err != nil || id.Set() != set {
+			h.dispute(i, "", errNoTransfer(words[i].No))
+			continue
+		}
+		k := transferKey{id: id, seq: seq}
+		if h.at[k] == nil {
+			h.keys = append(h.keys, k)
+		}
+		h.rounds[i] = round
+		h.at[k] = append(h.at[k], i)
+	}
+	slices.SortFunc(h.keys, compareKeys)
+	return h
+}
+
+func errNoTransfer(no string) error {
+	return fmt.Errorf("transfer %.80q: %w", no, envelope.ErrNotFound)
+}
+
+// run is the body of the transaction. Headers are locked before transfers, and
+// only those of finished envelopes, which nobody opens any more.
+func (h *hearing) run(ctx context.Context, c *sql.Conn) error {
+	finished, err := h.lockFinished(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := h.hear(ctx, c); err != nil {
+		return err
+	}
+	if len(h.changed) > 0 {
+		var update text
+		args := updateHeard(&update, h.changed)
+		if _, err := c.ExecContext(ctx, update.String(), args...); err != nil {
+			return err
+		}
+	}
+	if err := h.settle(ctx, c, finished); err != nil {
+		return err
+	}
+	if err := touched(ctx, c, h.refunded...); err != nil {
+		return err
+	}
+	for _, d := range h.disputes {
+		if err := d.insert(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hear applies the words to their transfers, in the order in which they came.
+func (h *hearing) hear(ctx context.Context, c *sql.Conn) error {
+	if len(h.keys) == 0 {
+		return nil
+	}
+	stored, err := queryTransfers(ctx, c, lockTransfers(h.keys))
+	if err != nil {
+		return err
+	}
+	for _, t := range stored {
+		k := transferKey{id: t.OrderNo, seq: t.Seq}
+		next, before := heard{Transfer: t}, t.State
+		for _, i := range h.at[k] {
+			h.hearOne(i, &next)
+		}
+		delete(h.at, k)
+		if before != envelope.Pending {
+			continue
+		}
+		h.changed = append(h.changed, next)
+		if next.State == envelope.Posted {
+			h.posted = append(h.posted, t.OrderNo)
+			if t.IsRefund() {
+				h.refunded = append(h.refunded, t.OrderNo)
+			}
+		}
+	}
+	for _, k := range h.keys {
+		for _, i := range h.at[k] {
+			h.dispute(i, k.id, errNoTransfer(h.words[i].No))
+		}
+	}
+	h.posted = slices.Compact(h.posted) // rows come in the order of their keys
+	return nil
+}
+
+// hearOne applies the word at i to its transfer. Of a round that people have
+// closed, only that it moved money after all is news.
+func (h *hearing) hearOne(i int, t *heard) {
+	word := h.words[i].TransferStatus
+	switch round := h.rounds[i]; {
+	case round > t.Round:
+		h.dispute(i, t.OrderNo, errNoTransfer(word.No))
+		return
+	case round < t.Round:
+		if word.Progress == envelope.ProgressDone {
+			h.dispute(i, t.OrderNo, fmt.Errorf("transfer %s is done, but people have begun round %d: %w", word.No, t.Round, envelope.ErrTransferConflict))
+		}
+		return
+	}
+	word.ProviderNo, word.Hint = fit(word.ProviderNo, providerNoMax), fit(word.Hint, hintMax)
+	if word.Code = fitReason(word.Code); word.Code == "" {
+		word.Code = unknownRefusal
+	}
+	next, err := t.Hear(word)
+	if err != nil {
+		h.dispute(i, t.OrderNo, err)
+		return
+	}
+	t.Transfer, t.wait = next, push(h.words[i].Wait)
+}
+
+// fit is s if its column takes it, else nothing: half a number is none.
+func fit(s string, max int) string {
+	if len(s) > max || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return s
+}
+
+// dispute answers the word at i with err and keeps it for people.
+func (h *hearing) dispute(i int, id envelope.ID, err error) {
+	h.errs[i] = err
+	h.disputes = append(h.disputes, dispute{kind: disputeTransfer, number: h.words[i].No, id: id, what: err.Error(), amount: h.words[i].Amount})
+}
+
+// lockFinished locks the headers of the envelopes that can be settled by these
+// words: those that are finished.
+func (h *hearing) lockFinished(ctx context.Context, c *sql.Conn) (finished []headerState, err error) {
+	var ids []envelope.ID
+	for _, k := range h.keys {
+		if slices.ContainsFunc(h.at[k], func(i int) bool { return h.words[i].Progress == envelope.ProgressDone }) {
+			ids = append(ids, k.id)
+		}
+	}
+	for t, ids := range byTable(slices.Compact(ids)) {
+		states, err := queryStates(ctx, c, t.selectStates(ids, false))
+		if mysqlNumber(err) == errNoSuchTable {
+			continue // its day has been moved away, and it with it
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ids = unsettled(states); len(ids) == 0 {
+			continue
+		}
+		if states, err = queryStates(ctx, c, t.selectStates(ids, true)); err != nil {
+			return nil, err
+		}
+		finished = append(finished, states...)
+	}
+	return finished, nil
+}
+
+// unsettled are those that are finished and not settled yet.
+func unsettled(states []headerState) (ids []envelope.ID) {
+	for _, s := range states {
+		if s.state == envelope.Empty || s.state == envelope.Expired {
+			ids = append(ids, s.id)
+		}
+	}
+	return ids
+}
+
+// settle makes the envelopes settled whose transfers are all posted now. Two who
+// post the last two of an envelope meet at its header; one who saw it before it
+// was finished is met at the transfer, which is read under a lock.
+func (h *hearing) settle(ctx context.Context, c *sql.Conn, finished []headerState) error {
+	wanted := map[envelope.ID]int{}
+	var ids []envelope.ID
+	for _, s := range finished {
+		if _, posted := slices.BinarySearch(h.posted, s.id); posted && (s.state == envelope.Empty || s.state == envelope.Expired) {
+			ids = append(ids, s.id)
+			if wanted[s.id] = s.openedCount; s.refunded > 0 {
+				wanted[s.id]++
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	err := each(ctx, c, func(rows *sql.Rows) error {
+		var id envelope.ID
+		var posted int
+		err := rows.Scan(&id, &posted)
+		if posted == wanted[id] {
+			h.settled = append(h.settled, id)
+		}
+		return err
+	}, countPosted(ids))
+	if err != nil {
+		return err
+	}
+	for t, ids := range byTable(h.settled) {
+		if _, err := c.ExecContext(ctx, t.updateSettled(ids)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"hongbao/envelope"
+)
+
+const (
+	purgeMax   = 1000 // rows in one DELETE
+	purgePause = 20 * time.Millisecond
+	// purgeAgeMin keeps what people and relays may still be at.
+	purgeAgeMin = time.Minute
+)
+
+const (
+	selectOldSpread = "SELECT id, created_at < UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND FROM outbox WHERE state = 'spread' ORDER BY id LIMIT ?"
+	deleteSpread    = "DELETE FROM outbox WHERE state = 'spread' AND id <= ? ORDER BY id LIMIT ?"
+	selectIdle      = "SELECT order_id, stage, due_at FROM delivery WHERE topic = ? AND state = 'idle' " +
+		"AND (due_at > ? OR due_at = ? AND order_id > ?) AND due_at < UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND " +
+		"ORDER BY due_at, order_id LIMIT ?"
+)
+
+// Purge deletes what nobody needs any more: outbox rows that were spread, and
+// deliveries that have told all there is about envelopes whose life is over, each
+// older than the given age, a minute at least. It returns how many rows it has
+// deleted. It takes a thousand at a time and pauses between.
+func (m *Migrator) Purge(ctx context.Context, olderThan time.Duration) (int, error) {
+	if olderThan < purgeAgeMin {
+		return 0, fmt.Errorf("SET %v: purge: want an age of at least %v, have %v", m.number, purgeAgeMin, olderThan)
+	}
+	purged, err := m.purgeOutbox(ctx, olderThan)
+	for _, topic := range []envelope.Topic{envelope.TopicCharge, envelope.TopicBook, envelope.TopicEvent} {
+		if err == nil {
+			var n int
+			n, err = m.purgeDeliveries(ctx, topic, olderThan)
+			purged += n
+		}
+	}
+	if err != nil {
+		return purged, fmt.Errorf("SET %v: purge: %w", m.number, err)
+	}
+	return purged, nil
+}
+
+// purgeOutbox goes by the order of the ids, which is that of the ages but for
+// moments.
+func (m *Migrator) purgeOutbox(ctx context.Context, olderThan time.Duration) (purged int, err error) {
+	for {
+		last, old := int64(0), 0
+		err := each(ctx, m.db, func(rows *sql.Rows) error {
+			var id int64
+			var isOld bool
+			if err := rows.Scan(&id, &isOld); err != nil {
+				return err
+			}
+			if isOld {
+				last = id
+				old++
+			}
+			return nil
+		}, selectOldSpread, olderThan.Microseconds(), purgeMax)
+		if err != nil || old == 0 {
+			return purged, err
+		}
+		res, err := m.db.ExecContext(ctx, deleteSpread, last, purgeMax)
+		if err != nil {
+			return purged, err
+		}
+		n, err := res.RowsAffected()
+		purged += int(n)
+		if err != nil || old < purgeMax {
+			return purged, err
+		}
+		if err := pause(ctx); err != nil {
+			return purged, err
+		}
+	}
+}
+
+// idleDelivery is one that owes nothing at the moment.
+type idleDelivery struct {
+	id    envelope.ID
+	stage envelope.Stage
+	due   time.Time
+}
+
+// purgeDeliveries walks the idle deliveries of a topic by age. Those whose
+// envelope lives on are passed by.
+func (m *Migrator) purgeDeliveries(ctx context.Context, topic envelope.Topic, olderThan time.Duration) (purged int, err error) {
+	at := idleDelivery{due: time.Unix(0, 0).UTC()}
+	for {
+		var idle []idleDelivery
+		err := each(ctx, m.db, func(rows *sql.Rows) error {
+			var d idleDelivery
+			err := rows.Scan(&d.id, &d.stage, &d.due)
+			idle = append(idle, d)
+			return err
+		}, selectIdle, topic, at.due, at.due, at.id, olderThan.Microseconds(), purgeMax)
+		if err != nil || len(idle) == 0 {
+			return purged, err
+		}
+		at = idle[len(idle)-1]
+		n, err := m.purgeIdle(ctx, topic, idle)
+		purged += n
+		if err != nil || len(idle) < purgeMax {
+			return purged, err
+		}
+		if err := pause(ctx); err != nil {
+			return purged, err
+		}
+	}
+}
+
+// purgeIdle deletes those of one batch that can never owe anything again.
+func (m *Migrator) purgeIdle(ctx context.Context, topic envelope.Topic, idle []idleDelivery) (int, error) {
+	stage := make(map[envelope.ID]envelope.Stage, len(idle))
+	ids := make([]envelope.ID, len(idle))
+	for i, d := range idle {
+		ids[i], stage[d.id] = d.id, d.stage
+	}
+	slices.Sort(ids)
+	var over []envelope.ID
+	for t, ids := range byTable(ids) {
+		states, err := queryStates(ctx, m.db, t.selectStates(ids, false))
+		if err != nil && mysqlNumber(err) != errNoSuchTable {
+			return 0, err
+		}
+		for _, e := range states {
+			if e.over() && (topic == envelope.TopicCharge || stage[e.id] >= e.lastStage()) {
+				over = append(over, e.id)
+			}
+		}
+	}
+	if len(over) == 0 {
+		return 0, nil
+	}
+	res, err := m.db.ExecContext(ctx, deleteIdle(over), topic)
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+// over reports whether the state is one that nothing follows.
+func (e *headerState) over() bool { return e.state == envelope.Settled || e.state == envelope.Closed }
+
+// lastStage is what a receiver has been told in the end.
+func (e *headerState) lastStage() envelope.Stage {
+	switch {
+	case e.refunded > 0:
+		return envelope.StageRefunded
+	case e.state == envelope.Closed:
+		return envelope.StageNone
+	}
+	return envelope.StageFinished
+}
+
+// pause gives others a turn.
+func pause(ctx context.Context) error {
+	timer := time.NewTimer(purgePause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,261 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// Bounds of an audit's memory and of its reads: short ones hold nothing up and
+// stay within the server's statement time.
+const (
+	auditPage    = 2000   // envelopes
+	auditRowsMax = 20_000 // shares by their headers; one envelope more than that is read
+	suspectsMax  = 10_000 // envelopes to be looked at again
+	pendingPage  = 500    // rows of the outbox
+)
+
+// page is all rows of some envelopes of one table, each in the order of its key.
+type page struct {
+	table     DayTable
+	envelopes []envelope.Envelope
+	shares    []newShare
+	transfers []envelope.Transfer
+	now       time.Time // the database's clock
+}
+
+// review is an audit under way. The first look reads a page's rows one table
+// after the other, while others write; whatever looks wrong is a suspect and is
+// judged by a second look.
+type review struct {
+	auditor  *Auditor
+	books    *Books
+	suspects map[DayTable][]envelope.ID
+	count    int // of suspects
+}
+
+// table walks headers, shares and transfers side by side.
+func (r *review) table(ctx context.Context, t DayTable) error {
+	for after := envelope.ID(""); ; {
+		p, err := r.page(ctx, t, after)
+		if err != nil {
+			return err
+		}
+		r.books.count(p.page)
+		for _, v := range r.auditor.audit(p.page, nil) {
+			if err := r.suspect(ctx, t, v.ID); err != nil {
+				return err
+			}
+		}
+		if p.last == lastPossibleID {
+			return nil
+		}
+		after = p.last
+	}
+}
+
+// lastPossibleID sorts after every order ID.
+const lastPossibleID = envelope.ID("99999999999999999999999")
+
+// walked is a page of a walk, and up to which ID it reaches.
+type walked struct {
+	*page
+	last envelope.ID
+}
+
+func (r *review) page(ctx context.Context, t DayTable, after envelope.ID) (walked, error) {
+	p := walked{page: &page{table: t}, last: lastPossibleID}
+	var err error
+	if p.envelopes, p.now, err = queryHeaders(ctx, r.auditor.db, t.selectHeaderPage(), after, auditPage); err != nil {
+		return p, err
+	}
+	if n := fitting(p.envelopes); n < len(p.envelopes) || n == auditPage {
+		p.envelopes = p.envelopes[:n]
+		p.last = p.envelopes[n-1].ID
+	}
+	if p.shares, err = queryShares(ctx, r.auditor.db, t.selectSharePage(), after, p.last); err != nil || len(p.envelopes) == 0 {
+		return p, err
+	}
+	p.transfers, err = queryTransfers(ctx, r.auditor.db, selectTransfersOf(idsOf(p.envelopes)))
+	return p, err
+}
+
+// fitting is how many of the envelopes have shares enough for one page.
+func fitting(es []envelope.Envelope) int {
+	for i, rows := 0, 0; i < len(es); i++ {
+		if rows += max(0, es[i].OpenedCount); rows > auditRowsMax && i > 0 {
+			return i
+		}
+	}
+	return len(es)
+}
+
+func idsOf(es []envelope.Envelope) []envelope.ID {
+	ids := make([]envelope.ID, len(es))
+	for i := range es {
+		ids[i] = es[i].ID
+	}
+	return ids
+}
+
+// strays looks for transfers whose envelope is not there.
+func (r *review) strays(ctx context.Context) error {
+	for after := envelope.ID(""); ; {
+		var ids, sound []envelope.ID
+		err := each(ctx, r.auditor.db, func(rows *sql.Rows) error {
+			var id envelope.ID
+			err := rows.Scan(&id)
+			ids = append(ids, id)
+			return err
+		}, selectTransferIDs, after, auditPage)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			if _, err := envelope.ParseID(string(id)); err != nil {
+				r.report([]Violation{violation("C3", id, "a transfer of what cannot be an envelope")})
+			} else {
+				sound = append(sound, id)
+			}
+		}
+		for t, ids := range byTable(sound) {
+			if err := r.stray(ctx, t, ids); err != nil {
+				return err
+			}
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+const selectTransferIDs = "SELECT DISTINCT order_id FROM transfer WHERE order_id > ? ORDER BY order_id LIMIT ?"
+
+// stray makes suspects of the IDs that a table does not have.
+func (r *review) stray(ctx context.Context, t DayTable, ids []envelope.ID) error {
+	states, err := queryStates(ctx, r.auditor.db, t.selectStates(ids, false))
+	if mysqlNumber(err) == errNoSuchTable {
+		for _, id := range ids {
+			r.report([]Violation{violation("C3", id, "a transfer of a day that has no tables")})
+		}
+		return nil
+	}
+	there := make(map[envelope.ID]bool, len(states))
+	for _, s := range states {
+		there[s.id] = true
+	}
+	for _, id := range ids {
+		if err == nil && !there[id] {
+			err = r.suspect(ctx, t, id)
+		}
+	}
+	return err
+}
+
+// suspect remembers an envelope for the second look.
+func (r *review) suspect(ctx context.Context, t DayTable, id envelope.ID) error {
+	if mine := r.suspects[t]; len(mine) > 0 && mine[len(mine)-1] == id || len(r.books.Violations) >= violationsMax {
+		return nil
+	}
+	r.suspects[t] = append(r.suspects[t], id)
+	if r.count++; r.count < suspectsMax {
+		return nil
+	}
+	return r.judge(ctx)
+}
+
+func (r *review) report(found []Violation) {
+	room := violationsMax - len(r.books.Violations)
+	r.books.Violations = append(r.books.Violations, found[:min(len(found), room)]...)
+}
+
+// judge looks at the suspects again, all from one snapshot: what is wrong there
+// has been wrong at one moment.
+func (r *review) judge(ctx context.Context) error {
+	if r.count == 0 {
+		return nil
+	}
+	conn, err := r.auditor.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for _, statement := range []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"} {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	err = r.look(ctx, conn)
+	_, rollback := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	r.suspects, r.count = map[DayTable][]envelope.ID{}, 0
+	return errors.Join(err, rollback)
+}
+
+func (r *review) look(ctx context.Context, c *sql.Conn) error {
+	unspread, err := r.unspread(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, t := range sortedTables(r.suspects) {
+		ids := r.suspects[t]
+		slices.Sort(ids)
+		for ids = slices.Compact(ids); len(ids) > 0; {
+			p := &page{table: t}
+			if p.envelopes, p.now, err = queryHeaders(ctx, c, t.selectHeaders(ids[:min(len(ids), auditPage)])); err != nil {
+				return err
+			}
+			part := ids[:min(len(ids), auditPage)]
+			if n := fitting(p.envelopes); n < len(p.envelopes) {
+				p.envelopes = p.envelopes[:n]
+				at, _ := slices.BinarySearch(part, p.envelopes[n-1].ID)
+				part = part[:at+1]
+			}
+			if p.shares, err = queryShares(ctx, c, t.selectSharesOf(part)); err != nil {
+				return err
+			}
+			if p.transfers, err = queryTransfers(ctx, c, selectTransfersOf(part)); err != nil {
+				return err
+			}
+			r.report(r.auditor.audit(p, unspread))
+			ids = ids[len(part):]
+		}
+	}
+	return nil
+}
+
+const selectPendingPage = "SELECT id, touched FROM outbox WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?"
+
+// unspread are the suspects that stand in the outbox: their transfers are yet to
+// be made.
+func (r *review) unspread(ctx context.Context, c *sql.Conn) (map[envelope.ID]bool, error) {
+	suspects := make(map[envelope.ID]bool, r.count)
+	for _, ids := range r.suspects {
+		for _, id := range ids {
+			suspects[id] = true
+		}
+	}
+	found := map[envelope.ID]bool{}
+	for after, rows := int64(0), pendingPage; rows == pendingPage; {
+		rows = 0
+		err := each(ctx, c, func(row *sql.Rows) error {
+			var names string
+			if err := row.Scan(&after, &names); err != nil {
+				return err
+			}
+			rows++
+			ids, err := appendIDs(nil, names)
+			for _, id := range ids {
+				if suspects[id] {
+					found[id] = true
+				}
+			}
+			return err
+		}, selectPendingPage, after, pendingPage)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,126 @@
+package orderset
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"hongbao/envelope"
+)
+
+const transferColumns = "order_id, seq, round, payee_id, amount_fen, charged_fen, state, placed, attempts, " +
+	"provider_no, hint, reason, created_at, due_at"
+
+const (
+	selectTransfer = "SELECT " + transferColumns + " FROM transfer WHERE order_id = ? AND seq = ?"
+	selectHeld     = "SELECT " + transferColumns + " FROM transfer WHERE state = 'held' ORDER BY tier, due_at LIMIT ?"
+
+	// One tier is one range of the index, in the order in which it is due.
+	selectDueTransfers = "SELECT " + transferColumns + " FROM transfer WHERE state = 'pending' AND tier = ? AND due_at <= UTC_TIMESTAMP(3) " +
+		"ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED"
+
+	insertRefund = "INSERT INTO transfer (order_id, seq, payee_id, amount_fen, charged_fen, tier, created_at, due_at) " +
+		"VALUES (?, 0, ?, ?, ?, " + tierOfAmount + ", UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))"
+)
+
+func scanTransfer(rows *sql.Rows) (t envelope.Transfer, err error) {
+	err = rows.Scan(&t.OrderNo, &t.Seq, &t.Round, &t.Payee, &t.Amount, &t.Charged, &t.State, &t.Placed, &t.Attempts,
+		&t.ProviderNo, &t.Hint, &t.Reason, &t.CreatedAt, &t.DueAt)
+	return t, err
+}
+
+func queryTransfers(ctx context.Context, q queryer, query string, args ...any) (ts []envelope.Transfer, err error) {
+	err = each(ctx, q, func(rows *sql.Rows) error {
+		t, err := scanTransfer(rows)
+		ts = append(ts, t)
+		return err
+	}, query, args...)
+	return ts, err
+}
+
+// refund inserts the transfer that brings back what the header says. Its key
+// makes a second one impossible (I6, FG13).
+func refund(ctx context.Context, c *sql.Conn, e *envelope.Envelope) error {
+	t, owed := envelope.RefundOf(e)
+	if !owed {
+		return nil
+	}
+	_, err := c.ExecContext(ctx, insertRefund, t.OrderNo, t.Payee, t.Amount, t.Charged)
+	return err
+}
+
+// Transfer reads one; seq 0 is the refund.
+func (s *Set) Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.Transfer, error) {
+	ctx, cancel := context.WithTimeout(ctx, txMax)
+	defer cancel()
+	ts, err := queryTransfers(ctx, s.db, selectTransfer, id, seq)
+	if err == nil && len(ts) == 0 {
+		err = fmt.Errorf("transfer %s: %w", envelope.TransferNo(id, seq, 1), envelope.ErrNotFound)
+	}
+	if err != nil {
+		return envelope.Transfer{}, s.answer("read transfer", err)
+	}
+	return ts[0], s.answer("read transfer", nil)
+}
+
+const tiers = 3 // 0 from 100.00, 1 from 10.00, 2 below
+
+// ClaimTransfers takes up to max pending transfers that are due, 1024 at most:
+// larger amounts first, but a quarter of them are those that are due longest, so
+// that nothing waits for ever. Nobody else gets them before the lease ends. They
+// are marked as placed; what is returned says whether they were before, and
+// Attempts counts this claim.
+func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) (claimed []envelope.Transfer, err error) {
+	max = min(max, claimMax)
+	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+		var due [tiers][]envelope.Transfer
+		for tier := range due {
+			var err error
+			if due[tier], err = queryTransfers(ctx, c, selectDueTransfers, tier, max); err != nil {
+				return err
+			}
+		}
+		if claimed = choose(due, max); len(claimed) == 0 {
+			return nil
+		}
+		keys := make([]transferKey, len(claimed))
+		for i := range claimed {
+			claimed[i].Attempts++
+			keys[i] = transferKey{id: claimed[i].OrderNo, seq: claimed[i].Seq}
+		}
+		slices.SortFunc(keys, compareKeys)
+		_, err := c.ExecContext(ctx, claimTransfers(keys), push(lease))
+		return err
+	})
+	return claimed, s.answer("claim transfers", err)
+}
+
+func compareKeys(a, b transferKey) int {
+	return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.seq, b.seq))
+}
+
+// choose picks max of the due transfers, each tier in the order in which they
+// are due: a quarter by age whatever the tier, the rest by tier.
+func choose(due [tiers][]envelope.Transfer, max int) []envelope.Transfer {
+	var chosen []envelope.Transfer
+	for len(chosen) < (max+3)/4 {
+		oldest := -1
+		for tier := range due {
+			if len(due[tier]) > 0 && (oldest < 0 || due[tier][0].DueAt.Before(due[oldest][0].DueAt)) {
+				oldest = tier
+			}
+		}
+		if oldest < 0 {
+			return chosen
+		}
+		chosen = append(chosen, due[oldest][0])
+		due[oldest] = due[oldest][1:]
+	}
+	for tier := range due {
+		chosen = append(chosen, due[tier][:min(len(due[tier]), max-len(chosen))]...)
+	}
+	return chosen
+}
