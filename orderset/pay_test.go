@@ -99,14 +99,82 @@ func TestPayForAnEnvelopeThatIsNotThereIsNotFound(t *testing.T) {
 	}
 }
 
-func TestFF11APaymentForAClosedEnvelopeDoesNotOpenIt(t *testing.T) {
+func TestFF11APaymentForAClosedEnvelopeIsOwedBackInTheSameTransaction(t *testing.T) {
 	w := servers.World(t, 1)
+	s := w.Router.Sets()[0]
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
-	exec(t, w.Admin(t, 0), "UPDATE "+envelopes(e.ID)+" SET state = 'closed', ver = 2 WHERE order_id = '"+string(e.ID)+"'")
-	if _, err := w.Router.Pay(t.Context(), payment(e, "tx-1")); !errors.Is(err, envelope.ErrPaymentMismatch) {
-		t.Errorf("got %v, want ErrPaymentMismatch", err)
+	if closed, err := s.Close(t.Context(), e.ID); err != nil || closed.State != envelope.Closed || closed.Ver != 2 {
+		t.Fatalf("closed as %+v, %v", closed, err)
 	}
-	wantState(t, w, e.ID, envelope.Closed, 2)
+	for range 3 {
+		late, err := w.Router.Pay(t.Context(), payment(e, "tx-1"))
+		if err != nil || late.State != envelope.Closed || late.Refunded != 100 || late.TransactionID != "tx-1" {
+			t.Errorf("got %+v, %v, want it closed and refunded", late, err)
+		}
+	}
+	wantState(t, w, e.ID, envelope.Closed, 3)
+	if refund := transfer(t, w, e.ID, 0); refund.Amount != 100 || refund.Payee != e.Sender || refund.Charged != 100 {
+		t.Errorf("owed is %+v, want 100 fen to %s", refund, e.Sender)
+	}
+	if _, err := w.Router.Pay(t.Context(), payment(e, "tx-2")); !errors.Is(err, envelope.ErrPaymentMismatch) {
+		t.Errorf("a second payment: got %v, want ErrPaymentMismatch", err)
+	}
+	if o := open(t, s, requests(e.ID, "ann"))[0]; !errors.Is(o.Err, envelope.ErrNotActive) {
+		t.Errorf("it was opened: %+v", o)
+	}
+	carryOut(t, s)
+	wantState(t, w, e.ID, envelope.Closed, 3)
+	if facts := tell(t, s, envelope.TopicBook); len(facts) != 1 || facts[0].Kind != envelope.FactRefunded {
+		t.Errorf("told %v, want the refund alone", kinds(facts))
+	}
+}
+
+func TestFF11ALatePaymentWhoseStatementIsLostIsRefundedOnceAfterARepeat(t *testing.T) {
+	w := servers.World(t, 1)
+	s := w.Router.Sets()[0]
+	for half, fault := range bothFaults {
+		for i, statement := range []string{"UPDATE envelope", "SELECT order_id", "INSERT INTO transfer", "INSERT INTO outbox", "COMMIT"} {
+			e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+			if _, err := s.Close(t.Context(), e.ID); err != nil {
+				t.Fatal(err)
+			}
+			p := payment(e, fmt.Sprint("tx-", i, fault))
+			w.Proxies[0].Lose(fault, statement)
+			if _, err := w.Router.Pay(t.Context(), p); err != nil && !isBusy(err) && !errors.Is(err, envelope.ErrUnknownOutcome) {
+				t.Errorf("%s, %s: %v", statement, half, err)
+			}
+			if late, err := w.Router.Pay(t.Context(), p); err != nil || late.Refunded != 100 || late.Ver != 3 {
+				t.Errorf("the repeat after %s, %s: %+v, %v", statement, half, late, err)
+			}
+		}
+	}
+	if w.Proxies[0].Hits() != 10 {
+		t.Errorf("%d faults happened, want 10", w.Proxies[0].Hits())
+	}
+	wantHealthyPool(t, w, 0)
+}
+
+func TestFF5APaymentThatDoesNotMatchIsKeptOnceForPeople(t *testing.T) {
+	w := servers.World(t, 1)
+	s := w.Router.Sets()[0]
+	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+	wrong := payment(e, "tx-1")
+	wrong.Amount = 99
+	for range 3 { // the provider repeats itself
+		if _, err := s.Pay(t.Context(), wrong); !errors.Is(err, envelope.ErrPaymentMismatch) {
+			t.Errorf("got %v, want ErrPaymentMismatch", err)
+		}
+	}
+	if _, err := s.Pay(t.Context(), payment(e, "tx-2")); err != nil {
+		t.Fatal(err)
+	}
+	disputes, err := s.Disputes(t.Context(), 10)
+	if err != nil || len(disputes) != 1 {
+		t.Fatalf("%d disputes, %v, want 1", len(disputes), err)
+	}
+	if d := disputes[0]; d.Kind != "payment" || d.Number != "tx-1" || d.ID != e.ID || d.Amount != 99 || d.What == "" || d.At.IsZero() {
+		t.Errorf("kept as %+v", d)
+	}
 }
 
 func TestOneTransactionDoesNotPayTwoEnvelopesOfATable(t *testing.T) {

@@ -1,9 +1,11 @@
 package reconcile
 
 import (
+	"context"
 	"fmt"
 
 	"hongbao/envelope"
+	"hongbao/orderset"
 )
 
 // Movement is money that the provider says it has moved, once a line: from its
@@ -116,4 +118,21 @@ func ClaimsOf(e *envelope.Envelope, transfers []envelope.Transfer, claim func(Cl
 		claim(Claim{No: t.No(), Amount: t.Amount, ProviderNo: t.ProviderNo,
 			Certainty: map[envelope.TransferState]Certainty{envelope.Pending: Open, envelope.Posted: Done, envelope.Held: Never}[t.State]})
 	}
+}
+
+// ClaimAll gives the comparison every claim of some SETs, and returns their
+// envelopes, for the comparison with users' books.
+func (p *Provider) ClaimAll(ctx context.Context, sets []*orderset.Auditor) ([]envelope.Statement, error) {
+	var all []envelope.Statement
+	for _, set := range sets {
+		err := set.Walk(ctx, func(s *envelope.Statement, transfers []envelope.Transfer) error {
+			ClaimsOf(&s.Envelope, transfers, p.Claim)
+			all = append(all, *s)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }

@@ -78,7 +78,7 @@ func alone[T any](items []T, do func([]T) error, failed func(T, error)) error {
 		switch {
 		case failures > halvingsMax:
 			return err
-		case len(items) == 1 && !isBusy(err):
+		case len(items) == 1 && !isBusy(err) && !errors.Is(err, context.Canceled):
 			failed(items[0], err)
 			return nil
 		case outage(err):

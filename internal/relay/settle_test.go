@@ -150,23 +150,25 @@ func TestFG7FourRelaysDoEachThingOnce(t *testing.T) {
 
 func TestFG8APoisonedTransferBlocksNoOther(t *testing.T) {
 	b := newBench(t)
-	b.start(t, b.set(), b.set())
-	all := b.active(t, 1, 1)
-	bad := envelope.TransferNo(all[0].ID, 1, 1)
+	first := b.active(t, 1, 1)[0]
+	bad := envelope.TransferNo(first.ID, 1, 1)
 	b.cashier.set(func(t envelope.Transfer) lie {
 		if t.No() == bad {
 			return strange
 		}
 		return truth
 	})
-	b.hurry(t)
-	all = b.active(t, 30, 5)
-	eventually(t, 30*time.Second, "all the others are paid", func() bool { return b.cashier.done() >= 150 })
-	eventually(t, 30*time.Second, "and recorded", func() bool {
-		return b.count(t, "SELECT COUNT(*) FROM transfer WHERE state = 'posted'") >= 150
+	b.start(t, b.set(), b.set())
+	all := b.active(t, 30, 5)
+	eventually(t, 30*time.Second, "all the others are paid", func() bool {
+		return b.count(t, "SELECT COUNT(*) FROM transfer WHERE state = 'posted'") == 150
 	})
-	if len(all) != 30 {
-		t.Fatal(len(all))
+	eventually(t, 30*time.Second, "and told of", func() bool {
+		return b.count(t, "SELECT COUNT(*) FROM delivery WHERE state = 'pending' AND topic <> 'charge'") == 0
+	})
+	b.wantAllPaid(t, all)
+	if tr, err := b.set().Transfer(t.Context(), first.ID, 1); err != nil || tr.State != envelope.Pending || tr.Attempts == 0 {
+		t.Errorf("the poisoned one is %s after %d attempts, %v", tr.State, tr.Attempts, err)
 	}
 }
 

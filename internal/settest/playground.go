@@ -35,6 +35,7 @@ type Live struct {
 	API              string
 	Operator         string
 	PaymentSimulator string
+	Events           string // the receiver that stands in for the IM backend
 	Dir              string
 	Bin              string    // where hongbaod and hongbaoctl are
 	Audit            []*sql.DB // one a SET, SELECT only
@@ -44,6 +45,8 @@ type Live struct {
 	up       *cluster.Process
 	auditors []*orderset.Auditor
 	tokenKey httpapi.Key
+
+	booksDSNs []string // of users' books, SELECT only
 }
 
 // file is playground.json, as far as a test needs it.
@@ -59,6 +62,10 @@ type file struct {
 			AuditDSN string `json:"audit_dsn"`
 		} `json:"nodes"`
 	} `json:"sets"`
+	Books []struct {
+		AuditDSN string `json:"audit_dsn"`
+	} `json:"books"`
+	Events    string `json:"events"`
 	Processes []struct {
 		Name string `json:"name"`
 		PID  int    `json:"pid"`
@@ -159,7 +166,7 @@ func (p *Live) read() error {
 	if f.API == "" {
 		return errors.New("playground.json is not there yet")
 	}
-	p.API, p.Operator, p.PaymentSimulator = f.API, f.Operator, f.PaymentSimulator
+	p.API, p.Operator, p.PaymentSimulator, p.Events = f.API, f.Operator, f.PaymentSimulator, f.Events
 	secret, err := os.ReadFile(filepath.Join(p.Dir, f.TokenKeyFile))
 	p.tokenKey = httpapi.Key{ID: f.TokenKeyID, Algorithm: httpapi.HS256, Secret: bytes.TrimSpace(secret)}
 	return err
@@ -211,6 +218,10 @@ func (p *Live) connect(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.booksDSNs = nil
+	for _, shard := range p.report().Books {
+		p.booksDSNs = append(p.booksDSNs, shard.AuditDSN)
+	}
 	for _, set := range p.report().Sets {
 		dsn := set.Nodes[0].AuditDSN
 		db, err := sql.Open("mysql", dsn)
@@ -223,22 +234,6 @@ func (p *Live) connect(t testing.TB) {
 		}
 		p.Audit, p.auditors = append(p.Audit, db), append(p.auditors, a)
 	}
-}
-
-// CheckBooks audits every SET and fails the test at any violation.
-func (p *Live) CheckBooks(t testing.TB) (all []*orderset.Books) {
-	t.Helper()
-	for _, a := range p.auditors {
-		books, err := a.Audit(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(books.Violations) > 0 {
-			t.Errorf("the books do not balance: %v", books)
-		}
-		all = append(all, books)
-	}
-	return all
 }
 
 // Token is a bearer token of user.

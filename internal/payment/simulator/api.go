@@ -12,10 +12,8 @@ import (
 	"hongbao/internal/payment"
 )
 
-const (
-	// requestBytesMax bounds the body of a request.
-	requestBytesMax = 64 << 10
-)
+// requestBytesMax bounds the body of a request.
+const requestBytesMax = 64 << 10
 
 // call is a request that was understood.
 type call struct {
@@ -63,7 +61,8 @@ func (s *Simulator) signed(understand endpoint) http.Handler {
 	})
 }
 
-// answer signs and sends, unless a lie is told about the signature.
+// answer signs and sends, unless a lie is told about the signature. Whoever was
+// not understood is told the truth.
 func (s *Simulator) answer(w http.ResponseWriter, status int, value any, about operation) {
 	var body []byte
 	var err error
@@ -71,7 +70,11 @@ func (s *Simulator) answer(w http.ResponseWriter, status int, value any, about o
 		body, err = json.Marshal(value)
 	}
 	if err == nil {
-		switch told, _ := s.liar.tell(about, unsignedAnswer, wronglySigned); told {
+		var told lie
+		if about.kind != "" {
+			told, _ = s.liar.tell(about, unsignedAnswer, wronglySigned)
+		}
+		switch told {
 		case unsignedAnswer:
 		case wronglySigned:
 			err = s.stamp(w.Header(), append([]byte("another "), body...))

@@ -42,7 +42,8 @@ const (
 	contrary         // of a success: that it failed, validly signed
 )
 
-// letter is the content of a callback.
+// letter is the content of a callback. It is put together anew for each attempt,
+// because what it tells of is final and a copy would only age.
 type letter struct {
 	to        string
 	id        string
@@ -59,7 +60,9 @@ type dispute interface {
 	withState(state string) any
 }
 
-// notify queues the notification of what ended, for those who want to know.
+// notify queues the notification of what ended, for those who want to know, and
+// returns where the outcome of the first attempt will be told. Where there is
+// nobody to tell, that is nil.
 func (s *Simulator) notify(e event) <-chan bool {
 	l, err := s.letter(e)
 	if err != nil {
@@ -87,6 +90,7 @@ func (s *Simulator) deliver(ctx context.Context, n *delivery) error {
 		for _, v := range n.deceit.before {
 			s.postQuietly(ctx, &l, v)
 		}
+		// The copies go out beside the true one, so that a merchant sees them at once.
 		for range n.deceit.copies {
 			s.copies.Go(func() { s.postQuietly(ctx, &l, genuine) })
 		}
@@ -110,6 +114,8 @@ func (s *Simulator) postQuietly(ctx context.Context, l *letter, v variant) {
 	}
 }
 
+// notification is the body of a callback, encrypted under a fresh nonce. A
+// forged one is encrypted under the true key: only its signature gives it away.
 func (s *Simulator) notification(l *letter, v variant) ([]byte, error) {
 	content, event, id := any(l.plaintext), l.event, l.id
 	switch v {

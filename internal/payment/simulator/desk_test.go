@@ -191,6 +191,18 @@ func (d *desk) honest(method, target string, body any) reply {
 	return r
 }
 
+// hear waits for the next callback.
+func (d *desk) hear() callback {
+	d.t.Helper()
+	select {
+	case c := <-d.heard:
+		return c
+	case <-time.After(stateWaitMax):
+		d.t.Fatalf("no callback within %v", stateWaitMax)
+		return callback{}
+	}
+}
+
 // until asks about something until it is in a state.
 func (d *desk) until(target, field, state string) object {
 	d.t.Helper()
@@ -301,7 +313,7 @@ func (d *desk) paid(no string, fen int64) {
 		d.t.Fatalf("prepay: %+v", r)
 	}
 	d.payAt(r)
-	<-d.heard
+	d.hear()
 }
 
 func (d *desk) payAt(placed reply) {

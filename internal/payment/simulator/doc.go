@@ -58,7 +58,8 @@
 //     says when it gives up for the life of the process.
 //   - Every answer under /v3/ is signed but a bill's file and an outage, refusals
 //     too; badly signed requests get 401.
-//   - It lies only as told, and forgets to lie when it restarts.
+//   - It lies only as told, only to the merchant whose signature verifies and to
+//     the merchant's callback address, and forgets to lie when it restarts.
 //
 // Not guaranteed: that a merchant hears exactly once (a crash between its 200
 // and our note of it sends again), any order among notifications, and anything

@@ -198,6 +198,18 @@ func (s *shop) called(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// next waits for a callback.
+func (s *shop) next() map[string]any {
+	s.t.Helper()
+	select {
+	case values := <-s.calls:
+		return values
+	case <-time.After(20 * time.Second):
+		s.t.Fatal("no callback")
+		return nil
+	}
+}
+
 func (s *shop) open(ciphertext, nonce, associated string) (values map[string]any, err error) {
 	sealed, err := base64.StdEncoding.DecodeString(ciphertext)
 	if err != nil {
@@ -267,7 +279,7 @@ func TestAStrangersClientPaysRefundsPaysOutAndReadsTheBills(t *testing.T) {
 	}
 	paid := s.press("POST", placed["code_url"].(string), "")
 	s.want("receipt", paid, "trade_state", "SUCCESS", "out_trade_no", nil, "order_no", order)
-	heard := <-s.calls
+	heard := s.next()
 	s.want("charge heard", heard, "event_type", "TRANSACTION.SUCCESS", "original_type", "transaction", "out_trade_no", order,
 		"mchid", shopID, "amount.total", 10000, "amount.currency", "CNY", "transaction_id", paid["transaction_id"])
 	query := "/v3/pay/transactions/out-trade-no/" + order + "?mchid=" + shopID
@@ -293,7 +305,7 @@ func (s *shop) refundSome(order, query string, charge map[string]any) (refundID 
 	}
 	s.want("refund", refund, "status", "PROCESSING", "out_refund_no", order+"R", "out_trade_no", order, "transaction_id", charge["transaction_id"],
 		"amount.refund", 2500, "amount.total", 10000, "channel", "ORIGINAL", "success_time", nil)
-	heard := <-s.calls
+	heard := s.next()
 	s.want("refund heard", heard, "event_type", "REFUND.SUCCESS", "original_type", "refund", "refund_status", "SUCCESS",
 		"refund_id", refund["refund_id"], "out_refund_no", order+"R", "amount.refund", 2500, "mchid", shopID)
 	_, after := s.ask("GET", "/v3/refund/domestic/refunds/"+order+"R", nil)
@@ -317,7 +329,7 @@ func (s *shop) payOut() (billNo string) {
 	}
 	s.want("transfer", bill, "out_bill_no", "payout0001", "state", "WAIT_USER_CONFIRM")
 	s.want("confirmation", s.press("POST", bill["package_info"].(string), ""), "out_bill_no", "payout0001")
-	heard := <-s.calls
+	heard := s.next()
 	s.want("transfer heard", heard, "event_type", "MCHTRANSFER.BILL.FINISHED", "original_type", "mch_payment", "state", "SUCCESS", "mch_id", shopID,
 		"out_bill_no", "payout0001", "transfer_bill_no", bill["transfer_bill_no"], "transfer_amount", 777, "openid", "user-1", "fail_reason", nil)
 	_, after := s.ask("GET", bills+"/out-bill-no/payout0001", nil)

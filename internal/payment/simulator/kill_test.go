@@ -135,7 +135,7 @@ func TestFG1KilledProviderMovesEveryRefundAndPayoutOnce(t *testing.T) {
 		d.repeat(asked)
 		wait := d.moveMuch(life, perLife, asked)
 		for range endsBeforeKill {
-			<-d.heard
+			d.hear()
 		}
 		seen = d.movements()
 		if err := cmd.Process.Kill(); err != nil {

@@ -61,7 +61,7 @@ func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
 				t.Errorf("%s of a %s: repeated, it says %+v", row.lie, kind, again)
 			}
 			if kind != kindCharge {
-				<-d.heard
+				d.hear()
 			}
 		}
 	}
@@ -155,7 +155,7 @@ func TestFF1DuplicateCallbacksAreCopies(t *testing.T) {
 	d.payout("payout1")
 	ids := map[string]int{}
 	for range 16 {
-		c := <-d.heard
+		c := d.hear()
 		if c.signature != nil || c.said["state"] != stateTransferred {
 			t.Errorf("%+v", c)
 		}
@@ -173,7 +173,7 @@ func TestFF7DroppedCallbacksAreNotSentInThisLife(t *testing.T) {
 	d.payout("payout1")
 	d.until(transferTarget("payout1"), "state", stateTransferred)
 	d.payout("payout2")
-	if c := <-d.heard; c.said["out_bill_no"] != "payout2" {
+	if c := d.hear(); c.said["out_bill_no"] != "payout2" {
 		t.Errorf("heard %+v", c)
 	}
 	d.stop()
@@ -181,7 +181,7 @@ func TestFF7DroppedCallbacksAreNotSentInThisLife(t *testing.T) {
 		t.Errorf("heard %d more", len(d.heard))
 	}
 	d.open() // which does not lie
-	if c := <-d.heard; c.said["out_bill_no"] != "payout1" {
+	if c := d.hear(); c.said["out_bill_no"] != "payout1" {
 		t.Errorf("the next life says %+v", c)
 	}
 }
@@ -197,13 +197,13 @@ func TestFF6LateAndReorderedCallbacksComeAfterLaterOnes(t *testing.T) {
 		d.payout("payout1")
 		d.until(transferTarget("payout1"), "state", stateTransferred)
 		if strings.Contains(doc, "300") { // none follows, so the bound releases it
-			if c := <-d.heard; c.said["out_bill_no"] != "payout1" {
+			if c := d.hear(); c.said["out_bill_no"] != "payout1" {
 				t.Errorf("%s: heard %+v", doc, c)
 			}
 			continue
 		}
 		d.payout("payout2")
-		first, second := <-d.heard, <-d.heard
+		first, second := d.hear(), d.hear()
 		if first.said["out_bill_no"] != "payout2" || second.said["out_bill_no"] != "payout1" {
 			t.Errorf("%s: heard %v before %v", doc, first.said["out_bill_no"], second.said["out_bill_no"])
 		}
@@ -219,7 +219,7 @@ func TestFF3FF5ForgedProbingAndWrongCallbacksComeBeforeTheTrueOne(t *testing.T) 
 	d.payout("payout1")
 	amounts := map[string][]any{}
 	for range 12 {
-		c := <-d.heard
+		c := d.hear()
 		fen := c.said["transfer_amount"]
 		if in, ok := c.said["amount"].(object); ok {
 			if fen = in["refund"]; fen == nil {
@@ -247,12 +247,12 @@ func TestFG3SuccessThenFailContradictsTheCallbackAndNotTheBooks(t *testing.T) {
 	d.paid("order-1", 1000)
 	d.lie(`{"rates": {"success_then_fail": 1}, "later_ms": 20}`)
 	d.payout("payout1")
-	first, second := <-d.heard, <-d.heard
+	first, second := d.hear(), d.hear()
 	if first.said["state"] != stateTransferred || second.said["state"] != stateFailed || second.signature != nil || first.id == second.id {
 		t.Errorf("payout: %+v, then %+v", first, second)
 	}
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
-	first, second = <-d.heard, <-d.heard
+	first, second = d.hear(), d.hear()
 	if first.event != eventRefundSuccess || second.event != eventRefundAbnormal || second.said["refund_status"] != refundAbnormal {
 		t.Errorf("refund: %+v, then %+v", first, second)
 	}
@@ -266,9 +266,9 @@ func TestFG4TwiceMovesTheMoneyTwiceUnderOneNumber(t *testing.T) {
 	d.lie(`{"rates": {"twice": 1}}`)
 	d.paid("order-1", 1000)
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
-	<-d.heard
+	d.hear()
 	d.payout("payout1")
-	<-d.heard
+	d.hear()
 	want := "1 charge order-1 1000, 2 charge order-1 1000, 3 refund refund-1 600, 4 refund refund-1 600, 5 payout payout1 500, 6 payout payout1 500"
 	if have := spell(d.movements()); have != want {
 		t.Errorf("moved %s\nwant  %s", have, want)

@@ -16,7 +16,7 @@ func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
 	}{"limit1": {refuseLimit, reasonLimit}, "closed1": {refuseClosed, reasonClosed}} {
 		d.lie(`{"rules": [{"lie": "` + string(row.lie) + `", "party": "payee-of-` + no + `", "times": 1}]}`)
 		d.payout(no)
-		c := <-d.heard
+		c := d.hear()
 		if c.event != eventTransferFinished || c.said["state"] != stateFailed || c.said["fail_reason"] != row.reason {
 			t.Errorf("%s: heard %+v", no, c)
 		}
@@ -33,7 +33,7 @@ func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
 	} {
 		d.lie(`{"rules": [{"lie": "` + string(row.lie) + `", "kind": "refund", "no_prefix": "` + no[:4] + `", "times": 1}]}`)
 		d.post(refundsTarget, d.refundOf(no, "order-1", 400, 1000))
-		c := <-d.heard
+		c := d.hear()
 		if c.event != row.event || c.said["refund_status"] != row.state || c.said["success_time"] != nil {
 			t.Errorf("%s: heard %+v", no, c)
 		}
@@ -45,7 +45,7 @@ func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
 	if r := d.post(refundsTarget, d.refundOf("rest", "order-1", 600, 1000)); r.status != 200 {
 		t.Errorf("the rest: %+v", r)
 	}
-	<-d.heard
+	d.hear()
 	if have := spell(d.movements()); have != "1 charge order-1 1000, 2 refund rest 600" {
 		t.Errorf("moved %s", have)
 	}
@@ -72,7 +72,7 @@ func TestSlowAcceptanceShowsEveryStateOfAPayout(t *testing.T) {
 	d.stop()
 	d.cfg.TransferAfter = time.Millisecond
 	d.open()
-	if c := <-d.heard; c.said["state"] != stateTransferred {
+	if c := d.hear(); c.said["state"] != stateTransferred {
 		t.Errorf("heard %+v", c)
 	}
 }
@@ -84,7 +84,7 @@ func TestSlowPayeeConfirmsAfterAWhile(t *testing.T) {
 	d.lie(`{"rates": {"slow_payee": 1}, "later_ms": 200}`)
 	start := time.Now()
 	d.payout("payout1")
-	if c := <-d.heard; c.said["state"] != stateTransferred || time.Since(start) < 200*time.Millisecond {
+	if c := d.hear(); c.said["state"] != stateTransferred || time.Since(start) < 200*time.Millisecond {
 		t.Errorf("heard %+v after %v", c, time.Since(start))
 	}
 }

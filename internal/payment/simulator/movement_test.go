@@ -91,22 +91,22 @@ func TestLedgerOfMoneyThatCannotHaveMovedIsRefused(t *testing.T) {
 	}
 }
 
-// TestEveryTruncationOfTheLedgerGivesAPrefixOfTheMovements cuts a file with every
-// kind of record at every byte: no cut is unreadable, and none moves money that
-// the whole does not.
-func TestEveryTruncationOfTheLedgerGivesAPrefixOfTheMovements(t *testing.T) {
+// TestTruncationOfTheLedgerGivesAPrefixOfTheMovements cuts a file with every kind
+// of record at many places: no cut is unreadable, and none moves money that the
+// whole does not.
+func TestTruncationOfTheLedgerGivesAPrefixOfTheMovements(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.ConfirmAfter = Never
 	d := openDesk(t, cfg)
 	d.paid("order-1", 1000)
 	placed := d.post(transfersTarget, d.transferOf("payout1", 500))
 	d.tool("POST", strings.TrimPrefix(placed.said["package_info"].(string), d.base), "", nil)
-	<-d.heard
+	d.hear()
 	d.payout("payout2")
 	d.post(transferTarget("payout2")+"/cancel", nil)
-	<-d.heard
+	d.hear()
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
-	<-d.heard
+	d.hear()
 	d.post(nativeTarget, d.chargeOf("order-2", 1))
 	d.post("/v3/pay/transactions/out-trade-no/order-2/close", object{"mchid": testMerchant})
 	want := spell(d.movements())
@@ -116,7 +116,8 @@ func TestEveryTruncationOfTheLedgerGivesAPrefixOfTheMovements(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "ledger.jsonl")
-	for n := range len(whole) + 1 {
+	const stride = 53 // every byte has its turn in TestEveryTruncationOfTheLedgerIsReadBack
+	for n := len(whole); n >= 0; n -= stride {
 		if err := os.WriteFile(name, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -45,6 +45,7 @@ func (b *book) applyRefund(r *record) (possible bool) {
 	switch {
 	case r.Kind == refundAccepted && f == nil && r.Refund != nil && r.ProviderNo != "":
 		o := b.orders[r.Refund.OrderNo]
+		// Decided before, and checked again: the file may be another's.
 		if o == nil || o.paidAt.IsZero() || o.returnedFen+r.Refund.AmountFen > o.AmountFen {
 			return false
 		}
@@ -52,6 +53,7 @@ func (b *book) applyRefund(r *record) (possible bool) {
 		b.refunds[r.No] = &refund{refundTerms: *r.Refund, no: r.No, id: r.ProviderNo, at: r.At}
 	case r.Kind == refundEnded && f != nil && f.end == "" && r.End != "":
 		f.end, f.endedAt, f.notified = r.End, r.At, f.NotifyURL == ""
+		// An abnormal one keeps its part of the charge: the payer is still owed.
 		if f.end == refundClosed {
 			b.orders[f.OrderNo].returnedFen -= f.AmountFen
 		}
@@ -97,7 +99,7 @@ func (s *Simulator) endRefund(ctx context.Context, no string) {
 	err := s.journal.commit(ctx, func(b *book) (*record, error) {
 		f := b.refunds[no]
 		if ended = f.end == ""; !ended {
-			return nil, nil
+			return nil, nil // another task was first
 		}
 		r := &record{Kind: refundEnded, No: no, At: s.cfg.Now(), End: refundSuccess}
 		about := operation{kind: kindRefund, no: no}

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"sync"
 	"testing"
 )
@@ -49,13 +50,14 @@ func TestFG13RefundIsMadeOnceUnderOneNumberAndNeverExceedsTheCharge(t *testing.T
 	var crowd sync.WaitGroup
 	for range 16 {
 		crowd.Go(func() {
-			if r := d.post(refundsTarget, d.refundOf("refund-1", "order-1", 700, 1000)); r.status != 200 || r.said["status"] == nil {
+			r := d.ask(context.Background(), "POST", refundsTarget, d.refundOf("refund-1", "order-1", 700, 1000))
+			if r.status != 200 || r.said["status"] == nil {
 				t.Errorf("%+v", r)
 			}
 		})
 	}
 	crowd.Wait()
-	<-d.heard
+	d.hear()
 	for what, body := range map[string]object{
 		"another amount": d.refundOf("refund-1", "order-1", 300, 1000),
 		"too much":       d.refundOf("refund-2", "order-1", 301, 1000),
@@ -67,7 +69,7 @@ func TestFG13RefundIsMadeOnceUnderOneNumberAndNeverExceedsTheCharge(t *testing.T
 	if r := d.post(refundsTarget, d.refundOf("refund-2", "order-1", 300, 1000)); r.status != 200 {
 		t.Errorf("the rest: %+v", r)
 	}
-	<-d.heard
+	d.hear()
 	var sums totals
 	d.tool("GET", "/simulator/totals", "", &sums)
 	if want := (totals{Charge: total{1, 1000}, Refund: total{2, 1000}}); sums != want {

@@ -12,6 +12,8 @@ const (
 	refundReasonBytesMax = 80
 )
 
+// refundRequest is as much of the provider's as is understood here. Refunds by
+// transaction_id, out of other funds and of single goods are refused as unknown.
 type refundRequest struct {
 	OrderNo   string `json:"out_trade_no"`
 	RefundNo  string `json:"out_refund_no"`

@@ -83,6 +83,7 @@ func (s *Simulator) writeStatement(to io.Writer, st *statement) (rows int, err e
 	out := bufio.NewWriter(to)
 	columns, summary := st.columns()
 	fmt.Fprint(out, columns, "\r\n")
+	// The balance runs through all movements, those of other days too.
 	balance := int64(openingBalanceFen)
 	var sums totals
 	for i := range all[:st.upto] {
@@ -127,6 +128,7 @@ func (m *movement) signedFen() int64 {
 	return -m.AmountFen
 }
 
+// tradeRow has the cells of every type of trade statement; its columns choose.
 func (s *Simulator) tradeRow(m *movement) (cells, error) {
 	orderNo := m.No
 	var f refund
@@ -173,6 +175,7 @@ func fundRow(m *movement, balance int64) cells {
 	}
 }
 
+// summary has the cells of both summaries.
 func (t *totals) summary() cells {
 	return cells{
 		"总交易单数": count(t.Charge.Count + t.Refund.Count), "应结订单总金额": yuan(t.Charge.Fen), "退款总金额": yuan(t.Refund.Fen),
@@ -184,6 +187,8 @@ func (t *totals) summary() cells {
 
 func count(n int64) string             { return fmt.Sprint(n) }
 func statementTime(t time.Time) string { return t.In(zone()).Format(time.DateTime) }
+
+// plainCell keeps a payer's text from looking like cells: the format has no quotes.
 func plainCell(description string) string {
 	return strings.NewReplacer(",", " ", "`", " ", "\r", " ", "\n", " ").Replace(description)
 }

@@ -97,7 +97,7 @@ func TestStatementKeepsItsHash(t *testing.T) {
 	ready := d.get(fundTarget + day)
 	d.paid("order-2", 1000)
 	d.post(refundsTarget, d.refundOf("refund-2", "order-2", 1000, 1000))
-	<-d.heard
+	d.hear()
 	if text := d.fetch(ready); strings.Contains(text, "order-2") || !strings.Contains(text, "order-1") {
 		t.Errorf("asked for before, it has %s", text)
 	}

@@ -106,6 +106,8 @@ func (s *Simulator) ready(t ticket) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What moves from now on belongs to the next statement asked for, so that the
+	// file downloaded is the one whose hash is told.
 	t.Upto, t.Expires = int64(len(all)), s.cfg.Now().Add(downloadMax).Unix()
 	hash := sha1.New()
 	rows, err := s.writeStatement(hash, t.statement())
@@ -155,7 +157,6 @@ func (s *Simulator) unseal(token string) (t ticket, err error) {
 
 // download sends a statement to a signed request, unsigned.
 func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
-	about := operation{kind: kindStatement}
 	_, err := s.authenticate(w, r)
 	var t ticket
 	if err == nil {
@@ -163,10 +164,10 @@ func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		refused := asRefusal(err)
-		s.answer(w, refused.status, refused, about)
+		s.answer(w, refused.status, refused, operation{})
 		return
 	}
-	if about.no = t.Day; s.liar.tells(about, outage) {
+	if s.liar.tells(operation{kind: kindStatement, no: t.Day}, outage) {
 		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
 		return
 	}

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -19,7 +20,7 @@ func BenchmarkTransfers(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			no := fmt.Sprintf("payout%d", n.Add(1))
-			if r := d.post(transfersTarget, d.transferOf(no, 1)); r.status != 200 {
+			if r := d.ask(context.Background(), "POST", transfersTarget, d.transferOf(no, 1)); r.status != 200 {
 				b.Errorf("%+v", r)
 			}
 			<-d.heard

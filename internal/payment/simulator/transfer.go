@@ -162,6 +162,7 @@ func (s *Simulator) confirmTransfer(ctx context.Context, token string) (transfer
 		fresh = r
 		return r, err
 	})
+	// A repeat must not end the transfer sooner than the first asked for.
 	if err == nil && fresh != nil {
 		s.moves.at(time.Now().Add(s.cfg.TransferAfter), func(ctx context.Context) { s.endTransfer(ctx, fresh.No) })
 	}
@@ -177,7 +178,7 @@ func (s *Simulator) endTransfer(ctx context.Context, no string) {
 	err := s.journal.commit(ctx, func(b *book) (*record, error) {
 		t := b.transfers[no]
 		if ended = t.end == ""; !ended {
-			return nil, nil
+			return nil, nil // another task was first
 		}
 		r := &record{Kind: transferEnded, No: no, At: s.cfg.Now()}
 		about := operation{kindPayout, no, t.OpenID}

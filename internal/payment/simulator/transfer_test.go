@@ -59,7 +59,7 @@ func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
 func TestTransferIsARepeatUnderTheSameTermsOnly(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	first := d.post(transfersTarget, d.transferOf("payout1", 500))
-	<-d.heard
+	d.hear()
 	if again := d.post(transfersTarget, d.transferOf("payout1", 500)); again.said["transfer_bill_no"] != first.said["transfer_bill_no"] || again.said["state"] != stateTransferred {
 		t.Errorf("repeated: %+v, first %+v", again, first)
 	}
@@ -88,7 +88,7 @@ func TestNobodyIsPaidWithoutTheirWord(t *testing.T) {
 	if r := d.post(transferTarget("payout2")+"/cancel", object{}); r.status != 200 || r.said["state"] != stateCanceling {
 		t.Errorf("cancelling: %+v", r)
 	}
-	if c := <-d.heard; c.said["state"] != stateCancelled || c.said["out_bill_no"] != "payout2" {
+	if c := d.hear(); c.said["state"] != stateCancelled || c.said["out_bill_no"] != "payout2" {
 		t.Errorf("heard %+v", c)
 	}
 	if r := d.post(transferTarget("payout2")+"/cancel", nil); r.status != 200 || r.said["state"] != stateCancelled {
@@ -105,7 +105,7 @@ func TestNobodyIsPaidWithoutTheirWord(t *testing.T) {
 	if code := d.tool("POST", page, "", &yes); code != 200 || yes.No != "payout1" {
 		t.Errorf("confirmed: %d %+v", code, yes)
 	}
-	if c := <-d.heard; c.said["state"] != stateTransferred {
+	if c := d.hear(); c.said["state"] != stateTransferred {
 		t.Errorf("heard %+v", c)
 	}
 	if r := d.post(transferTarget("payout1")+"/cancel", nil); r.status != 400 || r.code() != "INVALID_REQUEST" {
@@ -128,7 +128,7 @@ func TestPayeesTimeEnds(t *testing.T) {
 	d.stop()
 	clock.pass(confirmWaitMax)
 	d.open()
-	if c := <-d.heard; c.said["state"] != stateFailed || c.said["fail_reason"] != reasonOverdue {
+	if c := d.hear(); c.said["state"] != stateFailed || c.said["fail_reason"] != reasonOverdue {
 		t.Errorf("heard %+v", c)
 	}
 }
@@ -149,7 +149,7 @@ func TestWhatWasUnderWayIsTakenUpByTheNextLife(t *testing.T) {
 	d.open()
 	ends := map[any]any{}
 	for range 3 {
-		c := <-d.heard
+		c := d.hear()
 		if c.event == eventRefundSuccess {
 			ends[c.said["out_refund_no"]] = c.said["refund_status"]
 		} else {

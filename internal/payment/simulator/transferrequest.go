@@ -24,6 +24,8 @@ const (
 	transferNamedFenFrom = 200_000 // from here on the payee's name is required
 )
 
+// transferRequest is the provider's. The report and the perception are checked
+// and not kept: nothing here shows them.
 type transferRequest struct {
 	AppID        string           `json:"appid"`
 	No           string           `json:"out_bill_no"`

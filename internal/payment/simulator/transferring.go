@@ -71,6 +71,7 @@ func (s *Simulator) acceptTransfer(ctx context.Context, about operation, want *t
 	if err != nil {
 		return nil, err
 	}
+	// Nobody waits twice: a repeat finds the first one's payee at it.
 	if fresh {
 		s.awaitPayee(&t, confirmAfter)
 	}

@@ -1,0 +1,188 @@
+package orderset_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/internal/settest"
+	"hongbao/orderset"
+)
+
+// held is a transfer that was refused for good.
+func held(t testing.TB, w *settest.World) (*orderset.Set, envelope.Transfer) {
+	t.Helper()
+	s, ts := owing(t, w, 2)
+	hear(t, s, say(envelope.ProgressDone, ts[1]))
+	hear(t, s, say(envelope.ProgressRefused, ts[0]))
+	return s, ts[0]
+}
+
+func TestFG17ATransferRefusedForGoodIsHeldAndItsMoneyStaysInTheBooks(t *testing.T) {
+	w := servers.World(t, 1)
+	s, tr := held(t, w)
+	list, err := s.Held(t.Context(), 10)
+	if err != nil || len(list) != 1 || list[0].No() != tr.No() || list[0].Reason != "ACCOUNT_CLOSED" || list[0].State != envelope.Held {
+		t.Fatalf("held are %+v, %v", list, err)
+	}
+	if ts := claim(t, s, 10); len(ts) > 0 {
+		t.Errorf("claimed though it is held: %+v", ts)
+	}
+	wantState(t, w, tr.OrderNo, envelope.Empty, 3) // not settled
+	if books := w.CheckBooks(t)[0]; books.Held != tr.Amount || books.HeldCount != 1 || books.Posted+books.Held != books.Opened {
+		t.Errorf("the books say %v", books)
+	}
+}
+
+func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
+	w := servers.World(t, 1)
+	s := w.Router.Sets()[0]
+	e := expired(t, w, envelope.Order{Total: 1000, Count: 10})
+	refund := claim(t, s, 10)[0]
+	hear(t, s, say(envelope.ProgressRefused, refund))
+	wantState(t, w, e.ID, envelope.Expired, 3)
+	no := refund.No()
+	_, err := s.Approve(t.Context(), no, "bob")
+	wantInvalid(t, err, "transfer") // nothing is proposed
+	wantInvalid(t, s.Propose(t.Context(), no, "ann", orderset.ActionRedirect, "carl"), "action")
+	for range 2 {
+		if err := s.Propose(t.Context(), no, "ann", orderset.ActionRelease, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantInvalid(t, s.Propose(t.Context(), no, "bob", orderset.ActionRelease, ""), "transfer") // it stands as it is
+	_, err = s.Approve(t.Context(), no, "ann")
+	wantInvalid(t, err, "approved_by")
+	if tr := transfer(t, w, e.ID, 0); tr.State != envelope.Held || tr.Round != 1 {
+		t.Fatalf("released by one person: %+v", tr)
+	}
+	for range 2 {
+		next, err := s.Approve(t.Context(), no, "bob")
+		if err != nil || next.Round != 2 || next.State != envelope.Pending || next.Placed || next.Attempts != 0 || next.Reason != "" || next.Payee != e.Sender || next.No() != no+"X2" {
+			t.Errorf("released as %+v, %v", next, err)
+		}
+	}
+	_, err = s.Approve(t.Context(), no, "carl")
+	wantInvalid(t, err, "transfer")
+	wantInvalid(t, s.Propose(t.Context(), no+"X2", "ann", orderset.ActionRelease, ""), "transfer")
+	second := claim(t, s, 10)
+	if len(second) != 1 || second[0].No() != no+"X2" || second[0].Placed {
+		t.Fatalf("claimed %+v, want the second round", second)
+	}
+	hear(t, s, say(envelope.ProgressRefused, refund)) // the first round, again: no news
+	hear(t, s, say(envelope.ProgressDone, second...))
+	wantState(t, w, e.ID, envelope.Settled, 4)
+	first := say(envelope.ProgressDone, refund) // the first round moved money after all
+	errs, err := s.HearTransfers(t.Context(), first)
+	if err != nil || !errors.Is(errs[0], envelope.ErrTransferConflict) || len(disputes(t, s)) != 1 {
+		t.Errorf("got %v, %v, want a conflict that people see", errs, err)
+	}
+}
+
+func TestFG17ARedirectPaysSomebodyElseUnderTheNextNumber(t *testing.T) {
+	w := servers.World(t, 1)
+	s, tr := held(t, w)
+	if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRedirect, "heir"); err != nil {
+		t.Fatal(err)
+	}
+	next, err := s.Approve(t.Context(), tr.No(), "bob")
+	if err != nil || next.Payee != "heir" || next.Round != 2 || next.Amount != tr.Amount {
+		t.Errorf("redirected as %+v, %v", next, err)
+	}
+	carryOut(t, s)
+	wantState(t, w, tr.OrderNo, envelope.Settled, 4)
+	if paid := find(t, w, tr.OrderNo).Shares[tr.Seq-1]; paid.User != tr.Payee {
+		t.Errorf("the share has become %s's", paid.User)
+	}
+}
+
+func TestProposalsKeepTheirRules(t *testing.T) {
+	w := servers.World(t, 1)
+	s, tr := held(t, w)
+	_, other := owing(t, w, 1)
+	for _, c := range []struct {
+		no, by, action string
+		payee          envelope.UserID
+		field          string
+	}{
+		{tr.No(), "", orderset.ActionRelease, "", "proposed_by"},
+		{tr.No(), "ann smith", orderset.ActionRelease, "", "proposed_by"},
+		{tr.No(), "ann", "forget", "", "action"},
+		{tr.No(), "ann", "", "", "action"},
+		{tr.No(), "ann", orderset.ActionRelease, "carl", "payee"},
+		{tr.No(), "ann", orderset.ActionRedirect, "", "payee"},
+		{other[0].No(), "ann", orderset.ActionRelease, "", "transfer"}, // pending
+	} {
+		wantInvalid(t, s.Propose(t.Context(), c.no, c.by, c.action, c.payee), c.field)
+	}
+	_, err := s.Approve(t.Context(), tr.No(), "")
+	wantInvalid(t, err, "approved_by")
+	for _, no := range []string{"", "nonsense", tr.No() + "X2", envelope.TransferNo(tr.OrderNo, 0, 1)} {
+		if err := s.Propose(t.Context(), no, "ann", orderset.ActionRelease, ""); !errors.Is(err, envelope.ErrNotFound) {
+			t.Errorf("%q: got %v, want ErrNotFound", no, err)
+		}
+		if _, err := s.Approve(t.Context(), no, "ann"); !errors.Is(err, envelope.ErrNotFound) {
+			t.Errorf("%q: got %v, want ErrNotFound", no, err)
+		}
+	}
+}
+
+func TestAProposalLapsesAfterADay(t *testing.T) {
+	w := servers.World(t, 1)
+	s, tr := held(t, w)
+	if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, w.Admin(t, 0), "UPDATE decision SET proposed_at = proposed_at - INTERVAL 24 HOUR")
+	_, err := s.Approve(t.Context(), tr.No(), "bob")
+	wantInvalid(t, err, "transfer")
+	if err := s.Propose(t.Context(), tr.No(), "bob", orderset.ActionRedirect, "carl"); err != nil {
+		t.Fatal(err)
+	}
+	if next, err := s.Approve(t.Context(), tr.No(), "ann"); err != nil || next.Payee != "carl" {
+		t.Errorf("got %+v, %v", next, err)
+	}
+	carryOut(t, s)
+}
+
+func TestATransferIsReleasedEightTimesAndThenNoMore(t *testing.T) {
+	w := servers.World(t, 1)
+	s, tr := held(t, w)
+	for range envelope.RoundMax - 1 {
+		if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if tr, err = s.Approve(t.Context(), tr.No(), "bob"); err != nil {
+			t.Fatal(err)
+		}
+		hear(t, s, say(envelope.ProgressRefused, claim(t, s, 10)...))
+	}
+	if tr.Round != envelope.RoundMax {
+		t.Errorf("round %d, want %d", tr.Round, envelope.RoundMax)
+	}
+	wantInvalid(t, s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""), "transfer")
+}
+
+func TestAnApprovalWhoseCommitIsLostBeginsOneRound(t *testing.T) {
+	w := servers.World(t, 1)
+	for half, fault := range bothFaults {
+		s, tr := held(t, w)
+		w.Proxies[0].Lose(fault, "COMMIT")
+		if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+			t.Errorf("%s: %v", half, err)
+		}
+		w.Proxies[0].Lose(fault, "COMMIT")
+		if next, err := s.Approve(t.Context(), tr.No(), "bob"); err != nil || next.Round != 2 {
+			t.Errorf("%s: %+v, %v", half, next, err)
+		}
+		if now := transfer(t, w, tr.OrderNo, tr.Seq); now.Round != 2 || now.DueAt.After(time.Now().Add(time.Minute)) {
+			t.Errorf("%s: stored as %+v", half, now)
+		}
+		carryOut(t, s)
+	}
+	if w.Proxies[0].Hits() != 4 {
+		t.Errorf("%d faults happened, want 4", w.Proxies[0].Hits())
+	}
+}
