@@ -45,7 +45,8 @@ func TestShowIsForTheSenderAndForWhoHasTheTicket(t *testing.T) {
 	}{
 		{"the sender", "ann", "", nil, []string{"show"}},
 		{"the sender with the ticket", "ann", good, nil, []string{"show"}},
-		{"a member with the ticket", "amy", good, nil, []string{"show"}},
+		{"a member with the ticket", "eve", good, nil, []string{"show"}},
+		{"an opener with the ticket", "amy", good, nil, []string{"show", "transfer 1"}},
 		{"a stranger", "eve", "", ErrNotFound, []string{"show"}},
 		{"an opener without the ticket", "amy", "", ErrNotFound, []string{"show"}},
 		{"nobody", "", "", ErrNotFound, []string{"show"}},
@@ -104,6 +105,9 @@ func TestShowTellsTheSeedAndTheLuckiestOnlyOnceItIsFinished(t *testing.T) {
 			if row.ticket {
 				want.Ticket = someTickets().Mint(idAt(0))
 			}
+			if refund, owed := RefundOf(&snapshot.Envelope); owed {
+				want.Refund = &refund
+			}
 			got, err := tellerAt(&shelf{snapshot: snapshot}).Show(t.Context(), idAt(0), "ann", "")
 			if err != nil {
 				t.Fatal(err)
@@ -157,5 +161,36 @@ func TestShowRefusesToRevealASeedThatWasNotCommittedTo(t *testing.T) {
 		if errors.Is(err, ErrNotFound) || isBusy(err) {
 			t.Errorf("%s: %v is a fault, not a refusal", state, err)
 		}
+	}
+}
+
+func TestShowTellsEachWhatHasBecomeOfTheirMoney(t *testing.T) {
+	snapshot := atState(Expired)
+	paidOut := PayoutOf(&snapshot.Envelope, snapshot.Shares[1])
+	paidOut.State = Posted
+	refund, _ := RefundOf(&snapshot.Envelope)
+	f := &shelf{snapshot: snapshot, transfers: map[int]Transfer{2: paidOut}}
+	ticket := someTickets().Mint(idAt(0))
+	owed := PayoutOf(&snapshot.Envelope, snapshot.Shares[0])
+	for user, want := range map[UserID]struct{ payout, refund *Transfer }{
+		"amy": {payout: &owed}, // not spread yet
+		"ben": {payout: &paidOut},
+		"ann": {refund: &refund},
+		"eve": {},
+	} {
+		got, err := tellerAt(f).Show(t.Context(), idAt(0), user, ticket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want.payout, got.Payout); diff != "" {
+			t.Errorf("%s's payout:\n%s", user, diff)
+		}
+		if diff := cmp.Diff(want.refund, got.Refund); diff != "" {
+			t.Errorf("%s's refund:\n%s", user, diff)
+		}
+	}
+	f.transferErr = busy("003")
+	if _, err := tellerAt(f).Show(t.Context(), idAt(0), "amy", ticket); !isBusy(err) {
+		t.Errorf("a busy SET: have %v", err)
 	}
 }

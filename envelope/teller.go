@@ -34,6 +34,9 @@ type Orders interface {
 	Find(ctx context.Context, id ID) (Snapshot, error)
 	// Peek reads an envelope with at most the share of one user.
 	Peek(ctx context.Context, id ID, user UserID) (Snapshot, error)
+	// Transfer reads the payout of a share, or with seq 0 the refund. It answers
+	// ErrNotFound until that has been spread from the outbox.
+	Transfer(ctx context.Context, id ID, seq int) (Transfer, error)
 }
 
 // Opener takes shares. Requests for one envelope take effect in the order in
@@ -209,6 +212,9 @@ type Details struct {
 	BestLuck int    // position of the largest share, 0 while unknown
 	Seed     *Seed  // once finished
 	Ticket   string // for the sender, once paid
+
+	Payout *Transfer // of the asking user's own share
+	Refund *Transfer // for the sender, once something goes back
 }
 
 // Show reads an envelope for its sender, or for anyone with its ticket.
@@ -239,5 +245,28 @@ func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (D
 	if e.ExpiredAt(s.Now) {
 		d.Envelope.State = Expired
 	}
-	return d, nil
+	return d, t.showTransfers(ctx, &d, user)
+}
+
+// showTransfers adds the money that is on its way to the asking user, or has
+// arrived.
+func (t *Teller) showTransfers(ctx context.Context, d *Details, user UserID) (err error) {
+	for _, s := range d.Shares {
+		if s.User == user {
+			d.Payout, err = t.transfer(ctx, PayoutOf(&d.Envelope, s))
+		}
+	}
+	if refund, owed := RefundOf(&d.Envelope); owed && refund.Payee == user && err == nil {
+		d.Refund, err = t.transfer(ctx, refund)
+	}
+	return err
+}
+
+// transfer is what has become of one that is owed; at first nothing has.
+func (t *Teller) transfer(ctx context.Context, owed Transfer) (*Transfer, error) {
+	is, err := t.cfg.Orders.Transfer(ctx, owed.OrderNo, owed.Seq)
+	if errors.Is(err, ErrNotFound) {
+		return &owed, nil
+	}
+	return &is, err
 }

@@ -29,6 +29,9 @@ type shelf struct {
 	openErr   error
 	prepayErr error
 
+	transfers   map[int]Transfer // by position
+	transferErr error
+
 	calls   []string
 	created []Sending
 	charges []Charge
@@ -80,6 +83,17 @@ func (f *shelf) Pay(_ context.Context, p Payment) (Envelope, error) {
 func (f *shelf) Find(context.Context, ID) (Snapshot, error) {
 	f.call("show")
 	return f.snapshot, f.readErr
+}
+
+func (f *shelf) Transfer(_ context.Context, _ ID, seq int) (Transfer, error) {
+	f.call("transfer %d", seq)
+	if t, ok := f.transfers[seq]; ok {
+		return t, nil
+	}
+	if f.transferErr != nil {
+		return Transfer{}, f.transferErr
+	}
+	return Transfer{}, ErrNotFound
 }
 
 func (f *shelf) Peek(_ context.Context, _ ID, user UserID) (Snapshot, error) {

@@ -94,6 +94,12 @@ func TestShowAnswersWhatIsKnownSoFar(t *testing.T) {
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("finished (-want +got):\n%s", diff)
 	}
+	teller.details.Payout = &envelope.Transfer{State: envelope.Pending, Amount: 999, Hint: `p"1`}
+	teller.details.Refund = &envelope.Transfer{State: envelope.Posted, Amount: 7}
+	const money = `,"payout":{"state":"pending","amount_fen":999,"confirm":"p\"1"},"refund":{"state":"posted","amount_fen":7},"shares"`
+	if _, body = do(t, a, call(t, "show")); !strings.Contains(body, money) {
+		t.Errorf("money under way is not shown: %s", body)
+	}
 	e.Kind, e.Recipient = envelope.Exclusive, "bob"
 	teller.details.Envelope = e
 	if _, body = do(t, a, call(t, "show")); !strings.Contains(body, `"recipient_id":"bob"`) {

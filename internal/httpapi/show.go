@@ -58,7 +58,25 @@ func appendDetails(b []byte, d *envelope.Details) []byte {
 		b = appendMember(b, "draw_seed", d.Seed.Hex())
 	}
 	b = appendMember(b, "ticket", d.Ticket)
+	b = appendTransfer(b, "payout", d.Payout)
+	b = appendTransfer(b, "refund", d.Refund)
 	return append(appendShares(b, d), '}')
+}
+
+// appendTransfer appends money that is on its way to the caller, or has arrived.
+// confirm is what the caller's wallet needs to take it (package_info).
+func appendTransfer(b []byte, name string, t *envelope.Transfer) []byte {
+	if t == nil {
+		return b
+	}
+	b = append(b, ',', '"')
+	b = append(b, name...)
+	b = append(b, `":{"state":`...)
+	b = appendString(b, string(t.State))
+	b = append(b, `,"amount_fen":`...)
+	b = strconv.AppendInt(b, int64(t.Amount), 10)
+	b = appendMember(b, "confirm", t.Hint)
+	return append(b, '}')
 }
 
 func appendShares(b []byte, d *envelope.Details) []byte {

@@ -28,6 +28,7 @@ var places = []place{
 	{"internal/httpapi", "envelope queue", "HTTP is one way in; it answers for a teller and does not know which"},
 	{"internal/payment", "envelope", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/payment/simulator", "envelope internal/payment", "the simulated provider speaks the wire protocol and knows nothing behind it"},
+	{"internal/relay", "envelope", "it carries out what was committed for receivers it knows by what they can do, not by who they are"},
 	{"internal/webhook", "envelope", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/webhook/receiver", "", "a receiver knows the standard and the secret, so it cannot share a mistake with the sender"},
 	{"internal/books", "envelope schema", "adapters are ignorant of each other; cmd ties them"},

@@ -23,7 +23,8 @@ var (
 // the directory it begins with.
 var builders = []string{
 	"orderset/statements.go",        // names day tables after validated digits
-	"internal/books/statements.go",  // repeats placeholders, row by row
+	"orderset/fillstatements.go",    // repeats placeholders, row by row
+	"internal/books/statements.go",  // the same
 	"schema/",                       // renders DDL and grants from validated digits
 	"internal/cluster/bootstrap.go", // feeds a server that has no connection yet, and so no placeholders
 }
