@@ -37,6 +37,19 @@ type show struct {
 	Seed       string  `json:"draw_seed"`
 	Ticket     string  `json:"ticket"`
 	Shares     []share `json:"shares"`
+	Payout     struct {
+		State     string `json:"state"`
+		AmountFen int64  `json:"amount_fen"`
+	} `json:"payout"`
+}
+
+// summary is what GET /v1/me/summary answers.
+type summary struct {
+	SentCount     int   `json:"sent_count"`
+	SentFen       int64 `json:"sent_fen"`
+	ReceivedCount int   `json:"received_count"`
+	ReceivedFen   int64 `json:"received_fen"`
+	BestLuckCount int   `json:"best_luck_count"`
 }
 
 type share struct {
@@ -76,6 +89,10 @@ func (c *client) grab(ctx context.Context, id, ticket string) (o opened, err err
 
 func (c *client) open(ctx context.Context, id, ticket string) (o opened, err error) {
 	return o, c.call(ctx, http.MethodPost, c.base+"/v1/envelopes/"+id+"/open", nil, &o, "Envelope-Ticket", ticket)
+}
+
+func (c *client) summary(ctx context.Context) (s summary, err error) {
+	return s, c.call(ctx, http.MethodGet, c.base+"/v1/me/summary", nil, &s, "", "")
 }
 
 // pay pays as the payer's wallet would.

@@ -1,6 +1,6 @@
 // Command hongbaoctl is everything an operator or engineer types: the local
-// playground, tokens, the schema, and the check of a finished draw. Each verb is
-// one file.
+// playground, tokens, the schema, what is owed and held, the load, and the check of
+// a finished draw. Each verb is one file.
 package main
 
 import (
@@ -22,6 +22,8 @@ type cli struct {
 	Token      tokenCmd      `cmd:"" help:"Mint a bearer token with the configured key."`
 	Schema     schemaCmd     `cmd:"" help:"Apply or verify the databases, accounts and grants."`
 	Verify     verifyCmd     `cmd:"" help:"Recompute a finished envelope's draw from its revealed seed."`
+	Outbox     outboxCmd     `cmd:"" help:"What is owed and not yet carried out: look, pause, resume, retry."`
+	Held       heldCmd       `cmd:"" help:"Money that could not be moved: look, propose, approve."`
 	Load       loadCmd       `cmd:"" help:"An audited crowd: run scenarios, or compare the open modes with the ceilings."`
 
 	PaymentSimulator simulatorCmd     `cmd:"" hidden:"" help:"Serve the payment simulator (the playground runs this)."`

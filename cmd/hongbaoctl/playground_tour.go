@@ -10,8 +10,8 @@ var tourists = [...]string{"ming", "fang", "jun", "lan", "wei"}
 
 const tourGroup = "spring-festival"
 
-// tour walks one envelope: send, pay, grab, open by five people, details, and
-// the draw recomputed.
+// tour walks one envelope: send, pay, grab, open by five people, details, the
+// draw recomputed, and the money in everybody's hands.
 func (p *playground) tour(ctx context.Context) error {
 	sender, err := p.user("sender")
 	if err != nil {
@@ -42,8 +42,10 @@ func (p *playground) tour(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("tour: show: %w", err)
 	}
+	lucky := ""
 	for _, one := range done.Shares {
 		if one.BestLuck {
+			lucky = one.UserID
 			p.say.say("  show 看   %s; best luck 手气最佳: %s with %s yuan", done.State, one.UserID, yuan(one.AmountFen))
 		}
 	}
@@ -52,6 +54,50 @@ func (p *playground) tour(ctx context.Context) error {
 		return fmt.Errorf("tour: the draw does not verify: %s", v.Why)
 	}
 	p.say.say("  verify 验  all %d amounts recomputed from the revealed seed %s…, committed to at send", v.Shares, v.Seed[:16])
+	return p.tourMoney(ctx, sender, s.ID, ticket, lucky)
+}
+
+// tourMoney follows the money to the provider and into the books.
+func (p *playground) tourMoney(ctx context.Context, sender *client, id, ticket, lucky string) error {
+	var sum int64
+	for _, name := range tourists {
+		u, err := p.user(name)
+		if err != nil {
+			return err
+		}
+		s, err := await(ctx, "the payout of "+name, func() (show, bool, error) {
+			s, err := u.show(ctx, id, ticket)
+			return s, s.Payout.State == "posted", err
+		})
+		if err != nil {
+			return fmt.Errorf("tour: payout: %w", err)
+		}
+		sum += s.Payout.AmountFen
+	}
+	p.say.say("  payout 到账 %d transfers posted by the provider, %s yuan: %s/simulator/ledger", len(tourists), yuan(sum), p.settings.Payment.BaseURL)
+	sent, err := await(ctx, "the sender's book", func() (summary, bool, error) {
+		b, err := sender.summary(ctx)
+		return b, b.SentCount > 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("tour: book: %w", err)
+	}
+	p.say.say("  book 账本   sender sent %d, %s yuan", sent.SentCount, yuan(sent.SentFen))
+	for _, name := range tourists {
+		u, err := p.user(name)
+		if err != nil {
+			return err
+		}
+		b, err := await(ctx, "the book of "+name, func() (summary, bool, error) {
+			b, err := u.summary(ctx)
+			return b, b.ReceivedCount > 0 && (name != lucky || b.BestLuckCount > 0), err
+		})
+		if err != nil {
+			return fmt.Errorf("tour: book: %w", err)
+		}
+		p.say.say("              %-5s received %d, %6s yuan, best luck %d", name, b.ReceivedCount, yuan(b.ReceivedFen), b.BestLuckCount)
+	}
+	p.say.say("  events 消息 told to the IM backend in order, signed: http://%s/", loopback(p.cmd.EventsPort))
 	return nil
 }
 
@@ -80,18 +126,27 @@ func (p *playground) user(name string) (*client, error) {
 // awaitTicket waits until the payment has arrived and the sender is given the
 // group's ticket.
 func awaitTicket(ctx context.Context, sender *client, id string) (string, error) {
+	s, err := await(ctx, "the payment", func() (show, bool, error) {
+		s, err := sender.show(ctx, id, "")
+		return s, s.Ticket != "", err
+	})
+	return s.Ticket, err
+}
+
+// await asks until the answer is there, for readyMax.
+func await[T any](ctx context.Context, what string, ask func() (T, bool, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyMax)
 	defer cancel()
 	tick := time.NewTicker(readyEvery)
 	defer tick.Stop()
 	for {
-		s, err := sender.show(ctx, id, "")
-		if err != nil || s.Ticket != "" {
-			return s.Ticket, err
+		v, there, err := ask()
+		if err != nil || there {
+			return v, err
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("the envelope is still %s after %v: see paysim.log and hongbaod.log", s.State, readyMax)
+			return v, fmt.Errorf("%s has not arrived after %v: see paysim.log and hongbaod.log", what, readyMax)
 		case <-tick.C:
 		}
 	}
@@ -113,7 +168,8 @@ func (p *playground) announce(asJSON bool) error {
 %s
   API         %s        (OpenAPI 3.1: %s/openapi.json)
   operator    http://%s   /healthz /readyz /metrics /debug/pprof
-  payments    %s
+  payments    %s   /simulator/ledger /simulator/lies
+  events      http://%s   what the IM backend is told
   scripts     %s
 
 Try it (three lines, copy and paste):
@@ -122,6 +178,6 @@ Try it (three lines, copy and paste):
   curl -s -X POST %s/v1/envelopes/$ID/open -H "Authorization: Bearer $T" -H "Envelope-Ticket: $K"
 
 Ctrl-C stops it all.`,
-		p.say.strong("Serving"), api, api, p.settings.Listen.Operator, p.settings.Payment.BaseURL, p.path(reportName), ctl, api, api, api)
+		p.say.strong("Serving"), api, api, p.settings.Listen.Operator, p.settings.Payment.BaseURL, loopback(p.cmd.EventsPort), p.path(reportName), ctl, api, api, api)
 	return nil
 }
