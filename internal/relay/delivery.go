@@ -13,8 +13,8 @@ const (
 	// deliveryLease is how long a claimed delivery is left alone by others, and
 	// deliveryWorkMax how much of it is used: nobody tells a receiver anything
 	// when somebody else may be telling it too.
-	deliveryLease   = time.Minute
-	deliveryWorkMax = 40 * time.Second
+	deliveryLease   = 30 * time.Second
+	deliveryWorkMax = 20 * time.Second
 	claimMax        = 5 * time.Second
 	// attemptsMax failures park a delivery, some three quarters of an hour after
 	// the first.

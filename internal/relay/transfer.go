@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	transferLease    = time.Minute
+	transferLease    = 30 * time.Second
 	transferCallMax  = 20 * time.Second // all calls of one look
 	transferClaimMin = 16               // free places in flight worth a claim
 )

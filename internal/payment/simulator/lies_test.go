@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestFG1LiesAboutCallsComeInPairs tells every lie about a call, executed and
@@ -95,7 +96,11 @@ func TestFG1SilenceEndsWithTheProcess(t *testing.T) {
 	for d.told()[timeoutBefore] == 0 {
 		runtime.Gosched()
 	}
+	start := time.Now()
 	d.stop()
+	if took := time.Since(start); took >= shutdownMax {
+		t.Errorf("stopped after %v", took)
+	}
 	if r := <-answer; r.status != 0 {
 		t.Errorf("answered %+v", r)
 	}

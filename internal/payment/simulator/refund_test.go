@@ -111,3 +111,22 @@ func TestClosedChargeCannotBePaidAndAPaidOneCannotBeClosed(t *testing.T) {
 		t.Errorf("after a restart: %+v", r)
 	}
 }
+
+func TestFG2EndingTwiceMovesOnceAndTellsOnce(t *testing.T) {
+	d := openDesk(t, testConfig(t))
+	d.paid("order-1", 1000)
+	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
+	d.payout("payout1")
+	d.hear()
+	d.hear()
+	want := spell(d.movements())
+	d.s.endRefund(context.Background(), "refund-1")
+	d.s.endTransfer(context.Background(), "payout1")
+	if have := spell(d.movements()); have != want {
+		t.Errorf("moved %s, want %s", have, want)
+	}
+	d.stop()
+	if len(d.heard) != 0 {
+		t.Errorf("heard %d more", len(d.heard))
+	}
+}
