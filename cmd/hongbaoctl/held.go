@@ -83,7 +83,7 @@ type heldReleaseCmd struct {
 }
 
 func (r heldReleaseCmd) Run(ctx context.Context, c *cli) error {
-	return propose(ctx, c, r.No, r.As, "release", nil)
+	return proposed{No: r.No, Action: "release", By: r.As}.make(ctx, c)
 }
 
 type heldRedirectCmd struct {
@@ -93,21 +93,35 @@ type heldRedirectCmd struct {
 }
 
 func (r heldRedirectCmd) Run(ctx context.Context, c *cli) error {
-	return propose(ctx, c, r.No, r.As, "redirect", url.Values{"payee": {string(r.Payee)}})
+	return proposed{No: r.No, Action: "redirect", PayeeID: r.Payee, By: r.As}.make(ctx, c)
 }
 
-func propose(ctx context.Context, c *cli, no transferNo, as person, action string, query url.Values) error {
-	o, err := newOperator(c, as, lookHeld)
+// proposed is what one person says about a number.
+type proposed struct {
+	No      transferNo `json:"no"`
+	Action  string     `json:"action"`
+	PayeeID person     `json:"payee_id,omitempty"`
+	By      person     `json:"by"`
+}
+
+func (p proposed) make(ctx context.Context, c *cli) error {
+	o, err := newOperator(c, p.By, lookHeld)
 	if err != nil {
 		return err
 	}
-	if err := o.call(ctx, http.MethodPost, "/held/"+string(no)+"/"+action, query, nil); err != nil {
+	var query url.Values
+	what := p.Action
+	if p.PayeeID != "" {
+		query = url.Values{"payee": {string(p.PayeeID)}}
+		what += " to " + string(p.PayeeID)
+	}
+	if err := o.call(ctx, http.MethodPost, "/held/"+string(p.No)+"/"+p.Action, query, nil); err != nil {
 		return err
 	}
 	if c.JSON {
-		return printJSON(map[string]any{"proposed": action, "no": no, "by": as, "payee_id": query.Get("payee")})
+		return printJSON(p)
 	}
-	fmt.Printf("%s: %s proposes to %s; nothing happens before somebody else says: hongbaoctl held approve %s --as PERSON\n", no, as, action, no)
+	fmt.Printf("%s: %s proposes: %s; nothing happens before somebody else says: hongbaoctl held approve %s --as PERSON\n", p.No, p.By, what, p.No)
 	return nil
 }
 

@@ -57,10 +57,19 @@ type heldRow struct {
 	AmountFen envelope.Fen    `json:"amount_fen"`
 	Reason    string          `json:"reason"`
 	State     string          `json:"state"`
+	Proposal  *proposalRow    `json:"proposal,omitempty"` // what stands; whoever approves, approves this
+}
+
+type proposalRow struct {
+	Action  string          `json:"action"`
+	PayeeID envelope.UserID `json:"payee_id,omitempty"` // redirect: who gets it instead
+	By      string          `json:"by"`
+	At      time.Time       `json:"at"`
 }
 
 func heldRowOf(t *envelope.Transfer) heldRow {
-	return heldRow{t.No(), t.OrderNo, t.Seq, t.Round, t.Payee, t.Amount, t.Reason, string(t.State)}
+	return heldRow{No: t.No(), OrderID: t.OrderNo, Seq: t.Seq, Round: t.Round, PayeeID: t.Payee,
+		AmountFen: t.Amount, Reason: t.Reason, State: string(t.State)}
 }
 
 func (d *daemon) listHeld(ctx context.Context, _ *http.Request) (any, error) {
@@ -70,8 +79,16 @@ func (d *daemon) listHeld(ctx context.Context, _ *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		proposals, err := set.Proposals(ctx, listMax)
+		if err != nil {
+			return nil, err
+		}
 		for i := range held {
-			rows = append(rows, heldRowOf(&held[i]))
+			row := heldRowOf(&held[i])
+			if p, stands := proposals[row.No]; stands {
+				row.Proposal = &proposalRow{p.Action, p.Payee, p.By, p.At}
+			}
+			rows = append(rows, row)
 		}
 	}
 	return map[string]any{"held": rows}, nil

@@ -1,0 +1,183 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/internal/settest"
+)
+
+// said is what a verb came back with.
+type said struct {
+	out, err string
+	code     int
+}
+
+// verb runs a verb on the playground, in an environment of its own.
+func verb(t *testing.T, p *settest.Live, env []string, args ...string) said {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(p.Bin, "hongbaoctl"), append([]string{"--config", filepath.Join(p.Dir, "hongbao.yaml")}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return said{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// wantSaid fails unless a verb ends with a code, having said all of these.
+func wantSaid(t *testing.T, p *settest.Live, code int, args []string, words ...string) string {
+	t.Helper()
+	s := verb(t, p, nil, args...)
+	if s.code != code {
+		t.Errorf("%v: exit %d, want %d: %s%s", args, s.code, code, s.out, s.err)
+	}
+	for _, word := range words {
+		if !strings.Contains(s.out+s.err, word) {
+			t.Errorf("%v said nothing of %q: %s%s", args, word, s.out, s.err)
+		}
+	}
+	if strings.Contains(s.out, "\x1b") {
+		t.Errorf("%v: a terminal is spoken to that is not there: %q", args, s.out)
+	}
+	return s.out
+}
+
+func words(line string) []string { return strings.Fields(line) }
+
+func TestTheOutboxIsWatchedPausedAndRepaired(t *testing.T) {
+	p := settest.Playground(t)
+	testPauses(t, p)
+	testParked(t, p)
+	testDisputes(t, p)
+	testMistakes(t, p)
+}
+
+func testPauses(t *testing.T, p *settest.Live) {
+	wantSaid(t, p, 0, words("outbox status"), "000", "001", "outbox", "charge", "book", "event", "transfer")
+	wantSaid(t, p, 0, append(words("outbox pause --topic event --reason"), "the backend moves"), "event: paused in every SET", "outbox resume")
+	wantSaid(t, p, 1, words("outbox status"), "the backend moves", "paused until", "outbox resume")
+	var status struct {
+		Sets []struct {
+			Set    string
+			Topics []struct{ Topic, Paused string }
+		}
+	}
+	out := wantSaid(t, p, 1, words("outbox status --json"))
+	if err := json.Unmarshal([]byte(out), &status); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if len(status.Sets) != 2 {
+		t.Errorf("%d SETs, want 2", len(status.Sets))
+	}
+	for _, set := range status.Sets {
+		for _, topic := range set.Topics {
+			if (topic.Topic == "event") != (topic.Paused == "the backend moves") {
+				t.Errorf("SET %s: %s is paused: %q", set.Set, topic.Topic, topic.Paused)
+			}
+		}
+	}
+	wantSaid(t, p, 0, words("outbox pause --json"), `"transfer"`, `"book"`)
+	wantSaid(t, p, 1, words("outbox status"), "an operator")
+	wantSaid(t, p, 0, words("outbox resume"), "transfer")
+	wantSaid(t, p, 0, words("outbox status"))
+}
+
+func testParked(t *testing.T, p *settest.Live) {
+	wantSaid(t, p, 0, words("outbox parked"), "nothing is parked")
+	wantSaid(t, p, 0, words("outbox parked --json"), `"parked": []`)
+	id, _ := p.Paid(t, "sender", `{"kind":"equal","share_fen":100,"count":2,"group_id":"g"}`)
+	db := p.Admin(t, int(envelope.ID(id).Set()))
+	eventually(t, "the event is owed", func() bool {
+		res, err := db.ExecContext(t.Context(), "UPDATE delivery SET state = 'parked', attempts = 20, reason = 'poison \\r\x1b[2J' WHERE order_id = ? AND topic = 'event'", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := res.RowsAffected()
+		return err == nil && n == 1
+	})
+	wantSaid(t, p, 1, words("outbox parked"), id, "event", "20", "poison \ufffd\ufffd[2J", "outbox retry")
+	wantSaid(t, p, 1, words("outbox status"), "stuck: see hongbaoctl outbox parked")
+	wantSaid(t, p, 0, words("outbox retry "+id+" event"), id, "no longer")
+	wantSaid(t, p, 0, words("outbox parked"), "nothing is parked")
+	eventually(t, "the event is told", func() bool {
+		var state string
+		if err := db.QueryRowContext(t.Context(), "SELECT state FROM delivery WHERE order_id = ? AND topic = 'event'", id).Scan(&state); err != nil {
+			t.Fatal(err)
+		}
+		return state == "idle"
+	})
+}
+
+func testDisputes(t *testing.T, p *settest.Live) {
+	wantSaid(t, p, 0, words("outbox disputes"), "nothing is disputed")
+	const insert = "INSERT INTO dispute (kind, number, what, amount_fen, created_at) VALUES ('payment', 'wx123', 'paid twice', 12345, UTC_TIMESTAMP(3))"
+	if _, err := p.Admin(t, 1).ExecContext(t.Context(), insert); err != nil {
+		t.Fatal(err)
+	}
+	wantSaid(t, p, 1, words("outbox disputes"), "payment", "wx123", "paid twice", "123.45")
+	wantSaid(t, p, 1, words("outbox disputes --json"), `"amount_fen": 12345`)
+}
+
+// testMistakes are those of people: each is told what was wrong and what to do.
+func testMistakes(t *testing.T, p *settest.Live) {
+	id, _ := p.Paid(t, "sender", `{"kind":"equal","share_fen":100,"count":2,"group_id":"g"}`)
+	for line, word := range map[string]string{
+		"outbox pause --topic everything":              "--topic",
+		"outbox retry 123 event":                       "<id>",
+		"outbox retry " + id + " transfer":             "<topic>",
+		"held release " + id + " --as ann":             "<number>",
+		"held release " + id + "R":                     "--as",
+		"held redirect " + id + "P001 --as ann":        "--payee",
+		"held redirect " + id + "P001 --payee= --as b": "--payee",
+		"held approve " + id + "P001X1 --as ann":       "<number>",
+	} {
+		wantSaid(t, p, 2, words(line), "error: ", word)
+	}
+	elsewhere := id[:19] + "777" + id[22:]
+	wantSaid(t, p, 0, words("held list"), "nothing is held")
+	wantSaid(t, p, 0, words("held list --json"), `"held": []`)
+	wantSaid(t, p, 1, words("held release "+id+"P001 --as ann"), "404", lookHeld)
+	wantSaid(t, p, 1, words("held approve "+elsewhere+"P001 --as ann"), "404", lookHeld)
+	wantSaid(t, p, 1, words("outbox retry "+elsewhere+" event"), "404", "hongbaoctl outbox parked")
+	if s := verb(t, p, []string{"HONGBAO_LISTEN_OPERATOR=127.0.0.1:1"}, "outbox", "status"); s.code != 1 || !strings.Contains(s.err, "playground up") || s.out != "" {
+		t.Errorf("nobody there: exit %d, %s%s", s.code, s.out, s.err)
+	}
+	other := filepath.Join(t.TempDir(), "other.yaml")
+	if err := otherOperators(p, other); err != nil {
+		t.Fatal(err)
+	}
+	wantSaid(t, p, 1, words("--config "+other+" held release "+id+"P001 --as ann"), "401", "keys.operators", "restart")
+}
+
+const lookHeld = "hongbaoctl held list"
+
+// otherOperators writes settings whose operators have another key than the
+// hongbaod that serves.
+func otherOperators(p *settest.Live, file string) error {
+	raw, err := os.ReadFile(filepath.Join(p.Dir, "hongbao.yaml"))
+	if err != nil {
+		return err
+	}
+	text := strings.ReplaceAll(string(raw), "keys/operator.key", "keys/ticket.key")
+	return os.WriteFile(file, []byte(strings.ReplaceAll(text, "keys/", p.Dir+"/keys/")), 0o600)
+}
+
+// eventually asks until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	const waitMax = 30 * time.Second
+	for deadline := time.Now().Add(waitMax); !holds(); <-time.After(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", waitMax, what)
+		}
+	}
+}

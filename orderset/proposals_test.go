@@ -1,0 +1,80 @@
+package orderset_test
+
+import (
+	"testing"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/internal/settest"
+	"hongbao/orderset"
+)
+
+// wantProposals fails unless these proposals stand, and no others.
+func wantProposals(t *testing.T, s *orderset.Set, want map[string]orderset.Proposal) {
+	t.Helper()
+	got, err := s.Proposals(t.Context(), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for no, w := range want {
+		g, stands := got[no]
+		if age := time.Since(g.At); !stands || age < -time.Minute || age > time.Minute {
+			t.Errorf("%s: got %+v, want a proposal of now", no, g)
+		}
+		if g.At = w.At; g != w {
+			t.Errorf("%s: got %+v, want %+v", no, g, w)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d proposals stand, want %d: %v", len(got), len(want), got)
+	}
+}
+
+func propose(t *testing.T, s *orderset.Set, tr envelope.Transfer, by, action string, payee envelope.UserID) {
+	t.Helper()
+	if err := s.Propose(t.Context(), tr.No(), by, action, payee); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refusedTransfers are held, all of one envelope.
+func refusedTransfers(t *testing.T, w *settest.World, n int) (*orderset.Set, []envelope.Transfer) {
+	t.Helper()
+	s, ts := owing(t, w, n)
+	hear(t, s, say(envelope.ProgressRefused, ts...))
+	return s, ts
+}
+
+func TestFH13WhoApprovesSeesWhatWasProposedByWhomAndWhen(t *testing.T) {
+	w := servers.World(t, 1)
+	s, ts := refusedTransfers(t, w, 3)
+	wantProposals(t, s, nil)
+	release := orderset.Proposal{Action: orderset.ActionRelease, By: "ann"}
+	redirect := orderset.Proposal{Action: orderset.ActionRedirect, Payee: "carl", By: "ben"}
+	propose(t, s, ts[0], "ann", orderset.ActionRelease, "")
+	propose(t, s, ts[1], "ben", orderset.ActionRedirect, "carl")
+	wantProposals(t, s, map[string]orderset.Proposal{ts[0].No(): release, ts[1].No(): redirect})
+	if first, err := s.Proposals(t.Context(), 1); err != nil || len(first) != 1 {
+		t.Errorf("one at most: %v, %v", first, err)
+	}
+	exec(t, w.Admin(t, 0), "UPDATE decision SET proposed_at = proposed_at - INTERVAL 24 HOUR WHERE proposed_by = 'ben'")
+	wantProposals(t, s, map[string]orderset.Proposal{ts[0].No(): release})
+	propose(t, s, ts[1], "dora", orderset.ActionRelease, "") // what has lapsed makes room
+	wantProposals(t, s, map[string]orderset.Proposal{ts[0].No(): release, ts[1].No(): {Action: orderset.ActionRelease, By: "dora"}})
+}
+
+func TestFH13AProposalIsAboutOneRound(t *testing.T) {
+	w := servers.World(t, 1)
+	s, ts := refusedTransfers(t, w, 1)
+	propose(t, s, ts[0], "ann", orderset.ActionRelease, "")
+	next, err := s.Approve(t.Context(), ts[0].No(), "ben")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantProposals(t, s, nil)
+	claim(t, s, 1)
+	hear(t, s, say(envelope.ProgressRefused, next))
+	wantProposals(t, s, nil)
+	propose(t, s, next, "ben", orderset.ActionRedirect, "carl")
+	wantProposals(t, s, map[string]orderset.Proposal{next.No(): {Action: orderset.ActionRedirect, Payee: "carl", By: "ben"}})
+}
