@@ -3,9 +3,11 @@ package orderset_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +23,8 @@ type ledger struct {
 	admin *sql.Conn // on which no CHECK is made
 
 	half, full, equal, exclusive, unpaid envelope.ID // 5 of 10, 10 of 10, 2 of 4, 1 of 1, none
+	settled, gone, late                  envelope.ID // 2 of 2; 3 of 10, expired, the refund not posted; closed and then paid
+	unspread                             envelope.ID // 4 of 10, and no transfer yet
 	tables                               []string
 }
 
@@ -40,13 +44,27 @@ func newLedger(t *testing.T) *ledger {
 	l.equal = opened(envelope.Order{Kind: envelope.Equal, Share: 50, Count: 4}, 2)
 	l.exclusive = opened(envelope.Order{Kind: envelope.Exclusive, Total: 99, Recipient: "user-000"}, 1)
 	l.unpaid = l.w.Unpaid(t, 0, envelope.Order{Total: 500, Count: 5}).ID
+	l.settled = opened(envelope.Order{Total: 200, Count: 2}, 2)
+	carryOut(t, set)
+	l.gone = expired(t, l.w, envelope.Order{Total: 1000, Count: 10}, crowd(3)...).ID
+	late := l.w.Unpaid(t, 0, envelope.Order{Total: 300, Count: 3})
+	l.late = late.ID
+	if _, err := set.Close(t.Context(), late.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.Pay(t.Context(), payment(late, "tx-late")); err != nil {
+		t.Fatal(err)
+	}
+	spread(t, set)
+	l.unspread = opened(envelope.Order{Total: 1000, Count: 10}, 4)
 	var err error
 	if l.admin, err = l.w.Admin(t, 0).Conn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.admin.Close() })
 	l.run(t, "SET SESSION check_constraint_checks = 0")
-	for _, id := range []envelope.ID{l.half, l.full, l.equal, l.exclusive, l.unpaid, idOnDay(l.half, -1)} {
+	l.tables = []string{"transfer", "outbox"}
+	for _, id := range []envelope.ID{l.half, l.full, l.equal, l.exclusive, l.unpaid, l.settled, l.gone, l.late, l.unspread, idOnDay(l.half, -1)} {
 		l.tables = append(l.tables, envelopes(id), shares(id))
 	}
 	slices.Sort(l.tables)
@@ -89,6 +107,10 @@ func full(l *ledger) envelope.ID      { return l.full }
 func equal(l *ledger) envelope.ID     { return l.equal }
 func exclusive(l *ledger) envelope.ID { return l.exclusive }
 func unpaid(l *ledger) envelope.ID    { return l.unpaid }
+func settled(l *ledger) envelope.ID   { return l.settled }
+func gone(l *ledger) envelope.ID      { return l.gone }
+func late(l *ledger) envelope.ID      { return l.late }
+func unspread(l *ledger) envelope.ID  { return l.unspread }
 
 var damages = []damage{
 	{"the header has a fen too many opened", half, "UPDATE E SET opened_fen = opened_fen + 1 WHERE order_id = ID", "I1"},
@@ -140,15 +162,43 @@ var damages = []damage{
 	{"the named opener is another", exclusive, "UPDATE E SET recipient_id = 'user-001' WHERE order_id = ID", "I2"},
 	{"one user holds two shares", half, "ALTER TABLE S DROP INDEX one_share_per_user; UPDATE S SET user_id = 'user-000' WHERE order_id = ID AND seq = 2", "I2"},
 	{"opened after the end", half, "UPDATE E SET expires_at = expires_at - INTERVAL 2 DAY WHERE order_id = ID", "I6"},
+	{"a payout is gone", settled, "DELETE FROM transfer WHERE order_id = ID AND seq = 2", "C3"},
+	{"every payout is gone", half, "DELETE FROM transfer WHERE order_id = ID", "C3"},
+	{"a payout is a fen too large", settled, "UPDATE transfer SET amount_fen = amount_fen + 1 WHERE order_id = ID AND seq = 1", "C3"},
+	{"a payout is a fen too small", half, "UPDATE transfer SET amount_fen = amount_fen - 1 WHERE order_id = ID AND seq = 3", "C3"},
+	{"a payout out of another charge", half, "UPDATE transfer SET charged_fen = charged_fen - 1 WHERE order_id = ID AND seq = 3", "C3"},
+	{"a payout goes to another", half, "UPDATE transfer SET payee_id = 'thief' WHERE order_id = ID AND seq = 3", "C3"},
+	{"a payout of a share that nobody has", half, "INSERT INTO transfer SELECT order_id, 6, round, 'thief', amount_fen, charged_fen, state, placed, attempts, tier, " +
+		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "C3"},
+	{"a payout without its envelope", half, "UPDATE transfer SET order_id = '00000000000000000000000' WHERE order_id = ID AND seq = 2", "C3"},
+	{"a payout of an envelope that was never sent", half, "INSERT INTO transfer SELECT NOBODY, seq, round, payee_id, amount_fen, charged_fen, state, placed, attempts, tier, " +
+		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "C3"},
+	{"the outbox has lost a row", unspread, "UPDATE outbox SET state = 'spread' WHERE touched = ID", "C3"},
+	{"the outbox row is gone", unspread, "DELETE FROM outbox WHERE touched = ID", "C3"},
+	{"settled with a payout pending", settled, "UPDATE transfer SET state = 'pending', posted_at = NULL WHERE order_id = ID AND seq = 2", "I8"},
+	{"settled with a payout held", settled, "UPDATE transfer SET state = 'held', posted_at = NULL WHERE order_id = ID AND seq = 2", "I8"},
+	{"everything posted and not settled", settled, "UPDATE E SET state = 'empty' WHERE order_id = ID", "I8"},
+	{"the refund is gone", gone, "DELETE FROM transfer WHERE order_id = ID AND seq = 0", "X1"},
+	{"the refund is doubled", gone, "UPDATE transfer SET amount_fen = 2 * amount_fen WHERE order_id = ID AND seq = 0", "X1"},
+	{"the refund is a fen too small", gone, "UPDATE transfer SET amount_fen = amount_fen - 1 WHERE order_id = ID AND seq = 0", "X1"},
+	{"the refund goes to another", gone, "UPDATE transfer SET payee_id = 'thief' WHERE order_id = ID AND seq = 0", "X1"},
+	{"a refund of what lives", half, "INSERT INTO transfer SELECT order_id, 0, round, 'sender', amount_fen, charged_fen, state, placed, attempts, tier, " +
+		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "X1"},
+	{"a fen of the rest is forgotten", gone, "UPDATE E SET refunded_fen = refunded_fen - 1 WHERE order_id = ID; UPDATE transfer SET amount_fen = amount_fen - 1 WHERE order_id = ID AND seq = 0", "I8"},
+	{"expired and nothing refunded", gone, "UPDATE E SET refunded_fen = 0 WHERE order_id = ID; DELETE FROM transfer WHERE order_id = ID AND seq = 0", "I8"},
+	{"its life is over and nobody has noticed", unspread, "UPDATE E SET expires_at = UTC_TIMESTAMP(3) - INTERVAL 11 MINUTE WHERE order_id = ID", "X1"},
+	{"paid late and kept", late, "UPDATE E SET refunded_fen = 0 WHERE order_id = ID; DELETE FROM transfer WHERE order_id = ID", "I8"},
+	{"refunded though nobody paid", late, "UPDATE E SET transaction_id = NULL, paid_at = NULL WHERE order_id = ID", "I8"},
 	{"opened before the payment", half, "UPDATE S SET opened_at = opened_at - INTERVAL 1 DAY WHERE order_id = ID AND seq = 1", "I6"},
 }
 
 func TestI10EveryPlantedDamageIsFound(t *testing.T) {
 	l := newLedger(t)
 	l.w.CheckBooks(t) // nothing that is right is reported
+	nobody := l.w.Sending(t, 0, envelope.Order{Total: 100, Count: 1}).Envelope.ID
 	for _, d := range damages {
 		id := d.of(l)
-		fill := strings.NewReplacer("ID", "'"+string(id)+"'", "OTHER", "'"+string(l.equal)+"'", " E ", " "+envelopes(id)+" ",
+		fill := strings.NewReplacer(" ID", " '"+string(id)+"'", "(ID", "('"+string(id)+"'", "NOBODY", "'"+string(nobody)+"'", "OTHER", "'"+string(l.equal)+"'", " E ", " "+envelopes(id)+" ",
 			" S ", " "+shares(id)+" ", " Y ", " "+envelopes(idOnDay(id, -1))+" ", " Z ", " "+shares(idOnDay(id, -1))+" ")
 		for statement := range strings.SplitSeq(d.statements, ";") {
 			statement = strings.ReplaceAll(statement, "order_id", "\x00") // no placeholder
@@ -171,11 +221,15 @@ func TestI10EveryPlantedDamageIsFound(t *testing.T) {
 func TestTheAuditAddsUpEverything(t *testing.T) {
 	l := newLedger(t)
 	books := l.w.CheckBooks(t)[0]
-	if books.Set != l.w.Specs[0].Number.String() || books.Envelopes < 5 || books.Shares < 18 {
-		t.Errorf("got %v, want 5 envelopes with 18 shares at least", books)
+	if books.Set != l.w.Specs[0].Number.String() || books.Envelopes < 9 || books.Shares < 27 {
+		t.Errorf("got %v, want 9 envelopes with 27 shares at least", books)
 	}
-	if books.Paid%10000 != 200+99 || books.Opened+books.Remaining != books.Paid || books.Refunded != 0 {
-		t.Errorf("got %v, want 202.99 paid", books)
+	if books.Paid%10000 != 200+99+200+1000+300+1000 || books.Opened+books.Refunded+books.Remaining != books.Paid {
+		t.Errorf("got %v, want 227.99 paid, and what else was full", books)
+	}
+	unspread := find(t, l.w, l.unspread).Envelope.Opened
+	if books.Posted+books.Pending+unspread != books.Opened+books.Refunded || books.Held != 0 || books.Posted == 0 || books.PendingCount != 3+1+1 {
+		t.Errorf("got %v, want what is opened and refunded posted, pending or yet to be spread (%v)", books, unspread)
 	}
 	if line := books.String(); !strings.Contains(line, "paid "+books.Paid.String()+" = opened ") || !strings.Contains(line, "0 violations") {
 		t.Errorf("printed as %q", line)
@@ -245,4 +299,88 @@ func TestAnAuditNeedsADSNThatIsOne(t *testing.T) {
 	if _, err := a.Audit(t.Context()); err == nil {
 		t.Error("a database that is not there was audited")
 	}
+}
+
+func TestFG19AnAuditWhileEverythingMovesRaisesNoFalseAlarm(t *testing.T) {
+	w := servers.World(t, 1)
+	s := w.Router.Sets()[0]
+	var es []envelope.Envelope
+	for i := range 40 {
+		es = append(es, living(t, w, time.Duration(200+20*i)*time.Millisecond, envelope.Order{Total: 30000, Count: 300}))
+	}
+	stop := make(chan struct{})
+	var moving sync.WaitGroup
+	for o := range 3 {
+		moving.Go(func() {
+			for round := 0; ; round++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				var reqs []orderset.OpenRequest
+				for i := range es {
+					reqs = append(reqs, orderset.OpenRequest{ID: es[i].ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", o, round))})
+				}
+				_, openErr := s.Open(t.Context(), reqs)
+				_, spreadErr := s.Spread(t.Context(), 8)
+				due, dueErr := s.DueExpiries(t.Context(), 3)
+				for _, id := range due {
+					if _, err := s.Expire(t.Context(), id); err != nil && !isBusy(err) {
+						t.Error(err)
+					}
+				}
+				ts, claimErr := s.ClaimTransfers(t.Context(), 200, lease)
+				_, hearErr := s.HearTransfers(t.Context(), say(envelope.ProgressDone, ts...))
+				if err := errors.Join(openErr, spreadErr, dueErr, claimErr, hearErr); err != nil && !isBusy(err) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for audits := 0; ; audits++ {
+		books := w.CheckBooks(t)[0]
+		if audits > 5 && books.Refunded > 0 && books.Posted > 0 {
+			break
+		}
+	}
+	close(stop)
+	moving.Wait()
+}
+
+func TestTheAuditReadsFullEnvelopesInParts(t *testing.T) {
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	const many = 45 // of 500 shares each, more than twenty thousand in one table
+	var ids []envelope.ID
+	for serial := 0; len(ids) < many; serial++ {
+		b := envelope.Body(time.Since(envelope.BodyEpoch()).Milliseconds()<<22 | int64(serial))
+		if b.TableDigit() == 4 {
+			ids = append(ids, b.In(w.Specs[0].Number))
+		}
+	}
+	for _, id := range ids {
+		exec(t, admin, fmt.Sprintf("INSERT INTO %s (order_id, kind, state, ver, sender_id, group_id, greeting, total_fen, count, share_max_fen, opened_fen, "+
+			"opened_count, draw_commitment, transaction_id, created_at, paid_at, expires_at, finished_at) VALUES ('%s','equal','settled',9,'ann','g','',500,500,1,500,500,"+
+			"X'%s','%s',UTC_TIMESTAMP(3),UTC_TIMESTAMP(3),UTC_TIMESTAMP(3) + INTERVAL 1 DAY,UTC_TIMESTAMP(3))", envelopes(id), id, w.DrawKey.Seed(id).Commitment().Hex(), id))
+	}
+	list := "('" + strings.ReplaceAll(strings.Trim(fmt.Sprint(ids), "[]"), " ", "','") + "')"
+	exec(t, admin,
+		fmt.Sprintf("INSERT INTO %s SELECT order_id, seq, CONCAT('u', seq), 1, paid_at FROM %s JOIN seq_1_to_500 WHERE order_id IN %s", shares(ids[0]), envelopes(ids[0]), list),
+		"INSERT INTO transfer (order_id, seq, payee_id, amount_fen, charged_fen, state, placed, tier, created_at, due_at, posted_at) "+
+			fmt.Sprintf("SELECT order_id, seq, user_id, amount_fen, 500, 'posted', TRUE, 2, opened_at, opened_at, opened_at FROM %s WHERE order_id IN %s", shares(ids[0]), list))
+	if books := w.CheckBooks(t)[0]; books.Envelopes != many || books.Shares != 500*many || books.PostedCount != 500*many || books.Posted != 500*many {
+		t.Errorf("got %v, want %d envelopes of 500 posted shares", books, many)
+	}
+	exec(t, admin, "UPDATE transfer SET payee_id = 'thief' WHERE seq = 500")
+	books := w.Audit(t)[0]
+	for i, v := range books.Violations {
+		if v.Invariant != "C3" || v.ID != ids[i] {
+			t.Errorf("violation %d is %v, want C3 of %s", i, v, ids[i])
+		}
+	}
+	if len(books.Violations) != many {
+		t.Errorf("%d violations, want %d", len(books.Violations), many)
+	}
+	exec(t, admin, "UPDATE transfer SET payee_id = 'u500' WHERE seq = 500")
 }

@@ -13,6 +13,17 @@
 //     the connection is lost at COMMIT the rows are read again under the header's
 //     lock, and only if that is impossible too the caller gets
 //     [envelope.ErrUnknownOutcome].
+//   - C3, FG9: every transaction that moves an envelope commits an outbox row
+//     that names it. What is owed for the move follows from the envelope's rows:
+//     [Set.Spread] makes the transfers of new shares and the deliveries to those
+//     who follow, each once, however many spread at a time. Rows are found by
+//     their state, so none is skipped.
+//   - I6: the end of an envelope's life, its refund's transfer and its outbox row
+//     are one transaction under the row lock, by the database's clock.
+//   - I7, I8: a transfer is a row with one key and one number. What is posted stays
+//     so; what is held goes on when two people decide it, under a new number. A
+//     word of the provider that contradicts either is kept and changes nothing.
+//   - An envelope is settled in the transaction that posts its last transfer.
 //   - After any error inside a transaction the transaction is rolled back and its
 //     connection is closed, never reused.
 //   - A body is minted only inside the lease of its machine number, so no two
@@ -20,8 +31,10 @@
 //     back stops minting, not the process.
 //   - An ID with an unknown SET or an impossible day is refused without a query.
 //
-// Not guaranteed: fairness between order servers (FIFO is the lane's, within one
-// server), freshness of anything read outside a lock, and a repeat of a send
-// finding its first envelope while the SET that holds it is down: then a second
-// unpaid envelope is made, and the first closes unpaid.
+// Not guaranteed: that what is claimed is carried out by one relay alone (a lease
+// ends while its holder is slow; numbers and cursors make a second time harmless),
+// fairness between order servers (FIFO is the lane's, within one server), freshness
+// of anything read outside a lock, and a repeat of a send finding its first envelope
+// while the SET that holds it is down: then a second unpaid envelope is made, and
+// the first closes unpaid.
 package orderset

@@ -44,8 +44,8 @@ func TestFG2SuccessReportedTwiceCountsOnce(t *testing.T) {
 	done := say(envelope.ProgressDone, ts...)
 	hear(t, s, append(done[:2:2], done[0], done[1])) // twice in one batch
 	posted := count(t, w.Admin(t, 0), "SELECT SUM(CRC32(CONCAT_WS(',', seq, state, posted_at, due_at, provider_no))) FROM transfer WHERE state = 'posted'")
-	hear(t, s, done[:2])                                         // and again
-	hear(t, s, say(envelope.ProgressUnderWay, ts[0]))            // and late news
+	hear(t, s, done[:2])                                          // and again
+	hear(t, s, say(envelope.ProgressUnderWay, ts[0]))             // and late news
 	hear(t, s, say(envelope.ProgressAbsent, ts[0], ts[0], ts[1])) // even that
 	if now := count(t, w.Admin(t, 0), "SELECT SUM(CRC32(CONCAT_WS(',', seq, state, posted_at, due_at, provider_no))) FROM transfer WHERE state = 'posted'"); now != posted {
 		t.Error("a repeat has changed what is posted")

@@ -27,7 +27,9 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 	if err != nil && !errors.Is(err, errCommitUnknown) {
 		return envelope.Envelope{}, s.answer("pay "+string(p.OrderNo), err)
 	}
-	s.touch()
+	if moved {
+		s.touch()
+	}
 	if s.memory != nil {
 		s.memory.forget(p.OrderNo)
 	}

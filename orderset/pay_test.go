@@ -196,6 +196,23 @@ func TestOneTransactionDoesNotPayTwoEnvelopesOfATable(t *testing.T) {
 	}
 }
 
+func TestFF2APaymentThatComesBeforeItsOrderIsSaidAgainAndTakenThen(t *testing.T) {
+	w := servers.World(t, 1)
+	s := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})
+	if _, err := w.Router.Pay(t.Context(), payment(s.Envelope, "tx-1")); !errors.Is(err, envelope.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+	if _, err := w.Router.Create(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if paid, err := w.Router.Pay(t.Context(), payment(s.Envelope, "tx-1")); err != nil || paid.State != envelope.Active {
+		t.Errorf("got %s, %v, want active", paid.State, err)
+	}
+	if ds := disputes(t, w.Router.Sets()[0]); len(ds) > 0 {
+		t.Errorf("disputes: %v", ds)
+	}
+}
+
 func TestFF1SixteenDeliveriesOfOnePaymentCountOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})

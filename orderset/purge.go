@@ -48,19 +48,18 @@ func (m *Migrator) Purge(ctx context.Context, olderThan time.Duration) (int, err
 }
 
 // purgeOutbox goes by the order of the ids, which is that of the ages but for
-// moments.
+// moments: a younger row below an older one goes with it.
 func (m *Migrator) purgeOutbox(ctx context.Context, olderThan time.Duration) (purged int, err error) {
 	for {
-		last, old := int64(0), 0
-		err := each(ctx, m.db, func(rows *sql.Rows) error {
+		last, old, rows := int64(0), 0, 0
+		err := each(ctx, m.db, func(row *sql.Rows) error {
 			var id int64
 			var isOld bool
-			if err := rows.Scan(&id, &isOld); err != nil {
+			if err := row.Scan(&id, &isOld); err != nil {
 				return err
 			}
-			if isOld {
-				last = id
-				old++
+			if rows++; isOld {
+				last, old = id, old+1
 			}
 			return nil
 		}, selectOldSpread, olderThan.Microseconds(), purgeMax)
@@ -73,7 +72,7 @@ func (m *Migrator) purgeOutbox(ctx context.Context, olderThan time.Duration) (pu
 		}
 		n, err := res.RowsAffected()
 		purged += int(n)
-		if err != nil || old < purgeMax {
+		if err != nil || rows < purgeMax {
 			return purged, err
 		}
 		if err := pause(ctx); err != nil {

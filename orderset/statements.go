@@ -8,8 +8,9 @@ import (
 	"hongbao/envelope"
 )
 
-// This file is the only place where SQL text is put together. What goes into
-// the text is of four kinds only: table names made by schema from checked
+// This file, and its neighbours owedstatements.go and fillstatements.go, are the
+// only places where SQL text is put together. What goes into the text is of four
+// kinds only: table names made by schema from checked
 // integers, integers, order IDs that ParseID or Body.In made (23 digits), and
 // strings through quoted. Everything else is a placeholder.
 
