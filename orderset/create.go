@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // chargeFirst is how long after a send the provider is first asked whether it was
@@ -38,7 +39,7 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending,
 	switch {
 	case err == nil:
 		return n, nil
-	case isDuplicate(err):
+	case mariadb.Duplicate(err):
 		// A repeat: the key is taken. The first send's envelope is the answer.
 		first, findErr := s.FindSent(ctx, e.Sender, n.Key)
 		if !errors.Is(findErr, envelope.ErrNotFound) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // Expire ends an envelope whose life is over by the database's clock: what
@@ -75,7 +76,7 @@ func (s *Set) end(ctx context.Context, what string, id envelope.ID, decide func(
 // locked locks one header, and reads it and the clock under the lock.
 func (s *Set) locked(ctx context.Context, c *sql.Conn, id envelope.ID) (envelope.Envelope, time.Time, error) {
 	es, now, err := queryHeaders(ctx, c, TableOf(id).lockHeader(), id)
-	if mysqlNumber(err) == errNoSuchTable || err == nil && len(es) == 0 {
+	if mariadb.NoSuchTable(err) || err == nil && len(es) == 0 {
 		return envelope.Envelope{}, now, envelope.ErrNotFound
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // queryer is a pool or one connection of it.
@@ -52,7 +53,7 @@ func (s *Set) find(ctx context.Context, id envelope.ID, shares func(DayTable) ([
 // header reads one header without a lock, and the database's clock.
 func (s *Set) header(ctx context.Context, q queryer, id envelope.ID) (envelope.Envelope, time.Time, error) {
 	es, now, err := queryHeaders(ctx, q, TableOf(id).selectHeader(), id)
-	if mysqlNumber(err) == errNoSuchTable {
+	if mariadb.NoSuchTable(err) {
 		return envelope.Envelope{}, now, envelope.ErrNotFound // nothing was ever minted on a day without tables
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // Open lets a batch of openers take their shares in one transaction. With a
@@ -26,7 +27,7 @@ func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening,
 	if s.memory != nil {
 		err = s.openWarm(ctx, b)
 	}
-	if !errors.Is(err, errCommitUnknown) && (isDuplicate(err) || again(err)) {
+	if !errors.Is(err, errCommitUnknown) && (mariadb.Duplicate(err) || again(err)) {
 		if s.memory != nil {
 			s.counts.conflicts.Add(1)
 		}

@@ -40,7 +40,7 @@ func (t DayTable) selectShareRanges(ranges []newSharesOf) string {
 func (t DayTable) insertPayouts(ranges []newSharesOf) string {
 	b := &text{}
 	b.add("INSERT INTO transfer (order_id, seq, payee_id, amount_fen, charged_fen, tier, created_at, due_at) "+
-		"SELECT s.order_id, s.seq, s.user_id, s.amount_fen, e.total_fen, "+tierOfAmount+", UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) FROM ",
+		"SELECT s.order_id, s.seq, s.user_id, s.amount_fen, e.total_fen, "+tierOfAmount+", s.opened_at, UTC_TIMESTAMP(3) FROM ",
 		t.shares(), " s JOIN ", t.envelopes(), " e ON e.order_id = s.order_id WHERE ")
 	addRanges(b, "s.", ranges)
 	b.add(" ORDER BY s.order_id, s.seq ON DUPLICATE KEY UPDATE round = transfer.round")

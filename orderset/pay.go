@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // Pay makes an unpaid envelope active by a conditional update; zero rows is an
@@ -20,7 +21,7 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 		moved, err = s.pay(ctx, c, p)
 		return err
 	})
-	if isDuplicate(err) {
+	if mariadb.Duplicate(err) {
 		return envelope.Envelope{}, s.mismatch(ctx, p, fmt.Errorf("transaction %s has paid another envelope than %s: %w",
 			p.TransactionID, p.OrderNo, envelope.ErrPaymentMismatch))
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // Bounds of an audit's memory and of its reads: short ones hold nothing up and
@@ -136,7 +137,7 @@ const selectTransferIDs = "SELECT DISTINCT order_id FROM transfer WHERE order_id
 // stray makes suspects of the IDs that a table does not have.
 func (r *review) stray(ctx context.Context, t DayTable, ids []envelope.ID) error {
 	states, err := queryStates(ctx, r.auditor.db, t.selectStates(ids, false))
-	if mysqlNumber(err) == errNoSuchTable {
+	if mariadb.NoSuchTable(err) {
 		for _, id := range ids {
 			r.report([]Violation{violation("C3", id, "a transfer of a day that has no tables")})
 		}

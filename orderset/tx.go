@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"hongbao/internal/mariadb"
 )
 
 // txMax bounds one transaction from the first statement to the commit's
@@ -52,7 +54,7 @@ func (s *Set) transact(ctx context.Context, pool *sql.DB, do func(ctx context.Co
 		return nil
 	}
 	abandon(ctx, conn)
-	if refusedAtCommit(err) {
+	if mariadb.CommitRefused(err) {
 		return fmt.Errorf("%w: commit: %w", errNotCommitted, err)
 	}
 	return fmt.Errorf("%w: %w", errCommitUnknown, err)
