@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
 )
@@ -75,15 +73,4 @@ func classified(err error) bool {
 // busy keeps the cause for the log while the caller sees a BusyError.
 func busy(reason string, after time.Duration, s *Set, what string, err error) error {
 	return fmt.Errorf("SET %v: %s: %w: %w", s.number, what, &envelope.BusyError{Reason: reason, RetryAfter: after}, err)
-}
-
-// errNoSuchTable is the number of what mariadb.NoSuchTable reports; hear.go and
-// purge.go compare it themselves.
-const errNoSuchTable = 1146
-
-func mysqlNumber(err error) uint16 {
-	if my, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		return my.Number
-	}
-	return 0
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 const (
@@ -210,7 +211,7 @@ func (h *hearing) lockFinished(ctx context.Context, c *sql.Conn) (finished []hea
 	}
 	for t, ids := range byTable(slices.Compact(ids)) {
 		states, err := queryStates(ctx, c, t.selectStates(ids, false))
-		if mysqlNumber(err) == errNoSuchTable {
+		if mariadb.NoSuchTable(err) {
 			continue // its day has been moved away, and it with it
 		}
 		if err != nil {

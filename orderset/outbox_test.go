@@ -203,6 +203,41 @@ func TestFG10ARowThatCommitsLateIsSpreadThoughLaterOnesWere(t *testing.T) {
 	transfer(t, w, first.ID, 1)
 }
 
+// TestFG11NothingIsCarriedOutBeforeItsCommit: what a transaction that never
+// commits has opened is paid to nobody.
+func TestFG11NothingIsCarriedOutBeforeItsCommit(t *testing.T) {
+	w := servers.World(t, 1)
+	s := w.Router.Sets()[0]
+	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 5})
+	spread(t, s)
+	zombie, err := w.Admin(t, 0).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer zombie.Rollback()
+	for _, statement := range []string{
+		"UPDATE " + envelopes(e.ID) + " SET ver = ver + 1, opened_fen = 10, opened_count = 1 WHERE order_id = ?",
+		"INSERT INTO " + shares(e.ID) + " (order_id, seq, user_id, amount_fen, opened_at) VALUES (?, 1, 'ghost', 10, UTC_TIMESTAMP(3))",
+		"INSERT INTO outbox (touched, state, created_at) VALUES (?, 'pending', UTC_TIMESTAMP(3))",
+	} {
+		if _, err := zombie.Exec(statement, e.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := spread(t, s); n != 0 {
+		t.Errorf("%d envelopes were spread before their commit", n)
+	}
+	if err := zombie.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if n := spread(t, s); n != 0 {
+		t.Errorf("%d envelopes were spread after their rollback", n)
+	}
+	if _, err := s.Transfer(t.Context(), e.ID, 1); !errors.Is(err, envelope.ErrNotFound) {
+		t.Errorf("a payout of what was never committed: %v", err)
+	}
+}
+
 func TestASpreadWhoseCommitIsLostIsDoneOnceAfterARepeat(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 const (
@@ -126,7 +127,7 @@ func (m *Migrator) purgeIdle(ctx context.Context, topic envelope.Topic, idle []i
 	var over []envelope.ID
 	for t, ids := range byTable(ids) {
 		states, err := queryStates(ctx, m.db, t.selectStates(ids, false))
-		if err != nil && mysqlNumber(err) != errNoSuchTable {
+		if err != nil && !mariadb.NoSuchTable(err) {
 			return 0, err
 		}
 		for _, e := range states {

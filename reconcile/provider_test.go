@@ -8,7 +8,7 @@ import (
 	"hongbao/reconcile"
 )
 
-func TestTheProvidersBooksAreComparedNumberByNumber(t *testing.T) {
+func TestFG18EveryPlantedDifferenceWithTheProviderIsFoundNumberByNumber(t *testing.T) {
 	posted := reconcile.Claim{No: "p", Amount: 100, ProviderNo: "w", Certainty: reconcile.Done}
 	moved := reconcile.Movement{No: "p", Amount: 100, ProviderNo: "w"}
 	with := func(c reconcile.Claim, certainty reconcile.Certainty) []reconcile.Claim {

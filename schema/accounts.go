@@ -51,7 +51,7 @@ func (a Accounts) check() error {
 	return nil
 }
 
-// checkPasswords is apart from check, because only ApplySet needs them.
+// checkPasswords is apart from check, because to verify takes none.
 func (a Accounts) checkPasswords() error {
 	for _, c := range []Credential{a.App, a.Migrator, a.Audit, a.Arbiter} {
 		if c.Password == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -109,7 +110,7 @@ func TestFH12DatabaseMarkedOtherwiseIsNotTouched(t *testing.T) {
 	other.Environment, other.Machines = "production", []int{1000}
 	other.Accounts.App.Password = "another"
 	err := other.apply(t)
-	if err == nil || !strings.Contains(err.Error(), `marked "drill", not "production"`) {
+	if want := fmt.Sprintf(`marked "drill" for SET %d, not "production"`, cfg.Set); err == nil || !strings.Contains(err.Error(), want) {
 		t.Fatalf("error %v", err)
 	}
 	if diff := cmp.Diff(before, snapshot(t, db, cfg)); diff != "" {

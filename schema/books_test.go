@@ -109,12 +109,13 @@ func TestFH12BooksMarkedOtherwiseAreNotTouched(t *testing.T) {
 	p := madeBooks(t)
 	before := p.contents(t)
 	for want, change := range map[string]func(*bookPlan){
-		`marked "drill", one of 100 shards, not "production", one of 100`: func(p *bookPlan) { p.Environment = "production" },
-		`not "drill", one of 99`: func(p *bookPlan) { p.Of = 99 },
+		`marked "drill" for shard %d of 100, not "production" for shard %[1]d of 100`: func(p *bookPlan) { p.Environment = "production" },
+		`not "drill" for shard %d of 99`:                                              func(p *bookPlan) { p.Of = 99 },
 	} {
 		other := p
 		change(&other)
 		other.Accounts.App.Password = "another"
+		want = fmt.Sprintf(want, p.Number)
 		if err := other.apply(t); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
@@ -233,22 +234,25 @@ func TestEveryCheckOfTheBooksRefusesWhatItIsFor(t *testing.T) {
 
 func TestVerifyBooksFindsNothingInWhatApplyMade(t *testing.T) {
 	p := madeBooks(t)
-	second := p // under the same accounts
-	second.Number = newBooks(t).Number
-	if err := second.apply(t); err != nil {
-		t.Fatal(err)
-	}
-	set := newSet(t)
-	set.Accounts = p.Accounts
-	if err := set.apply(t); err != nil {
-		t.Fatal(err)
-	}
 	before := p.contents(t)
 	if diffs := p.verify(t); diffs != nil {
 		t.Errorf("differences: %v", diffs)
 	}
 	if diff := cmp.Diff(before, p.contents(t)); diff != "" {
 		t.Errorf("verify changed something (-before +after):\n%s", diff)
+	}
+}
+
+func TestVerifyBooksFindsAnotherNumberOfShards(t *testing.T) {
+	p := madeBooks(t)
+	p.Of = 99
+	got := map[string]string{}
+	for _, d := range p.verify(t) {
+		got[d.Object] = d.Want + " / " + d.Got
+	}
+	mark := fmt.Sprintf("shard %d of 99 / shard %[1]d of 100", p.Number)
+	if check := p.fill("{}.book_info CONSTRAINT `book_info_is_this_shard`"); len(got) != 2 || got[check] == "" || got[p.fill("{}.book_info")] != mark {
+		t.Errorf("found %q, want the CHECK and %s", got, mark)
 	}
 }
 
@@ -261,7 +265,7 @@ func TestVerifyBooksFindsEveryPlantedDifference(t *testing.T) {
 		"a missing table":      {"DROP TABLE {}.sent", "{}.sent", "a table", "absent"},
 		"a table too many":     {"CREATE TABLE {}.notes (id INT)", "{}.notes", "absent", "a table"},
 		"a trigger":            {"CREATE TRIGGER {}.tax BEFORE INSERT ON {}.sent FOR EACH ROW SET NEW.total_fen = 1", "{}.sent TRIGGER tax", "absent", "a trigger"},
-		"no mark":              {"DELETE FROM {}.book_info", "{}.book_info", "a row", "absent"},
+		"no mark":              {"DELETE FROM {}.book_info", "{}.book_info", "of 100", "absent"},
 		"no table of the mark": {"DROP TABLE {}.book_info", "{}.book_info", "a table", "absent"},
 		"a missing database":   {"DROP DATABASE {}", "database {}", "utf8mb4_bin", "absent"},
 		"a default collation":  {"ALTER DATABASE {} COLLATE utf8mb4_general_ci", "database {}", "utf8mb4_bin", "utf8mb4_general_ci"},

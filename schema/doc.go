@@ -1,5 +1,6 @@
-// Package schema holds the only DDL and the only grants: what a SET's database
-// contains, who may do what in it, and how to tell that it is still so.
+// Package schema holds the only DDL and the only grants: what the database of a
+// SET, or of a shard of the users' books, contains, who may do what in it, and how
+// to tell that it is still so.
 //
 // A SET S lives in the database hb_S. It has control tables (set_info,
 // machine_lease, send_key; outbox, delivery and transfer for what is owed;
@@ -7,6 +8,9 @@
 // day tables, envelope_<digit>_<day> and share_<digit>_<day>. The SQL is in
 // sql/, one file a table, in the subset that MySQL 8 and MariaDB 10.11 share;
 // what goes into its braces are names made from checked integers (FH4).
+//
+// Shard N of the books lives in hb_books_N, on a server of its own or on a SET's.
+// ApplyBooks and VerifyBooks do there what ApplySet and VerifySet do to a SET.
 //
 // # Guaranteed
 //
@@ -17,11 +21,12 @@
 //   - The accounts hold the least they need. Serving can neither delete, nor
 //     change a table, nor write to a server that is read_only: that makes
 //     read_only a fence.
-//   - A database is marked with its environment and its SET number on first
-//     use. ApplySet refuses one that is marked otherwise and changes nothing.
+//   - A database is marked with its environment and its number on first use.
+//     One that is marked otherwise is refused, and nothing in it is changed.
 //   - DDL waits one second for others' locks and gives up (FC19).
 //   - VerifySet finds each table, column, key, CHECK, trigger and grant that
-//     differs from what this binary would make.
+//     differs from what this binary would make. What the accounts may do in other
+//     databases of ours on the server is no difference.
 //
 // # Not guaranteed
 //

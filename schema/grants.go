@@ -2,16 +2,13 @@ package schema
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha1"
-	"database/sql"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 )
 
-// What the accounts may do with the tables of their SET.
+// What the accounts may do with the tables of their databases.
 const (
 	appPrivileges      = "SELECT, INSERT, UPDATE"
 	migratorPrivileges = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, CREATE TEMPORARY TABLES"
@@ -29,10 +26,11 @@ type account struct {
 	Credential
 	host   string
 	server string // privileges on *.*; "" is none
-	set    string // privileges on the tables of the SET
+	tables string // privileges on the tables of the database
 }
 
-func (a Accounts) list() []account {
+// ofSet are the accounts that work on a SET.
+func (a Accounts) ofSet() []account {
 	host := cmp.Or(a.Host, "%")
 	return []account{
 		{a.App, host, "", appPrivileges},
@@ -42,28 +40,32 @@ func (a Accounts) list() []account {
 	}
 }
 
+// ofBooks are the accounts that work on the books.
+func (a Accounts) ofBooks() []account {
+	host := cmp.Or(a.Host, "%")
+	return []account{
+		{a.App, host, "", appPrivileges},
+		{a.Audit, host, "", auditPrivileges},
+	}
+}
+
 // name is the account as statements name it. User and host were checked.
 func (a account) name() string { return "'" + a.User + "'@'" + a.host + "'" }
 
-// grantObject names all tables of a SET in a GRANT, where an underscore would
-// be a wildcard and hb_003 would open hbx003, too.
-func grantObject(set int) string {
-	return "`" + strings.ReplaceAll(DatabaseName(set), "_", `\_`) + "`.*"
-}
-
-// statements make the account and give it its password and its grants.
-func (a account) statements(set int) []string {
+// statements make the account and give it its password and its grants, object
+// being the database.
+func (a account) statements(object string) []string {
 	template := []string{
 		"CREATE USER IF NOT EXISTS {account} IDENTIFIED WITH mysql_native_password AS '{hash}'",
 		"ALTER USER {account} IDENTIFIED WITH mysql_native_password AS '{hash}'",
-		"GRANT {set privileges} ON {set} TO {account}",
+		"GRANT {privileges} ON {object} TO {account}",
 	}
 	if a.server != "" {
 		template = append(template, "GRANT {server privileges} ON *.* TO {account}")
 	}
 	fill := strings.NewReplacer(
-		"{account}", a.name(), "{hash}", nativeHash(a.Password), "{set}", grantObject(set),
-		"{set privileges}", a.set, "{server privileges}", a.server)
+		"{account}", a.name(), "{hash}", nativeHash(a.Password), "{object}", object,
+		"{privileges}", a.tables, "{server privileges}", a.server)
 	for i := range template {
 		template[i] = fill.Replace(template[i])
 	}
@@ -76,17 +78,6 @@ func nativeHash(password string) string {
 	once := sha1.Sum([]byte(password))
 	twice := sha1.Sum(once[:])
 	return "*" + strings.ToUpper(hex.EncodeToString(twice[:]))
-}
-
-func (p plan) makeAccounts(ctx context.Context, conn *sql.Conn) error {
-	for _, a := range p.accounts.list() {
-		for _, statement := range a.statements(p.set) {
-			if _, err := conn.ExecContext(ctx, statement); err != nil {
-				return fmt.Errorf("account %s: %w", a.name(), err)
-			}
-		}
-	}
-	return nil
 }
 
 // privilegeList brings a list of privileges into one order.

@@ -1,20 +1,16 @@
 package schema
 
-import (
-	"embed"
-	"strconv"
-	"strings"
-)
+import "embed"
 
 //go:embed sql/*.sql
 var files embed.FS
 
-// table is one table of a SET, and the file that describes it.
+// table is one table of a database, and the file that describes it.
 type table struct {
 	name, file string
 }
 
-// setInfo is the table that says what the database is.
+// setInfo is the table that says which SET the database is.
 func setInfo() table { return table{"set_info", "set_info.sql"} }
 
 // controlTables are the tables a SET has once.
@@ -43,16 +39,15 @@ func dayTables(day int) []table {
 	return tables
 }
 
-// create is the statement that makes the table in a SET's database.
-func (t table) create(set int) (string, error) {
-	text, err := files.ReadFile("sql/" + t.file)
-	if err != nil {
-		return "", err
-	}
-	return strings.NewReplacer(
-		"{database}", DatabaseName(set), "{table}", t.name, "{set}", strconv.Itoa(set),
-	).Replace(string(text)), nil
-}
+// bookInfo is the table that says which shard the database is.
+func bookInfo() table { return table{"book_info", "book_info.sql"} }
 
-// path is the table as statements name it.
-func (t table) path(set int) string { return DatabaseName(set) + "." + t.name }
+// bookTables are all tables of a shard of the books.
+func bookTables() []table {
+	return []table{
+		bookInfo(),
+		{"received", "book_received.sql"},
+		{"sent", "book_sent.sql"},
+		{"summary", "book_summary.sql"},
+	}
+}

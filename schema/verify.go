@@ -8,23 +8,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
-	"github.com/go-sql-driver/mysql"
+	"hongbao/internal/mariadb"
 )
 
 // absent is what a Difference wants or got where there should be, or is, nothing.
 const absent = "absent"
-
-// MySQL's numbers for "there is none".
-const (
-	errNoSuchTable = 1146
-	errNoSuchGrant = 1141
-)
-
-func isNumber(err error, number uint16) bool {
-	refused, ok := errors.AsType[*mysql.MySQLError](err)
-	return ok && refused.Number == number
-}
 
 // Difference is one thing in a database that is not as this binary would make
 // it.
@@ -38,38 +28,24 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: want %s, got %s", d.Object, d.Want, d.Got)
 }
 
-// VerifySet compares the database of SET set (0–999) with what ApplySet, and
-// MakeDayTables for each of days (1–31), would have made. Of accounts it needs
-// no passwords. db is an administrator's connection; nothing is changed. Nil
-// means no difference.
-func VerifySet(ctx context.Context, db *sql.DB, set int, accounts Accounts, days []int) ([]Difference, error) {
-	err := errors.Join(checkSet(set), accounts.check())
-	tables := controlTables()
-	for _, day := range days {
-		if err = errors.Join(err, checkDay(day)); err == nil {
-			tables = append(tables, dayTables(day)...)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("verify SET %03d: %w", set, err)
-	}
-	v := &verification{set: set, accounts: accounts}
-	err = inSession(ctx, db, func(conn *sql.Conn) error {
-		v.conn = conn
-		return v.run(ctx, tables)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("verify %s: %w", DatabaseName(set), err)
-	}
-	return v.found, nil
+// verification collects how a database differs from what it is to be.
+type verification struct {
+	of    database
+	conn  *sql.Conn
+	found []Difference
 }
 
-// verification collects what differs in one SET.
-type verification struct {
-	set      int
-	accounts Accounts
-	conn     *sql.Conn
-	found    []Difference
+// verify compares the database with what apply would have made.
+func (d database) verify(ctx context.Context, db *sql.DB) ([]Difference, error) {
+	v := &verification{of: d}
+	err := inSession(ctx, db, func(conn *sql.Conn) error {
+		v.conn = conn
+		return v.run(ctx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", d.name, err)
+	}
+	return v.found, nil
 }
 
 func (v *verification) add(object, want, got string) {
@@ -88,19 +64,18 @@ func (v *verification) compare(prefix string, want, got map[string]string) {
 	}
 }
 
-func (v *verification) run(ctx context.Context, tables []table) error {
+func (v *verification) run(ctx context.Context) error {
 	there, err := v.database(ctx)
 	if err != nil || !there {
 		return err
 	}
-	for _, t := range tables {
+	for _, t := range v.of.tables {
 		if err := v.table(ctx, t); err != nil {
 			return fmt.Errorf("table %s: %w", t.name, err)
 		}
 	}
 	for _, check := range []func(context.Context) error{v.mark, v.strangers, v.grants} {
-		// A control table that is not there has been reported.
-		if err := check(ctx); err != nil && !isNumber(err, errNoSuchTable) {
+		if err := check(ctx); err != nil {
 			return err
 		}
 	}
@@ -110,47 +85,49 @@ func (v *verification) run(ctx context.Context, tables []table) error {
 // database compares the database itself and reports whether there is one.
 func (v *verification) database(ctx context.Context) (there bool, err error) {
 	const want = "utf8mb4 utf8mb4_bin"
-	var got string
-	err = v.conn.QueryRowContext(ctx, `SELECT CONCAT(default_character_set_name, ' ', default_collation_name)
-		FROM information_schema.schemata WHERE schema_name = ?`, DatabaseName(v.set)).Scan(&got)
-	if errors.Is(err, sql.ErrNoRows) {
-		v.add("database "+DatabaseName(v.set), want, absent)
-		return false, nil
+	got, err := v.column(ctx, `SELECT CONCAT(default_character_set_name, ' ', default_collation_name)
+		FROM information_schema.schemata WHERE schema_name = ?`, v.of.name)
+	if err != nil {
+		return false, err
 	}
-	if err == nil && got != want {
-		v.add("database "+DatabaseName(v.set), want, got)
+	if is := strings.Join(got, ""); is != want {
+		v.add("database "+v.of.name, want, cmp.Or(is, absent))
 	}
-	return err == nil, err
+	return len(got) > 0, nil
 }
 
-// mark looks for the mark of the database.
+// mark compares what the database is marked as. Which environment that is was
+// decided when it was made.
 func (v *verification) mark(ctx context.Context) error {
-	name := DatabaseName(v.set) + ".set_info"
-	marks, err := v.column(ctx, "SELECT environment FROM "+name+" WHERE set_number = ?", v.set)
-	if err == nil && len(marks) == 0 {
-		v.add(name, "a row", absent)
+	_, place, err := v.of.marked(ctx, v.conn)
+	switch {
+	case mariadb.NoSuchTable(err):
+		return nil // which has been reported
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return err
+	case place != v.of.mark.place:
+		v.add(v.of.path(v.of.mark.table), v.of.mark.place, cmp.Or(place, absent))
 	}
-	return err
+	return nil
 }
 
 // strangers looks for tables that nothing here makes, and for triggers, which
 // change rows behind everybody's back.
 func (v *verification) strangers(ctx context.Context) error {
-	database := DatabaseName(v.set)
-	tables, err := v.column(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = ? ORDER BY 1", database)
+	tables, err := v.column(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = ? ORDER BY 1", v.of.name)
 	if err != nil {
 		return err
 	}
 	for _, name := range tables {
-		known := slices.ContainsFunc(controlTables(), func(t table) bool { return t.name == name })
-		if !known && !dayTableShape.MatchString(name) {
-			v.add(database+"."+name, absent, "a table")
+		known := slices.ContainsFunc(v.of.tables, func(t table) bool { return t.name == name })
+		if !known && (v.of.passing == nil || !v.of.passing.MatchString(name)) {
+			v.add(v.of.name+"."+name, absent, "a table")
 		}
 	}
 	triggers, err := v.column(ctx, `SELECT CONCAT(event_object_table, ' TRIGGER ', trigger_name)
-		FROM information_schema.triggers WHERE trigger_schema = ? ORDER BY 1`, database)
+		FROM information_schema.triggers WHERE trigger_schema = ? ORDER BY 1`, v.of.name)
 	for _, name := range triggers {
-		v.add(database+"."+name, absent, "a trigger")
+		v.add(v.of.name+"."+name, absent, "a trigger")
 	}
 	return err
 }

@@ -95,7 +95,7 @@ func TestVerifyFindsEveryPlantedDifference(t *testing.T) {
 		},
 		"a table too many":      {"CREATE TABLE {}.share_3_32 (id INT)", "{}.share_3_32", "absent", "a table"},
 		"a trigger":             {"CREATE TRIGGER {}.tax BEFORE INSERT ON {}.share_3_05 FOR EACH ROW SET NEW.amount_fen = 1", "{}.share_3_05 TRIGGER tax", "absent", "a trigger"},
-		"no mark":               {"DELETE FROM {}.set_info", "{}.set_info", "a row", "absent"},
+		"no mark":               {"DELETE FROM {}.set_info", "{}.set_info", "SET ", "absent"},
 		"DELETE for app":        {"GRANT DELETE ON `{}`.* TO APP", "account APP on `{}`.*", "absent", "DELETE"},
 		"a wider grant for app": {"GRANT INSERT, DELETE ON ESCAPED.* TO APP", "account APP on ESCAPED.*", "INSERT, SELECT, UPDATE", "DELETE, INSERT, SELECT, UPDATE"},
 		"READ_ONLY ADMIN for app": {
@@ -135,18 +135,34 @@ func TestVerifyFindsEveryPlantedDifference(t *testing.T) {
 	}
 }
 
-func TestVerifyLeavesOtherSetsOfSharedAccountsAlone(t *testing.T) {
-	first := madeSet(t)
-	second := newSet(t)
-	second.Accounts = first.Accounts
-	if err := second.apply(t); err != nil {
-		t.Fatal(err)
-	}
-	makeDays(t, second)
-	for _, cfg := range []setPlan{first, second} {
-		if diffs := verify(t, cfg); diffs != nil {
-			t.Errorf("differences: %v", diffs)
+// TestVerifyLeavesTheOtherDatabasesOfSharedAccountsAlone has two SETs and two
+// shards of the books on one server. A difference in one is still found there.
+func TestVerifyLeavesTheOtherDatabasesOfSharedAccountsAlone(t *testing.T) {
+	first, second := newSet(t), newSet(t)
+	books, more := newBooks(t), newBooks(t)
+	second.Accounts, books.Accounts, more.Accounts = first.Accounts, first.Accounts, first.Accounts
+	for _, apply := range []func(*testing.T) error{first.apply, books.apply, second.apply, more.apply} {
+		if err := apply(t); err != nil {
+			t.Fatal(err)
 		}
+	}
+	for _, set := range []setPlan{first, second} {
+		makeDays(t, set)
+		if diffs := verify(t, set); diffs != nil {
+			t.Errorf("differences in the SET: %v", diffs)
+		}
+	}
+	for _, shard := range []bookPlan{books, more} {
+		if diffs := shard.verify(t); diffs != nil {
+			t.Errorf("differences in the books: %v", diffs)
+		}
+	}
+	do(t, admin(t), books.fill("GRANT DELETE ON ESCAPED.* TO APP"))
+	if diffs := verify(t, first); diffs != nil {
+		t.Errorf("the SET differs by a grant on the books: %v", diffs)
+	}
+	if diffs := books.verify(t); len(diffs) != 1 {
+		t.Errorf("the grant too many on the books is found as %v", diffs)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"regexp"
 	"strings"
+
+	"hongbao/internal/mariadb"
 )
 
 // table compares one table with a temporary one of the same name, which hides
@@ -11,14 +13,14 @@ import (
 // and the names of CHECKs need no change.
 func (v *verification) table(ctx context.Context, t table) error {
 	got, err := v.describe(ctx, t)
-	if isNumber(err, errNoSuchTable) {
-		v.add(t.path(v.set), "a table", absent)
+	if mariadb.NoSuchTable(err) {
+		v.add(v.of.path(t), "a table", absent)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	create, err := t.create(v.set)
+	create, err := v.of.create(t)
 	if err != nil {
 		return err
 	}
@@ -30,10 +32,10 @@ func (v *verification) table(ctx context.Context, t table) error {
 	if err != nil {
 		return err
 	}
-	if _, err := v.conn.ExecContext(ctx, "DROP TEMPORARY TABLE "+t.path(v.set)); err != nil {
+	if _, err := v.conn.ExecContext(ctx, "DROP TEMPORARY TABLE "+v.of.path(t)); err != nil {
 		return err
 	}
-	v.compare(t.path(v.set)+" ", want, got)
+	v.compare(v.of.path(t)+" ", want, got)
 	return nil
 }
 
@@ -48,7 +50,7 @@ var (
 // describe returns the lines of SHOW CREATE TABLE by what they are about.
 func (v *verification) describe(ctx context.Context, t table) (map[string]string, error) {
 	var name, text string
-	err := v.conn.QueryRowContext(ctx, "SHOW CREATE TABLE "+t.path(v.set)).Scan(&name, &text)
+	err := v.conn.QueryRowContext(ctx, "SHOW CREATE TABLE "+v.of.path(t)).Scan(&name, &text)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 const (
@@ -90,8 +91,8 @@ func (s *shard) write(ctx context.Context, part *entries) error {
 	}
 	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
 		abandon(ctx, conn)
-		if mysqlNumber(err) != 0 && !unavailable(err) {
-			return fmt.Errorf("commit: %w", err) // the server itself says that there was none
+		if mariadb.CommitRefused(err) {
+			return fmt.Errorf("commit: %w", err)
 		}
 		return fmt.Errorf("%w: %w", errCommitUnknown, err)
 	}

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -57,5 +59,23 @@ func TestFF10AFloodOfForgeriesDoesNotFloodTheLog(t *testing.T) {
 	do(t, a, request(t, "POST", "/v1/payment/notifications", "x", "Authorization", ""))
 	if lines := strings.Count(logged.String(), "\n"); lines != 2 {
 		t.Errorf("%d lines in two seconds, want 2: %s", lines, logged)
+	}
+}
+
+func TestFF8ANotificationIsAnsweredWithinTheProvidersPatience(t *testing.T) {
+	a, _ := newAPI(t, &stubTeller{})
+	a.cfg.AnswerMax = 50 * time.Millisecond
+	a.cfg.Notified = func(ctx context.Context, _ http.Header, _ []byte) error {
+		<-ctx.Done() // a database that does not answer
+		return ctx.Err()
+	}
+	start := time.Now()
+	res, body := do(t, a, request(t, "POST", "/v1/payment/notifications", "paid", "Authorization", ""))
+	const patience = 5 * time.Second
+	if took := time.Since(start); res.StatusCode != http.StatusGatewayTimeout || took >= patience {
+		t.Errorf("%d %s after %v, want 504 so that it is sent again, before %v", res.StatusCode, body, took, patience)
+	}
+	if DefaultAnswerMax >= patience {
+		t.Errorf("by default a notification may take %v, the provider waits %v", DefaultAnswerMax, patience)
 	}
 }

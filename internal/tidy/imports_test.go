@@ -21,8 +21,8 @@ const everything = "*"
 var places = []place{
 	{"envelope", "", "the domain is pure: anyone can recompute a share or a state from it alone"},
 	{"queue", "", "the queue knows keys, not envelopes: lose or double it and only speed suffers"},
-	{"schema", "", "DDL and grants are applied before anything else of ours can run"},
-	{"orderset", "envelope schema", "it commits what envelope decided; who asks, and how, is not its business"},
+	{"schema", "internal/mariadb", "DDL and grants are applied before anything else of ours can run"},
+	{"orderset", "envelope schema internal/mariadb", "it commits what envelope decided; who asks, and how, is not its business"},
 	{"reconcile", "envelope orderset", "the closed day is judged from what is stored, not by the code that served it"},
 	{"loadtest", "envelope", "the crowd knows only what a caller is owed, so it cannot share a mistake with the server"},
 	{"internal/httpapi", "envelope queue", "HTTP is one way in; it answers for a teller and does not know which"},
@@ -31,8 +31,9 @@ var places = []place{
 	{"internal/relay", "envelope", "it carries out what was committed for receivers it knows by what they can do, not by who they are"},
 	{"internal/webhook", "envelope", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/webhook/receiver", "", "a receiver knows the standard and the secret, so it cannot share a mistake with the sender"},
-	{"internal/books", "envelope schema", "adapters are ignorant of each other; cmd ties them"},
+	{"internal/books", "envelope schema internal/mariadb", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/console", "envelope orderset queue reconcile", "a page shows ideas, not other adapters"},
+	{"internal/mariadb", "", "what the database's answer means does not depend on who asked"},
 	{"internal/cluster", "schema", "it runs database processes and applies the schema; what is stored there is not its business"},
 	{"internal/drill", "envelope orderset queue reconcile schema loadtest internal/cluster", "a drill breaks real processes and asks the ideas for the verdict"},
 	{"internal/settest", everything, "the harness starts whatever a test needs"},
@@ -48,9 +49,9 @@ type home struct {
 }
 
 var homes = []home{
-	{"database/sql", "orderset internal/books schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
-	{"database/sql/driver", "orderset internal/books schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
-	{"github.com/go-sql-driver/mysql", "orderset internal/books schema internal/settest internal/cluster", "what a MySQL error means is decided once"},
+	{"database/sql", "orderset internal/books internal/mariadb schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
+	{"database/sql/driver", "orderset internal/books internal/mariadb schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
+	{"github.com/go-sql-driver/mysql", "orderset internal/books internal/mariadb schema internal/settest internal/cluster", "what a MySQL error means is decided once"},
 	{"github.com/gin-gonic/gin", "internal/httpapi internal/console", "the ideas must outlive the router"},
 	{"github.com/bradfitz/gomemcache/memcache", "queue orderset", "memcached gives speed only, so only what is fast because of it may know it"},
 	{"github.com/sony/sonyflake/v2", "orderset", "an order ID is minted in one place"},

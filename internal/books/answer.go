@@ -1,0 +1,48 @@
+package books
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/internal/mariadb"
+)
+
+// errCommitUnknown says that COMMIT was sent and nobody knows its answer.
+var errCommitUnknown = errors.New("commit outcome unknown")
+
+// ReasonUnavailable is the reason of a BusyError when a shard's database was not
+// heard, or could not do it now.
+const ReasonUnavailable = "books_unavailable"
+
+const (
+	retryAfterDown = time.Second
+	retryAfterLock = 200 * time.Millisecond
+)
+
+// contended reports whether the same transaction is worth another try: it lost
+// a lock or a race, be it the one for a new row.
+func contended(err error) bool { return mariadb.LostRace(err) || mariadb.Duplicate(err) }
+
+// answer turns what the shard's database ended with into one of the classes of
+// envelope/errors.go. Only faults that people must look at stay faults.
+func (s *shard) answer(what string, err error) error {
+	busy := func(reason string, after time.Duration) error {
+		return fmt.Errorf("books: shard %d: %s: %w: %w", s.number, what, &envelope.BusyError{Reason: reason, RetryAfter: after}, err)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errCommitUnknown):
+		return fmt.Errorf("books: shard %d: %s: %w: %w", s.number, what, envelope.ErrUnknownOutcome, err)
+	case errors.Is(err, context.Canceled):
+		return busy("canceled", retryAfterLock)
+	case contended(err):
+		return busy(ReasonUnavailable, retryAfterLock)
+	case mariadb.Unavailable(err):
+		return busy(ReasonUnavailable, retryAfterDown)
+	}
+	return fmt.Errorf("books: shard %d: %s: %w", s.number, what, err)
+}

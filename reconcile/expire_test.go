@@ -1,0 +1,131 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/internal/settest"
+	"hongbao/orderset"
+	"hongbao/reconcile"
+)
+
+// overdue makes envelopes in a SET whose life has been over for hours.
+func overdue(t *testing.T, w *settest.World, set, n int) (ids []envelope.ID) {
+	t.Helper()
+	admin := w.Admin(t, set)
+	for i := range n {
+		e := w.Active(t, set, envelope.Order{Total: 1000, Count: 10})
+		statement := fmt.Sprintf("UPDATE envelope_%d_%02d SET expires_at = UTC_TIMESTAMP(3) - INTERVAL %d HOUR WHERE order_id = '%s'",
+			e.ID.TableDigit(), e.ID.Body().Day().OfMonth(), i+1, e.ID)
+		if _, err := admin.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+func sweepOf(t *testing.T, sets ...reconcile.Expirer) *reconcile.Sweep {
+	t.Helper()
+	s, err := reconcile.NewSweep(sets, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestFG14FG15TwoSweepsAtOnceFindWhatFellDueWhileNobodyLookedAndRefundItOnce(t *testing.T) {
+	w := servers.World(t, 2)
+	var ids []envelope.ID
+	for set := range 2 {
+		ids = append(ids, overdue(t, w, set, 12)...)
+	}
+	var sweeps sync.WaitGroup
+	for range 3 { // three machines, each with its own router
+		var sets []reconcile.Expirer
+		for _, set := range w.NewRouter(t).Sets() {
+			sets = append(sets, set)
+		}
+		sweep := sweepOf(t, sets...)
+		sweeps.Go(func() {
+			if _, err := sweep.RunOnce(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	sweeps.Wait()
+	for _, id := range ids {
+		snap, err := w.Router.Find(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := snap.Envelope
+		refund, err := w.Router.Transfer(t.Context(), id, 0)
+		if err != nil || e.State != envelope.Expired || e.Refunded != 1000 || refund.Amount != 1000 || e.Ver != 3 {
+			t.Errorf("%+v, refund %+v, %v", e, refund, err)
+		}
+	}
+	if n, err := sweepOf(t, w.Router.Sets()[0], w.Router.Sets()[1]).RunOnce(t.Context()); n != 0 || err != nil {
+		t.Errorf("a sweep with nothing due expired %d, %v", n, err)
+	}
+}
+
+// deaf is a SET whose expiries fail.
+type deaf struct{ *orderset.Set }
+
+var errDeaf = errors.New("no answer")
+
+func (deaf) Expire(context.Context, envelope.ID) (envelope.Envelope, error) {
+	return envelope.Envelope{}, errDeaf
+}
+
+func TestASetThatFailsHoldsUpNoOtherAndIsNotAskedForEver(t *testing.T) {
+	w := servers.World(t, 2)
+	overdue(t, w, 0, 3)
+	well := overdue(t, w, 1, 3)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	n, err := sweepOf(t, deaf{w.Router.Sets()[0]}, w.Router.Sets()[1]).RunOnce(ctx)
+	if n != len(well) || !errors.Is(err, errDeaf) {
+		t.Errorf("expired %d, %v; want %d and the error of the other SET", n, err, len(well))
+	}
+	if n, err := sweepOf(t, w.Router.Sets()[0]).RunOnce(ctx); n != 3 || err != nil {
+		t.Errorf("well again, it expired %d, %v; want 3", n, err)
+	}
+}
+
+func TestSweepAndJanitorRefuseToWorkOnNothing(t *testing.T) {
+	if _, err := reconcile.NewSweep(nil, quiet()); err == nil {
+		t.Error("a sweep of no SETs")
+	}
+	if _, err := reconcile.NewJanitor(nil, quiet()); err == nil {
+		t.Error("a janitor of no SETs")
+	}
+}
+
+// purger counts what it is asked to keep.
+type purger struct {
+	kept time.Duration
+	err  error
+}
+
+func (p *purger) Purge(_ context.Context, keep time.Duration) (int, error) {
+	p.kept = keep
+	return 5, p.err
+}
+
+func TestTheJanitorCleansEverySetAndKeepsAnHour(t *testing.T) {
+	ill, well := &purger{err: errDeaf}, &purger{}
+	j, err := reconcile.NewJanitor([]reconcile.Purger{ill, well}, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := j.RunOnce(t.Context()); n != 10 || !errors.Is(err, errDeaf) || well.kept != time.Hour {
+		t.Errorf("deleted %d, kept %v, %v", n, well.kept, err)
+	}
+}
