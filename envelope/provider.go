@@ -45,6 +45,9 @@ type ChargeStatus struct {
 // been paid. QueryCharge has the payment.
 var ErrChargePaid = errors.New("the charge has been paid already")
 
+// ErrChargeClosed refuses to place a charge again that can not be paid any more.
+var ErrChargeClosed = errors.New("the charge is closed")
+
 // Provider takes the payer's money. Here and in [Cashier] an error that is not a
 // [BusyError] or [ErrUnknownOutcome] is final.
 type Provider interface {

@@ -90,7 +90,7 @@ func NewTeller(cfg TellerConfig) (*Teller, error) {
 // Sent is the answer to a send.
 type Sent struct {
 	Envelope Envelope
-	CodeURL  string // where the payer's wallet pays; empty once it is paid
+	CodeURL  string // where the payer's wallet pays; empty once it is paid or can not be paid any more
 }
 
 // Send makes an unpaid envelope and places its charge with the provider. The
@@ -109,6 +109,9 @@ func (t *Teller) Send(ctx context.Context, o Order) (Sent, error) {
 	sent := Sent{Envelope: s.Envelope}
 	if s.Envelope.State == Unpaid {
 		sent.CodeURL, err = t.cfg.Provider.Prepay(ctx, t.charge(&s.Envelope))
+	}
+	if errors.Is(err, ErrChargePaid) || errors.Is(err, ErrChargeClosed) {
+		return Sent{Envelope: s.Envelope}, nil // a repeat, ahead of the news of what became of the first
 	}
 	return sent, err
 }

@@ -299,6 +299,20 @@ func TestAnInterruptedSendIsTakenUpByItsRepeat(t *testing.T) {
 	}
 }
 
+func TestARepeatAheadOfTheNewsOfItsPaymentReturnsTheFirst(t *testing.T) {
+	first := &shelf{sets: []SetNumber{7}}
+	if _, err := tellerAt(first).Send(t.Context(), luckyOrder(1000, 10)); err != nil {
+		t.Fatal(err)
+	}
+	for _, news := range []error{ErrChargePaid, ErrChargeClosed} {
+		f := &shelf{sets: []SetNumber{7}, prepayErr: fmt.Errorf("prepay: %w", news), kept: map[SetNumber]Sending{7: first.created[0]}}
+		got, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
+		if err != nil || got.Envelope != first.created[0].Envelope || got.CodeURL != "" {
+			t.Errorf("%v: have %+v, %v", news, got, err)
+		}
+	}
+}
+
 func TestAPaymentIsPassedOn(t *testing.T) {
 	p := Payment{OrderNo: idAt(0), TransactionID: "tx", Amount: 1000, PaidAt: noon()}
 	for _, want := range []error{nil, ErrPaymentMismatch} {

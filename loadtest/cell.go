@@ -48,7 +48,7 @@ func (c *comparison) measureCell(ctx context.Context, s *Server, one cell) (err 
 		if s.Mode == ModeGroup {
 			rate = hotRateMax
 		}
-		envelopes = max(hotEnvelopesMin, int(float64(rate)*(c.spans.warm+c.spans.measure).Seconds())/compareOpeners)
+		envelopes = max(hotEnvelopesMin, int(float64(rate)*(c.spans.warm+c.spans.measure).Seconds())/c.openers)
 	}
 	c.progress("%s %s, %d callers: send and pay %d envelopes", s.Mode, one.scenario, one.callers, envelopes)
 	stage, err := c.stage(ctx, s, one.scenario, envelopes)

@@ -68,6 +68,7 @@ type CompareConfig struct {
 	CASCeiling    func(context.Context) (perSecond float64, err error)
 	Books         func(context.Context) ([]Books, error)
 	Progress      func(done, of int, what string) // called before each step
+	HeldBack      bool                            // nothing that follows from an open is carried out meanwhile
 	// Hurry divides every measured time and the storm's connections; 0 and 1 are
 	// the published comparison. In a hurry one sees that it works, and figures
 	// that mean little.
@@ -118,6 +119,8 @@ func Compare(ctx context.Context, cfg CompareConfig) (*Comparison, error) {
 type comparison struct {
 	cfg        CompareConfig
 	users      []User
+	count      int // shares of each envelope
+	openers    int // people who tap each
 	spans      spans
 	started    time.Time
 	steps      int
@@ -143,7 +146,7 @@ func newComparison(cfg CompareConfig) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &comparison{cfg: cfg, users: users, spans: newSpans(cfg.Hurry), figures: &Figures{}, verdict: &Verdict{Violations: []Violation{}}, started: time.Now()}, nil
+	return &comparison{cfg: cfg, users: users, count: compareCount, openers: compareOpeners, spans: newSpans(cfg.Hurry), figures: &Figures{}, verdict: &Verdict{Violations: []Violation{}}, started: time.Now()}, nil
 }
 
 func (c *comparison) progress(format string, args ...any) {
@@ -190,7 +193,7 @@ func (c *comparison) mode(ctx context.Context, mode string) error {
 func (c *comparison) stage(ctx context.Context, s *Server, scenario Scenario, envelopes int) (*Stage, error) {
 	c.stages++
 	plan, err := NewPlan(PlanConfig{Scenario: scenario, Seed: c.cfg.Seed + uint64(c.stages), Envelopes: envelopes,
-		Count: compareCount, Openers: compareOpeners, Users: compareUsers})
+		Count: c.count, Openers: c.openers, Users: compareUsers})
 	if err != nil {
 		return nil, err
 	}

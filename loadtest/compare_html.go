@@ -14,15 +14,15 @@ func (c *Comparison) WriteHTML(w io.Writer) error {
 		p.Subtitle += fmt.Sprintf(" · disturbed: other programs used %.0f %% of the CPUs meanwhile", 100*c.Strangers)
 	}
 	if c.Passed {
-		p.Sections = append(p.Sections, c.targetSection(), c.Figures.modeSection(), c.Figures.ceilingSection(), c.Figures.steadySection(), c.Figures.stormSection())
+		p.Sections = append(p.Sections, targetSection(c.Targets), c.Figures.modeSection(), c.Figures.ceilingSection(), c.Figures.steadySection(), c.Figures.stormSection())
 	}
 	p.Sections = append(p.Sections, auditSection(c.Verdict, c.Books))
 	return p.write(w)
 }
 
-func (c *Comparison) targetSection() section {
+func targetSection(targets []Target) section {
 	t := table{Name: "Targets", Head: []string{"Ratio", "Target", "Measured", "Verdict", "What"}, texts: []string{"Ratio", "Verdict", "What"}}
-	for _, one := range c.Targets {
+	for _, one := range targets {
 		want, met := "≥ "+short(one.AtLeast), "met"
 		if one.AtMost > 0 {
 			want = "≤ " + short(one.AtMost)

@@ -99,7 +99,11 @@ type Shown struct {
 	Commitment  string         `json:"draw_commitment"`
 	Seed        string         `json:"draw_seed"`
 	Ticket      string         `json:"ticket"`
+	ExpiresAt   time.Time      `json:"expires_at"`
 	Shares      []ShownShare   `json:"shares"`
+	Refund      struct {
+		State envelope.TransferState `json:"state"` // "" until there is one
+	} `json:"refund"`
 }
 
 // ShownShare is one share of it.

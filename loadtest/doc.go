@@ -8,6 +8,12 @@
 // after another, [Spread] hundreds at once, [Festival] sends and opens like the
 // eve of the new year, with a spike at midnight and people who tap twice.
 //
+// [Soak] follows the money: people send, pay, open, tap twice and leave envelopes
+// to expire while the provider lies; then provider, orders, users' books and
+// events must agree, and every dispute and everything held must be about a lie
+// that was told. [MeasurePipeline] finds how many opens a second can go on for
+// ever with payouts, books and events behind them.
+//
 // # Guaranteed
 //
 //   - Arrivals do not wait for answers: a request is due when the plan says so,
@@ -26,7 +32,7 @@
 // The crowd shares the machine with what it measures, so absolute figures are
 // those of the machine; ratios travel better. The audit sees what callers see:
 // a wrong row that no answer shows is found by reading the books, which is the
-// caller's to add ([Books]). A crowd on one host cannot offer more than its
+// caller's to add ([Books], [Reckoning]). A crowd on one host cannot offer more than its
 // connections carry; what it could not send is counted as unsent, never as
 // refused.
 package loadtest

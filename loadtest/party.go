@@ -20,9 +20,10 @@ type Party struct {
 
 // job is something due now.
 type job struct {
-	act Act
-	tap Tap
-	due time.Duration
+	act   Act
+	tap   Tap
+	due   time.Duration
+	asked time.Duration // Paying: when the send was due, so the envelope is no older
 }
 
 // party runs jobs when they are due. Nobody can tap a message that is not there
@@ -45,20 +46,20 @@ func (s *Stage) Celebrate(ctx context.Context, load Party) (*Run, error) {
 		return nil, err
 	}
 	due = due[:min(len(due), len(s.lives))]
-	room := len(due)
+	arrivals := len(due)
 	for gift := range due {
-		room += len(s.cfg.Plan.Gifts[gift].Taps)
+		arrivals += len(s.cfg.Plan.Gifts[gift].Taps)
 	}
 	if len(due) == 0 {
 		return nil, errors.New("party: nobody sends anything: raise the rate or the time")
 	}
-	p := &party{s: s, crowd: s.gather(load.Connections, "open", load.Retry), jobs: make(chan job, room)}
+	p := &party{s: s, crowd: s.gather(load.Connections, "open", load.Retry), jobs: make(chan job, arrivals+len(due))} // and who pays late
 	p.left.Store(int64(len(due)))
 	from := s.now()
 	for gift, at := range due {
 		p.at(from+at, job{act: Sending, tap: Tap{Gift: int32(gift), User: s.cfg.Plan.Gifts[gift].Sender}})
 	}
-	run := &Run{Callers: load.Connections, Open: true, From: from, To: from + length(load.Load), Load: load.Load, Arrivals: room}
+	run := &Run{Callers: load.Connections, Open: true, From: from, To: from + length(load.Load), Load: load.Load, Arrivals: arrivals}
 	p.crowd.carryOut(run, func(one *caller) bool { return p.take(ctx, one) })
 	s.keep(run.Records)
 	return run, ctx.Err()
@@ -91,20 +92,47 @@ func (p *party) take(ctx context.Context, one *caller) bool {
 
 func (p *party) do(ctx context.Context, one *caller, j job) {
 	defer p.done()
-	if j.act == Opening {
-		one.tap(ctx, j.tap, p.crowd.heads[j.tap.Gift], j.due)
-		return
-	}
 	gift := int(j.tap.Gift)
-	ok := one.deal(Sending, j.tap, j.due, func() error { return p.s.send(ctx, gift) })
-	ok = ok && one.deal(Paying, j.tap, p.s.now(), func() error { return p.s.desk.pay(ctx, p.s.lives[gift].codeURL) })
-	if !ok {
+	switch fate := p.s.cfg.Plan.fate(gift); j.act {
+	case Opening:
+		one.tap(ctx, j.tap, p.crowd.heads[gift], j.due)
+	case Paying:
+		p.pay(ctx, one, j)
+	case Sending:
+		switch sent := one.deal(Sending, j.tap, j.due, func() error { return p.s.send(ctx, gift) }); {
+		case !sent, fate.Unpaid, p.s.lives[gift].codeURL == "": // nobody pays; or the answer came when it was too late to
+		case fate.PayAfter > 0:
+			p.left.Add(1)
+			p.at(p.s.now()+fate.PayAfter, job{act: Paying, tap: j.tap, asked: j.due})
+		default:
+			p.pay(ctx, one, job{act: Paying, tap: j.tap, due: p.s.now(), asked: j.due})
+		}
+	}
+}
+
+// pay pays an envelope, waits for its message and lets people tap it. Who pays
+// late, for want of haste or of an answer, may find that it can not be paid any
+// more.
+func (p *party) pay(ctx context.Context, one *caller, j job) {
+	gift, closed := int(j.tap.Gift), false
+	late := func() bool { return p.s.cfg.Plan.late(p.s.now() - j.asked) }
+	paid := one.deal(Paying, j.tap, j.due, func() error {
+		err := p.s.desk.pay(ctx, p.s.lives[gift].codeURL)
+		if no, answered := errors.AsType[*statusError](err); answered && no.status == http.StatusBadRequest && late() {
+			closed = true
+			return nil
+		}
+		return err
+	})
+	if !paid || closed {
 		return
 	}
-	if err := p.s.awaitTicket(ctx, gift); err != nil {
-		if ctx.Err() == nil {
-			p.s.found(Violation{Rule: rulePaid, ID: p.s.lives[gift].id, What: err.Error()})
-		}
+	switch err := p.s.awaitTicket(ctx, gift); {
+	case err == nil:
+	case ctx.Err() != nil, errors.Is(err, errPaidLate) && late():
+		return
+	default:
+		p.s.found(Violation{Rule: rulePaid, ID: p.s.lives[gift].id, What: err.Error()})
 		return
 	}
 	p.crowd.heads[gift] = p.s.head(gift, "open")

@@ -77,7 +77,17 @@ func (c *PlanConfig) validate() error {
 type Plan struct {
 	Config PlanConfig
 	Gifts  []Gift
-	Taps   []Tap // in the order in which people reach for them; none for Festival
+	Taps   []Tap     // in the order in which people reach for them; none for Festival and Soaking
+	Fates  []Fate    // Soaking: of each gift; none otherwise
+	Of     Lifetimes // Soaking: of the service
+}
+
+// fate is what becomes of a gift before it is active.
+func (p *Plan) fate(gift int) Fate {
+	if p.Fates == nil {
+		return Fate{}
+	}
+	return p.Fates[gift]
 }
 
 // Gift is an envelope to be sent.
@@ -86,7 +96,7 @@ type Gift struct {
 	Total  envelope.Fen
 	Count  int
 	Sender int32
-	Taps   []LaterTap // Festival: who taps, once the message is there
+	Taps   []LaterTap // Festival and Soaking: who taps, once the message is there
 }
 
 // Tap is one person tapping one envelope.
@@ -96,6 +106,15 @@ type Tap struct{ Gift, User int32 }
 type LaterTap struct {
 	User  int32
 	After time.Duration
+}
+
+// closingTick is how much earlier than we the provider may close a charge: it
+// keeps its time to the second.
+const closingTick = time.Second
+
+// late reports whether so long after its send an envelope may be closed.
+func (p *Plan) late(age time.Duration) bool {
+	return p.Of.PayWithin > 0 && age >= p.Of.PayWithin-closingTick
 }
 
 // NewPlan draws a plan from its seed.
@@ -231,6 +250,9 @@ func (p *Plan) Digest() string {
 	fmt.Fprintf(h, "%+v\n", p.Config)
 	for i := range p.Gifts {
 		fmt.Fprintf(h, "%+v\n", p.Gifts[i])
+	}
+	for _, f := range p.Fates {
+		fmt.Fprintf(h, "%+v\n", f)
 	}
 	var buf [8]byte
 	for _, t := range p.Taps {

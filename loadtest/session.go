@@ -15,6 +15,7 @@ type Session struct {
 	Started    time.Time `json:"started"`
 	Seconds    float64   `json:"seconds"`
 	Strangers  float64   `json:"cpu_share_of_others"` // of the machine, while measuring: what it had no part in
+	HeldBack   bool      `json:"transfers_held_back"` // payouts, books and events waited until it was over
 	Passed     bool      `json:"audit_passed"`
 	Verdict    *Verdict  `json:"audit"`
 	Books      []Books   `json:"books,omitempty"`
@@ -23,7 +24,7 @@ type Session struct {
 // close ends a measurement: it reads the books and judges.
 func (c *comparison) close(ctx context.Context) (Session, error) {
 	c.progress("read the books")
-	s := Session{Machine: thisMachine(), Durability: c.durability, Seed: c.cfg.Seed, Started: c.started, Verdict: c.verdict}
+	s := Session{Machine: thisMachine(), Durability: c.durability, Seed: c.cfg.Seed, Started: c.started, HeldBack: c.cfg.HeldBack, Verdict: c.verdict}
 	var err error
 	if c.cfg.Books != nil {
 		if s.Books, err = c.cfg.Books(ctx); err != nil {

@@ -19,7 +19,7 @@ const (
 	deskCallersMax = 24 // who send, pay and show at the same time
 	deskTriesMax   = 30
 	deskPauseMax   = 250 * time.Millisecond
-	ticketWaitMax  = 20 * time.Second // from paying to the ticket
+	ticketWait     = 20 * time.Second // from paying to the ticket, unless a stage says otherwise
 	ticketEvery    = 20 * time.Millisecond
 	againOneIn     = 50 // sends: one is asked for twice under its key
 	samplesMax     = 20 // wrong answers kept word for word
@@ -38,6 +38,7 @@ type StageConfig struct {
 	Plan      *Plan         // what will be wanted
 	Key       string        // prefix of the idempotency keys, new for every stage
 	AnswerMax time.Duration // when a request is given up, 100 ms to 1 min
+	TicketMax time.Duration // from paying to the ticket; 0 is 20 s
 }
 
 // Stage is a plan on a running service: its envelopes, and the journal of
@@ -81,6 +82,9 @@ func NewStage(cfg StageConfig) (*Stage, error) {
 	}
 	if cfg.AnswerMax < 100*time.Millisecond || cfg.AnswerMax > time.Minute {
 		return nil, fmt.Errorf("stage: want 100ms <= answer max <= 1m, have %v", cfg.AnswerMax)
+	}
+	if cfg.TicketMax == 0 {
+		cfg.TicketMax = ticketWait
 	}
 	s := &Stage{cfg: cfg, addr: base.Host, desk: newDesk(cfg.API), began: time.Now(), lives: make([]live, len(cfg.Plan.Gifts))}
 	for _, u := range cfg.Users {
@@ -182,10 +186,13 @@ func (s *Stage) recipient(g *Gift) envelope.UserID {
 	return ""
 }
 
+// errPaidLate says that a payment came when the envelope had been closed.
+var errPaidLate = errors.New("it was closed before the payment came")
+
 // awaitTicket waits until the payment has arrived, which the sender sees by
 // being given the group's ticket.
 func (s *Stage) awaitTicket(ctx context.Context, gift int) error {
-	ctx, cancel := context.WithTimeout(ctx, ticketWaitMax)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.TicketMax)
 	defer cancel()
 	l, token := &s.lives[gift], s.cfg.Users[s.cfg.Plan.Gifts[gift].Sender].Token
 	for {
@@ -196,6 +203,9 @@ func (s *Stage) awaitTicket(ctx context.Context, gift int) error {
 		if err == nil && shown.Ticket != "" {
 			l.ticket = shown.Ticket
 			return nil
+		}
+		if err == nil && shown.State == envelope.Closed {
+			return fmt.Errorf("envelope %s: %w", l.id, errPaidLate)
 		}
 		if err := sleep(ctx, ticketEvery); err != nil {
 			return fmt.Errorf("envelope %s is not active: %w", l.id, err)

@@ -18,11 +18,13 @@ import (
 // loadCmd is the audited crowd. It works on a running playground, found beside
 // the settings file; what it measures is never a production service.
 type loadCmd struct {
-	Run     loadRunCmd     `cmd:"" help:"Run scenarios against the playground and audit every answer."`
-	Compare loadCompareCmd `cmd:"" help:"Compare the open modes, the ceilings, the price of a refusal and a storm, in one run of under five minutes."`
-	Cell    loadCellCmd    `cmd:"" help:"One cell of the comparison by itself, in rounds; can save CPU profiles."`
-	Storm   loadStormCmd   `cmd:"" help:"The storm of the comparison by itself: ten times the capacity."`
-	Full    loadFullCmd    `cmd:"" help:"Measure, fill the hot tables with millions of envelopes, measure again; and what an envelope costs in memory."`
+	Run      loadRunCmd      `cmd:"" help:"Run scenarios against the playground and audit every answer."`
+	Compare  loadCompareCmd  `cmd:"" help:"Compare the open modes, the ceilings, the price of a refusal and a storm, in one run of under five minutes."`
+	Cell     loadCellCmd     `cmd:"" help:"One cell of the comparison by itself, in rounds; can save CPU profiles."`
+	Storm    loadStormCmd    `cmd:"" help:"The storm of the comparison by itself: ten times the capacity."`
+	Soak     loadSoakCmd     `cmd:"" help:"People send, pay, open and leave envelopes while the provider lies; then every book must agree to the fen."`
+	Pipeline loadPipelineCmd `cmd:"" help:"How many opens a second go on for ever with payouts, books and events behind them; and how late refunds are."`
+	Full     loadFullCmd     `cmd:"" help:"Measure, fill the hot tables with millions of envelopes, measure again; and what an envelope costs in memory."`
 }
 
 const (

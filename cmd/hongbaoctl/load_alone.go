@@ -20,7 +20,7 @@ type loadFlags struct {
 // measure is what the flags ask of the playground.
 func (l loadFlags) measure(g *ground, quiet bool) loadtest.CompareConfig {
 	cfg := loadtest.CompareConfig{Seed: l.Seed, Key: loadKey(), Users: g.users, Start: g.startServer,
-		Books: g.books, Progress: loadProgress(quiet), Hurry: l.Hurry}
+		Books: g.books, Progress: loadProgress(quiet), Hurry: l.Hurry, HeldBack: true}
 	if l.NoBooks {
 		cfg.Books = nil
 	}
@@ -52,7 +52,8 @@ func (l loadCellCmd) Run(ctx context.Context, c *cli) error {
 			return os.WriteFile(filepath.Join(l.Profile, name+".pprof"), cpu, 0o644)
 		}
 	}
-	r, err := loadtest.MeasureCell(ctx, cfg)
+	var r *loadtest.CellRun
+	err = g.heldBack(ctx, c.JSON, func() error { r, err = loadtest.MeasureCell(ctx, cfg); return err })
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,8 @@ func (l loadStormCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	r, err := loadtest.MeasureStorm(ctx, l.measure(g, c.JSON))
+	var r *loadtest.StormRun
+	err = g.heldBack(ctx, c.JSON, func() error { r, err = loadtest.MeasureStorm(ctx, l.measure(g, c.JSON)); return err })
 	if err != nil {
 		return err
 	}
@@ -101,6 +103,9 @@ func printSession(c *cli, all any, s *loadtest.Session, figures func()) (err err
 
 func printConditions(s *loadtest.Session) {
 	fmt.Printf("%s; %d CPUs (%s/%s), %.0f s, seed %d\n", s.Durability, s.Machine.CPUs, s.Machine.OS, s.Machine.Arch, s.Seconds, s.Seed)
+	if s.HeldBack {
+		fmt.Println("payouts, books and events were held back meanwhile: these are opens alone")
+	}
 	if s.Disturbed() {
 		fmt.Printf("disturbed: other programs used %.0f %% of the CPUs while measuring; the figures are too low and the ratios noise\n", 100*s.Strangers)
 	}

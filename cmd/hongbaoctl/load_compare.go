@@ -20,7 +20,8 @@ func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
 	}
 	cfg := l.measure(g, c.JSON)
 	cfg.InsertCeiling, cfg.CASCeiling = g.insertCeiling, g.casCeiling
-	result, err := loadtest.Compare(ctx, cfg)
+	var result *loadtest.Comparison
+	err = g.heldBack(ctx, c.JSON, func() error { result, err = loadtest.Compare(ctx, cfg); return err })
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,8 @@ func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	cfg.Ticket = tickets.Mint
-	r, err := loadtest.MeasureFull(ctx, cfg)
+	var r *loadtest.Full
+	err = g.heldBack(ctx, c.JSON, func() error { r, err = loadtest.MeasureFull(ctx, cfg); return err })
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,11 @@ func readReport(file string) (*report, error) {
 // startServer starts a hongbaod of our own in an open mode, on the playground's
 // databases and keys and on ports nobody has. The playground's own one idles.
 func (g *ground) startServer(ctx context.Context, mode string) (*loadtest.Server, error) {
+	return g.startChanged(ctx, mode, mode, func(s *settings.Settings) { s.Limits.CountMax = loadCountMax })
+}
+
+// startChanged is startServer with changed settings, under a name for its files.
+func (g *ground) startChanged(ctx context.Context, name, mode string, change func(*settings.Settings)) (*loadtest.Server, error) {
 	ports, err := cluster.FreePorts(2)
 	if err != nil {
 		return nil, err
@@ -49,8 +54,8 @@ func (g *ground) startServer(ctx context.Context, mode string) (*loadtest.Server
 	}
 	conf.Listen = settings.Listen{Public: loopback(ports[0]), Operator: loopback(ports[1])}
 	conf.Payment.NotifyURL = "http://" + conf.Listen.Public + "/v1/payment/notifications"
-	conf.Limits.CountMax = loadCountMax
-	file := filepath.Join(g.dir, "load-"+mode+".yaml")
+	change(conf)
+	file := filepath.Join(g.dir, "load-"+name+".yaml")
 	if err := conf.Save(file); err != nil {
 		return nil, err
 	}
@@ -59,8 +64,8 @@ func (g *ground) startServer(ctx context.Context, mode string) (*loadtest.Server
 		return nil, err
 	}
 	proc, err := cluster.Start(cluster.Command{
-		Name: "hongbaod " + mode, Path: filepath.Join(filepath.Dir(self), "hongbaod"), Env: withoutOurs(os.Environ()),
-		Args: []string{"serve", "--config", file, "--open-mode", mode}, LogFile: filepath.Join(g.dir, "load-"+mode+".log"),
+		Name: "hongbaod " + name, Path: filepath.Join(filepath.Dir(self), "hongbaod"), Env: withoutOurs(os.Environ()),
+		Args: []string{"serve", "--config", file, "--open-mode", mode}, LogFile: filepath.Join(g.dir, "load-"+name+".log"),
 	})
 	if err != nil {
 		return nil, err
@@ -73,7 +78,7 @@ func (g *ground) startServer(ctx context.Context, mode string) (*loadtest.Server
 		s, err = g.server(ctx, "http://"+conf.Listen.Public, operator, proc.PID())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("hongbaod in mode %s: %w", mode, err), stop(context.WithoutCancel(ctx)))
+		return nil, errors.Join(fmt.Errorf("hongbaod %s: %w", name, err), stop(context.WithoutCancel(ctx)))
 	}
 	s.Stop = stop
 	return s, nil

@@ -43,13 +43,13 @@ func TestTheLoadsVerbsMeasureAPlayground(t *testing.T) {
 		t.Errorf("the profile has %d bytes, %v", len(cpu), err)
 	}
 	var storm loadtest.StormRun
-	load(t, p, &storm, "storm", "--no-books", "--hurry", "10")
+	load(t, p, &storm, "storm", "--no-books", "--hurry", "40")
 	if !storm.Passed || storm.Storm.Goodput <= 0 || storm.Capacity.Callers != 1000 {
 		t.Errorf("the storm is %+v", storm.Storm)
 	}
 	var full loadtest.Full
 	const envelopes = 2001
-	load(t, p, &full, "full", "--envelopes", strconv.Itoa(envelopes), "--rounds", "1", "--hurry", "10")
+	load(t, p, &full, "full", "--envelopes", strconv.Itoa(envelopes), "--rounds", "1", "--hurry", "40")
 	checkFull(t, &full, envelopes)
 	sum := 0
 	for _, books := range p.CheckBooks(t) {

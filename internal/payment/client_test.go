@@ -105,6 +105,7 @@ func TestFG5CodesOfPrepay(t *testing.T) {
 	}
 	isUnknown := func(err error) bool { return errors.Is(err, envelope.ErrUnknownOutcome) && !isBusy(err) }
 	isPaid := func(err error) bool { return errors.Is(err, envelope.ErrChargePaid) }
+	isClosed := func(err error) bool { return errors.Is(err, envelope.ErrChargeClosed) }
 	for _, row := range []struct {
 		reply    reply
 		want     func(error) bool
@@ -112,7 +113,7 @@ func TestFG5CodesOfPrepay(t *testing.T) {
 	}{
 		{reply{status: 400, body: `{"code":"PARAM_ERROR","message":"amount"}`}, isFinal, 1},
 		{reply{status: 403, body: `{"code":"OUT_TRADE_NO_USED","message":"商户订单号重复"}`}, isFinal, 1},
-		{reply{status: 400, body: `{"code":"ORDER_CLOSED"}`}, isFinal, 1},
+		{reply{status: 400, body: `{"code":"ORDER_CLOSED"}`}, isClosed, 1},
 		{reply{status: 401, body: `{"code":"SIGN_ERROR"}`}, isFinal, 1},
 		{reply{status: 400, body: `{"code":"ORDERPAID","message":"该订单已支付"}`}, isPaid, 1},
 		{reply{status: 429, body: `{"code":"FREQUENCY_LIMITED"}`}, isBusy, 1},

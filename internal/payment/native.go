@@ -37,8 +37,8 @@ type amount struct {
 	Currency string `json:"currency"`
 }
 
-// Prepay implements [envelope.Provider]. The errors are [envelope.ErrChargePaid], a
-// [RefusedError], a [envelope.BusyError] while the provider is out, and
+// Prepay implements [envelope.Provider]. The errors are [envelope.ErrChargePaid],
+// [envelope.ErrChargeClosed], a [RefusedError], a [envelope.BusyError] while the provider is out, and
 // [envelope.ErrUnknownOutcome]. A description is cut to 127 bytes.
 func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL string, err error) {
 	defer c.metrics.observe("prepay", time.Now(), &err)
@@ -59,7 +59,7 @@ func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL st
 	}
 	body, err = c.send(ctx, call{
 		name: "prepay", method: http.MethodPost, target: nativePath, body: body,
-		means: map[string]error{codeOrderPaid: envelope.ErrChargePaid},
+		means: map[string]error{codeOrderPaid: envelope.ErrChargePaid, codeOrderClosed: envelope.ErrChargeClosed},
 	})
 	if err != nil {
 		return "", err

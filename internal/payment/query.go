@@ -19,10 +19,7 @@ const (
 	codeOrderClosed = "ORDER_CLOSED"
 )
 
-var (
-	errNoCharge     = errors.New("no such charge")
-	errChargeClosed = errors.New("the charge is closed")
-)
+var errNoCharge = errors.New("no such charge")
 
 // QueryCharge asks what became of a charge; it is what decides when a
 // notification does not come. The errors are those of [Client.Prepay] without
@@ -84,9 +81,9 @@ func (c *Client) CloseCharge(ctx context.Context, no envelope.ID) (err error) {
 	}
 	_, err = c.send(ctx, call{
 		name: "close", method: http.MethodPost, target: queryPath + url.PathEscape(string(no)) + "/close", body: body,
-		means: map[string]error{codeOrderPaid: envelope.ErrChargePaid, codeNoOrder: errNoCharge, codeOrderClosed: errChargeClosed},
+		means: map[string]error{codeOrderPaid: envelope.ErrChargePaid, codeNoOrder: errNoCharge, codeOrderClosed: envelope.ErrChargeClosed},
 	})
-	if errors.Is(err, errNoCharge) || errors.Is(err, errChargeClosed) {
+	if errors.Is(err, errNoCharge) || errors.Is(err, envelope.ErrChargeClosed) {
 		return nil
 	}
 	return err

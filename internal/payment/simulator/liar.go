@@ -112,7 +112,9 @@ type deceit struct {
 // callback decides what is told about the callback of an operation. Only what
 // succeeded, and is no charge, has a contrary.
 func (l *liar) callback(about operation, hasContrary bool) (d deceit) {
-	d.drop = l.tells(about, dropCallback)
+	if d.drop = l.tells(about, dropCallback); d.drop {
+		return d // nothing else is told with a callback that never comes
+	}
 	if told, how := l.tell(about, reorderedCallback, lateCallback); told != "" {
 		d.late, d.hold = milliseconds(how.LateMS), told == reorderedCallback
 	}

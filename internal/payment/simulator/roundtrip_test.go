@@ -119,8 +119,7 @@ func TestOrderCannotBePaidLate(t *testing.T) {
 	if _, status, _ := m.pay(url); status != http.StatusBadRequest {
 		t.Errorf("paid late: %d", status)
 	}
-	_, err := m.client.Prepay(context.Background(), charge)
-	if refused, ok := errors.AsType[*payment.RefusedError](err); !ok || refused.Code != "ORDER_CLOSED" {
+	if _, err := m.client.Prepay(context.Background(), charge); !errors.Is(err, envelope.ErrChargeClosed) {
 		t.Errorf("placed late: %v", err)
 	}
 	if s, err := m.client.QueryCharge(context.Background(), charge.OrderNo); err != nil || s.State != envelope.ChargeClosed {

@@ -8,6 +8,9 @@
 //     kept; everything else is 400 and counted.
 //   - A repeat, known by its webhook-id, is answered as the first one was and
 //     counted instead of listed again, while the first one is kept.
+//   - Every event that breaks the order of its envelope's life (active, shares
+//     without a gap, finished, refunded) is counted, for the last 100,000
+//     envelopes; and so is every fact, once however often it is told.
 //
 // Not guaranteed: anything after the process ends, or beyond the last 200
 // events. Whoever can read the page has the tickets that are in it: listen on

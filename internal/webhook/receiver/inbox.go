@@ -40,6 +40,7 @@ type told struct {
 type share struct {
 	UserID    string `json:"user_id"`
 	AmountFen int64  `json:"amount_fen"`
+	Seq       int    `json:"seq"`
 }
 
 // inbox is the last keptMax events. The zero inbox is empty.
@@ -47,12 +48,17 @@ type inbox struct {
 	mu     sync.Mutex
 	counts counts
 	kept   []event // the oldest first
+	order  orderly
 }
 
 type counts struct {
 	Received int `json:"received"` // each event once
 	Repeats  int `json:"repeats"`
 	Refused  int `json:"refused"`
+
+	Told       facts `json:"told"`       // to this process, each fact once
+	Disordered int   `json:"disordered"` // events that came before what they follow
+	Forgotten  int   `json:"forgotten"`  // envelopes whose order is no longer watched
 }
 
 // view is the inbox at one moment.
@@ -74,6 +80,7 @@ func (b *inbox) keep(e event) {
 	}
 	b.kept = append(b.kept, e)
 	b.counts.Received++
+	b.order.hear(&e.Told)
 }
 
 func (b *inbox) miss() {
@@ -88,5 +95,7 @@ func (b *inbox) look(n int) view {
 	defer b.mu.Unlock()
 	newest := slices.Clone(b.kept[max(0, len(b.kept)-n):])
 	slices.Reverse(newest)
-	return view{counts: b.counts, Events: newest}
+	c := b.counts
+	c.Told, c.Disordered, c.Forgotten = b.order.told, b.order.disordered, b.order.forgotten
+	return view{counts: c, Events: newest}
 }

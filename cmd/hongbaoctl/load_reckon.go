@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"hongbao/envelope"
+	"hongbao/internal/books"
+	"hongbao/internal/payment/simulator"
+	"hongbao/loadtest"
+	"hongbao/orderset"
+	"hongbao/reconcile"
+)
+
+// overdueSlack is how long after its time an envelope may be unpaid or active.
+const overdueSlack = time.Minute
+
+// reckon reads every book there is: the SETs', the provider's, users', and what
+// the IM backend has heard. Nobody should be writing.
+func (g *ground) reckon(ctx context.Context) (*loadtest.Reckoning, error) {
+	w := &reckoner{g: g, ours: map[string]claimed{}, out: &loadtest.Reckoning{States: map[envelope.State]int{},
+		Unsettled: []envelope.ID{}, UserBooks: []string{}}}
+	for _, step := range []func(context.Context) error{w.readSets, w.readProvider, w.readDisputes, w.readUsers, w.readEvents} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return w.out, nil
+}
+
+// reckoner is a reckoning under way.
+type reckoner struct {
+	g        *ground
+	provider reconcile.Provider
+	truth    []envelope.Statement
+	ours     map[string]claimed // by our number
+	out      *loadtest.Reckoning
+}
+
+// claimed is what our rows say of one number.
+type claimed struct {
+	amount envelope.Fen
+	posted bool
+}
+
+// auditors calls do with each SET's auditor.
+func (g *ground) auditors(do func(*orderset.Auditor) error) error {
+	key, err := g.settings.DrawKey()
+	if err != nil {
+		return err
+	}
+	for _, set := range g.report.Sets {
+		i := slices.IndexFunc(set.Nodes, func(n reportNode) bool { return n.Role == "primary" })
+		if i < 0 {
+			return errors.New("playground.json: SET " + set.Set + " has no primary")
+		}
+		auditor, err := orderset.NewAuditor(set.Nodes[i].AuditDSN, key)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(do(auditor), auditor.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *reckoner) readSets(ctx context.Context) error {
+	return w.g.auditors(func(a *orderset.Auditor) error {
+		b, err := a.Audit(ctx)
+		if err != nil {
+			return err
+		}
+		w.out.Books = append(w.out.Books, booksOf(b))
+		return a.Walk(ctx, w.visit)
+	})
+}
+
+func (w *reckoner) visit(s *envelope.Statement, transfers []envelope.Transfer) error {
+	e := &s.Envelope
+	reconcile.ClaimsOf(e, transfers, w.provider.Claim)
+	w.truth = append(w.truth, *s)
+	w.out.States[e.State]++
+	w.ours[string(e.ID)] = claimed{e.Total, e.TransactionID != ""}
+	unposted := 0
+	for i := range transfers {
+		if w.transfer(&transfers[i]); transfers[i].State != envelope.Posted {
+			unposted++
+		}
+	}
+	if ended := e.State == envelope.Empty || e.State == envelope.Expired; ended && unposted == 0 {
+		w.out.Unsettled = append(w.out.Unsettled, e.ID)
+	}
+	limits := w.g.settings.Bounds()
+	if e.State == envelope.Active && time.Since(e.ExpiresAt) > overdueSlack ||
+		e.State == envelope.Unpaid && time.Since(e.CreatedAt) > limits.PayWithin+overdueSlack {
+		w.out.Overdue++
+	}
+	w.owe(s)
+	return nil
+}
+
+func (w *reckoner) transfer(t *envelope.Transfer) {
+	w.ours[t.No()] = claimed{t.Amount, t.State == envelope.Posted}
+	switch {
+	case t.State == envelope.Pending:
+		w.out.Pending.Add(t.Amount)
+	case t.State == envelope.Held:
+		w.out.Held = append(w.out.Held, loadtest.Held{No: t.No(), Reason: t.Reason, Amount: t.Amount})
+	case t.IsRefund():
+		w.out.Refunds.Add(t.Amount)
+	default:
+		w.out.Payouts.Add(t.Amount)
+	}
+}
+
+// owe counts what the IM backend must have been told of an envelope.
+func (w *reckoner) owe(s *envelope.Statement) {
+	facts, _ := envelope.Owed(s, envelope.Cursor{})
+	for _, f := range facts {
+		switch f.Kind {
+		case envelope.FactActive:
+			w.out.Owed.Active++
+		case envelope.FactOpened:
+			w.out.Owed.Shares += len(f.Shares)
+		case envelope.FactFinished:
+			w.out.Owed.Finished++
+		case envelope.FactRefunded:
+			w.out.Owed.Refunded++
+		}
+	}
+}
+
+func (w *reckoner) readProvider(ctx context.Context) error {
+	moved := map[string]int{}
+	err := simulator.ReadLedger(ctx, w.g.report.PaymentSimulator, func(no, providerNo string, fen int64) {
+		w.provider.Moved(reconcile.Movement{No: no, Amount: envelope.Fen(fen), ProviderNo: providerNo})
+		if moved[no]++; moved[no] == 2 {
+			w.out.Twice = append(w.out.Twice, no)
+		}
+	})
+	for _, d := range w.provider.Differences() {
+		w.out.Differences = append(w.out.Differences, loadtest.Difference(d))
+	}
+	return err
+}
+
+func (w *reckoner) readDisputes(ctx context.Context) error {
+	return w.g.auditors(func(a *orderset.Auditor) error {
+		return a.Disputes(ctx, func(d orderset.Dispute) {
+			no := d.Number
+			if d.Kind == "payment" {
+				no = string(d.ID) // a charge's number is its envelope's
+			}
+			mine, known := w.ours[no]
+			one := loadtest.Dispute{Number: d.Number, What: d.What, Known: known, Posted: mine.posted}
+			if d.Amount != 0 {
+				one.Over = d.Amount - mine.amount
+			}
+			w.out.Disputes = append(w.out.Disputes, one)
+		})
+	})
+}
+
+func (w *reckoner) readUsers(ctx context.Context) error {
+	var dsns []string
+	for _, b := range w.g.report.Books {
+		dsns = append(dsns, b.AuditDSN)
+	}
+	a, err := books.NewAuditor(dsns)
+	if err != nil {
+		return err
+	}
+	within, err := a.Audit(ctx)
+	var against []books.Violation
+	if err == nil {
+		against, err = a.Compare(ctx, slices.Values(w.truth))
+	}
+	for _, v := range slices.Concat(within, against) {
+		w.out.UserBooks = append(w.out.UserBooks, v.String())
+	}
+	return errors.Join(err, a.Close())
+}
+
+func (w *reckoner) readEvents(ctx context.Context) error {
+	raw, err := probe(ctx, w.g.report.Events+"/events", probeSlack)
+	if err != nil {
+		return err
+	}
+	var heard struct {
+		Told loadtest.Facts `json:"told"`
+		loadtest.Astray
+	}
+	if err := json.Unmarshal(raw, &heard); err != nil {
+		return err
+	}
+	w.out.Told, w.out.Astray = heard.Told, heard.Astray
+	return nil
+}

@@ -1,0 +1,76 @@
+package main_test
+
+import (
+	"testing"
+
+	"hongbao/envelope"
+	"hongbao/internal/settest"
+	"hongbao/loadtest"
+)
+
+// What a short soak of five envelopes a second must have met, of a thousand
+// occasions to lie.
+const soakLiesMin = 100
+
+func TestFG1FG4ASoakUnderEveryLieEndsWithBooksThatAgreeAndFindsABrokenProvider(t *testing.T) {
+	p := settest.Playground(t, "--life", "4s", "--pay-within", "3s")
+	var honest loadtest.SoakRun
+	load(t, p, &honest, "soak", "--duration", "8s", "--rate", "5", "--seed", "1")
+	checkSoak(t, &honest)
+	for lie := range honest.Told {
+		if lie == "twice" || lie == "success_then_fail" {
+			t.Errorf("%s was told without --bugs", lie)
+		}
+	}
+	p.CheckBooks(t)
+
+	p.Spoiled = true // from here on the ledger has moved money twice
+	var broken loadtest.SoakRun
+	load(t, p, &broken, "soak", "--duration", "8s", "--rate", "5", "--seed", "2", "--bugs")
+	checkSoak(t, &broken)
+	if n := len(broken.MovedTwice); n == 0 || int64(n) != broken.Told["twice"] {
+		t.Errorf("%d numbers that moved twice were found, %d were told to", n, broken.Told["twice"])
+	}
+	if n := broken.Explained["success_then_fail"]; n == 0 || n != broken.Told["success_then_fail"] {
+		t.Errorf("%d successes that were taken back are disputed, %d were", n, broken.Told["success_then_fail"])
+	}
+}
+
+func checkSoak(t *testing.T, r *loadtest.SoakRun) {
+	t.Helper()
+	if !r.Passed || len(r.Findings) != 0 || !r.Verdict.Passed() || len(r.Notes) != 0 {
+		t.Fatalf("the soak: %+v %+v %v", r.Findings, r.Verdict, r.Notes)
+	}
+	told := int64(0)
+	for _, n := range r.Told {
+		told += n
+	}
+	t.Logf("soaked for %.0f s, drained in %.0f s", r.Seconds, r.DrainedIn)
+	k := r.Reckoning
+	if told < soakLiesMin || r.Fates.Sent < 20 || r.Answers.Opened < 20 || k.Payouts.Count < 20 || k.Refunds.Count == 0 ||
+		k.States[envelope.Closed] == 0 || k.States[envelope.Settled] == 0 || k.States[envelope.Active]+k.States[envelope.Unpaid] != 0 {
+		t.Errorf("the soak met too little: told %v, %+v, %+v", r.Told, r.Fates, k)
+	}
+}
+
+func TestThePipelineIsMeasuredOnAPlayground(t *testing.T) {
+	p := settest.Playground(t)
+	var r loadtest.Pipeline
+	load(t, p, &r, "pipeline", "--duration", "20s", "--hurry", "20", "--html", t.TempDir()+"/pipeline.html")
+	if !r.Passed || r.Peak.PerSecond <= 0 || r.SignatureMs <= 0 || len(r.Targets) != 4 {
+		t.Fatalf("the pipeline: %+v", r)
+	}
+	for _, one := range []*loadtest.Phase{r.Target, r.Main} {
+		if one.OpensPerSecond <= 0 || one.Carried <= 0 || one.FirstCall.Count == 0 || one.Callback.Count == 0 || len(one.Samples) == 0 {
+			t.Errorf("a phase: %+v", one)
+		}
+	}
+	if r.Refund.Count < 5 || r.Refund.P99 <= 0 {
+		t.Errorf("refunds: %+v", r.Refund)
+	}
+	for _, name := range []string{loadtest.RatioSustained, loadtest.RatioSustainedPeak, loadtest.RatioFirstCall, loadtest.RatioCallback, loadtest.RatioRefund, loadtest.RatioSignatures} {
+		if r.Ratios[name] <= 0 {
+			t.Errorf("%s is %v", name, r.Ratios[name])
+		}
+	}
+}
