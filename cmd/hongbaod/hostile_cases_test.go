@@ -148,7 +148,7 @@ func (s *stage) surroundings(c *campaign, wrongMethods ...string) {
 		c.add("405 method_not_allowed", "method "+method, c.good.by(method))
 	}
 	for _, path := range []string{c.good.target + "/", c.good.target + "/open/x", "/" + c.good.target, strings.ToUpper(c.good.target), "/v2/envelopes",
-		"/v1/envelopes/../../metrics", "/metrics", "/debug/pprof/", "/debug/pprof/heap", "/healthz", "/.env", "/v1/me/sent", "*"} {
+		"/v1/envelopes/../../metrics", "/metrics", "/debug/pprof/", "/debug/pprof/heap", "/healthz", "/.env", "/v1/me/money", "*"} {
 		c.add("404 no_such_path", "path "+path, c.good.at(path))
 	}
 }

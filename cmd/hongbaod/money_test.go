@@ -262,7 +262,8 @@ func eventsOf(t *testing.T, p *settest.Live, id string) (types []string) {
 func TestFG6KillingTheDaemonBetweenThePayoutsMovesNothingTwice(t *testing.T) {
 	p := settest.Playground(t)
 	const openers = 60
-	lie(t, p, `{"seed":6,"later_ms":200,"rates":{"timeout_after":0.1,"execute_later":0.1}}`)
+	const lies = `{"later_ms":200,"rules":[{"lie":"timeout_after","kind":"payout","times":5},{"lie":"execute_later","kind":"payout","times":5}]}`
+	lie(t, p, lies)
 	c := newCrowd(p)
 	for round := range 3 {
 		id, ticket := p.Paid(t, "sender", fmt.Sprintf(`{"kind":"lucky","total_fen":60000,"count":%d,"group_id":"g"}`, openers))
@@ -281,7 +282,7 @@ func TestFG6KillingTheDaemonBetweenThePayoutsMovesNothingTwice(t *testing.T) {
 		if round == 1 {
 			lie(t, p, `{"rates":{"outage":1}}`)
 			<-time.After(2 * time.Second) // an outage is a length of time
-			lie(t, p, `{"seed":7,"rates":{"timeout_after":0.1}}`)
+			lie(t, p, lies)
 		}
 	}
 	lie(t, p, "")

@@ -65,7 +65,7 @@ func TestAStrangerFindsFiftyEnvelopesRight(t *testing.T) {
 	for id, ticket := range tickets {
 		open(id, ticket, "user-7", http.StatusOK) // late: empty, or the share from before
 		s := show(t, p, "sender", id)
-		if s.State != "empty" || len(s.Shares) != s.Count {
+		if s.State != "empty" && s.State != "settled" || len(s.Shares) != s.Count {
 			t.Errorf("%s is %s with %d of %d shares", id, s.State, len(s.Shares), s.Count)
 		}
 		if s.Kind == "lucky" {

@@ -56,9 +56,7 @@ func (p *Live) checkProvider(t testing.TB, provider *reconcile.Provider) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range provider.Differences() {
-		t.Errorf("our books and the provider's differ: %v", d)
-	}
+	report(t, "our books and the provider's differ", provider.Differences())
 }
 
 func (p *Live) checkUsers(t testing.TB, truth []envelope.Statement) {
@@ -76,8 +74,20 @@ func (p *Live) checkUsers(t testing.TB, truth []envelope.Statement) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range append(within, against...) {
-		t.Errorf("users' books: %v", v)
+	report(t, "users' books", append(within, against...))
+}
+
+// reportMax bounds what a failing test prints of a kind: ten are as telling as a
+// thousand.
+const reportMax = 10
+
+func report[D any](t testing.TB, what string, differences []D) {
+	t.Helper()
+	for _, d := range differences[:min(len(differences), reportMax)] {
+		t.Errorf("%s: %v", what, d)
+	}
+	if more := len(differences) - reportMax; more > 0 {
+		t.Errorf("%s: and %d more", what, more)
 	}
 }
 
@@ -86,9 +96,13 @@ func (p *Live) checkUsers(t testing.TB, truth []envelope.Statement) {
 func (p *Live) AwaitQuiet(t testing.TB) {
 	t.Helper()
 	var last error
+	quiet := 0 // looks in a row: work moves from one topic to another between two counts
 	for deadline := time.Now().Add(quietMax); time.Now().Before(deadline); {
-		if last = p.quiet(); last == nil {
+		if quiet++; quiet > 2 {
 			return
+		}
+		if last = p.quiet(); last != nil {
+			quiet = 0
 		}
 		<-time.After(pollEvery)
 	}

@@ -23,7 +23,6 @@ var readers = map[string]struct {
 	"keys.draw_file":                  {"draw.key", func(s *settings.Settings) error { _, err := s.DrawKey(); return err }},
 	"keys.ticket_file":                {"ticket.key", func(s *settings.Settings) error { _, err := s.Tickets(); return err }},
 	"keys.previous_ticket_file":       {"ticket-1.key", func(s *settings.Settings) error { _, err := s.Tickets(); return err }},
-	"events.secret_file":              {"events.key", func(s *settings.Settings) error { _, err := s.EventSecrets(); return err }},
 	"keys.tokens[0].file":             {"im-2.pem", func(s *settings.Settings) error { _, err := s.TokenKeys(); return err }},
 	"keys.tokens[1].file":             {"im-1.key", func(s *settings.Settings) error { _, err := s.TokenKeys(); return err }},
 	"payment.merchant_key_file":       {"merchant.pem", func(s *settings.Settings) error { _, err := s.PaymentConfig(time.Now); return err }},
