@@ -14,7 +14,7 @@ const tokenLifeMax = 24 * time.Hour
 
 type tokenCmd struct {
 	User  string        `required:"" help:"The user the token speaks for (sub)."`
-	Scope string        `help:"Space-separated: send open show. Empty allows all."`
+	Scope string        `help:"Space-separated: send open show. Empty allows these three. operate is for a person who may move held money, signed with the operators' key."`
 	TTL   time.Duration `help:"How long it is valid, 1s to 24h." default:"1h" name:"ttl"`
 }
 

@@ -248,7 +248,7 @@ func (d *daemon) trust(ctx context.Context) error {
 		}
 	}
 	err := d.books.Check(ctx)
-	if _, down := errors.AsType[*envelope.BusyError](err); down {
+	if _, down := errors.AsType[*envelope.BusyError](err); down && !errors.Is(err, books.ErrWrongShard) {
 		d.log.Error("users' books do not answer; they follow later", "error", err)
 		return nil
 	}
