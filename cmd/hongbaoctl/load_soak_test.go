@@ -56,7 +56,7 @@ func checkSoak(t *testing.T, r *loadtest.SoakRun) {
 func TestThePipelineIsMeasuredOnAPlayground(t *testing.T) {
 	p := settest.Playground(t)
 	var r loadtest.Pipeline
-	load(t, p, &r, "pipeline", "--duration", "20s", "--hurry", "20", "--html", t.TempDir()+"/pipeline.html")
+	load(t, p, &r, "pipeline", "--duration", "20s", "--hurry", "8", "--html", t.TempDir()+"/pipeline.html")
 	if !r.Passed || r.Peak.PerSecond <= 0 || r.SignatureMs <= 0 || len(r.Targets) != 4 {
 		t.Fatalf("the pipeline: %+v", r)
 	}
