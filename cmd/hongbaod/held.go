@@ -98,11 +98,7 @@ func (d *daemon) listHeld(ctx context.Context, _ *http.Request) (any, error) {
 // else approves.
 func (d *daemon) propose(action string) func(context.Context, *http.Request) (any, error) {
 	return func(ctx context.Context, r *http.Request) (any, error) {
-		by, err := d.person(r)
-		if err != nil {
-			return nil, err
-		}
-		set, no, err := d.setOfTransfer(r)
+		by, set, no, err := d.personAndTransfer(r)
 		if err != nil {
 			return nil, err
 		}
@@ -116,11 +112,7 @@ func (d *daemon) propose(action string) func(context.Context, *http.Request) (an
 }
 
 func (d *daemon) approve(ctx context.Context, r *http.Request) (any, error) {
-	by, err := d.person(r)
-	if err != nil {
-		return nil, err
-	}
-	set, no, err := d.setOfTransfer(r)
+	by, set, no, err := d.personAndTransfer(r)
 	if err != nil {
 		return nil, err
 	}
@@ -132,12 +124,17 @@ func (d *daemon) approve(ctx context.Context, r *http.Request) (any, error) {
 	return heldRowOf(&t), nil
 }
 
-func (d *daemon) setOfTransfer(r *http.Request) (*orderset.Set, string, error) {
-	no := r.PathValue("no")
+// personAndTransfer is who asks, and the SET and the number of the transfer they
+// ask about.
+func (d *daemon) personAndTransfer(r *http.Request) (by string, set *orderset.Set, no string, err error) {
+	if by, err = d.person(r); err != nil {
+		return "", nil, "", err
+	}
+	no = r.PathValue("no")
 	id, _, _, err := envelope.ParseTransferNo(no)
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", envelope.ErrNotFound, err)
+		return "", nil, "", fmt.Errorf("%w: %w", envelope.ErrNotFound, err)
 	}
-	set, err := d.router.Set(id)
-	return set, no, err
+	set, err = d.router.Set(id)
+	return by, set, no, err
 }
