@@ -11,12 +11,10 @@ import (
 const (
 	recordWordsMax = 256
 	recordMax      = 10 * time.Second // one commit
-	// recordAfter is how long the first word of a batch waits for others. It is a
-	// part of what a callback takes to be answered, so it stays far below 200 ms.
-	recordAfter = 30 * time.Millisecond
 )
 
-// recorder writes down what the provider says, many words in one commit.
+// recorder writes down what the provider says, many words in one commit: while
+// one is under way, the next batch gathers by itself.
 type recorder struct {
 	hear  func(context.Context, []envelope.TransferWord) ([]error, error)
 	words chan heardWord // unbuffered: a word is in a batch or still its caller's
@@ -75,16 +73,14 @@ func (c *recorder) run(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
-// gather takes the words that come within recordAfter of the first.
+// gather takes the words that are waiting already, and waits for none.
 func (c *recorder) gather(first heardWord) []heardWord {
 	batch := []heardWord{first}
-	late := time.NewTimer(recordAfter)
-	defer late.Stop()
 	for len(batch) < recordWordsMax {
 		select {
 		case w := <-c.words:
 			batch = append(batch, w)
-		case <-late.C:
+		default:
 			return batch
 		}
 	}
