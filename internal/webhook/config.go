@@ -101,7 +101,7 @@ func (c *Config) checkSecrets() error {
 		return fmt.Errorf("want 1 <= secrets <= %d, have %d", secretsMax, n)
 	}
 	for i, s := range c.Secrets {
-		if err := s.check(); err != nil {
+		if _, err := s.key(); err != nil {
 			return fmt.Errorf("number %d: %w", i+1, err)
 		}
 		if i > 0 && bytes.Equal(s, c.Secrets[0]) {

@@ -69,8 +69,8 @@ func TestConfigTakesWhatItShould(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if s := newSender(t, func(*Config) {}); s.http.Timeout != 10*time.Second {
-		t.Errorf("timeout %v by default, want 10s", s.http.Timeout)
+	if s := newSender(t, func(*Config) {}); s.cfg.Timeout != 10*time.Second {
+		t.Errorf("timeout %v by default, want 10s", s.cfg.Timeout)
 	}
 }
 

@@ -1,11 +1,10 @@
 package webhook
 
 import (
-	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"hongbao/envelope"
 )
@@ -14,8 +13,11 @@ import (
 // them escaped, stay below it.
 const BodyBytesMax = 128 << 10
 
-// milliseconds is how every time leaves this service.
-const milliseconds = "2006-01-02T15:04:05.000Z07:00"
+// What most bodies stay below: room for one is made once. A longer one grows.
+const (
+	bodyBytesUsual  = 512
+	shareBytesUsual = 128
+)
 
 // message is an event ready to be signed.
 type message struct {
@@ -24,151 +26,119 @@ type message struct {
 	body []byte
 }
 
-// event is the body.
-type event struct {
-	Type      envelope.FactKind `json:"type"`
-	Timestamp string            `json:"timestamp"` // when it happened
-	Data      any               `json:"data"`
-}
-
-type activeData struct {
-	EnvelopeID  envelope.ID      `json:"envelope_id"`
-	GroupID     envelope.GroupID `json:"group_id"`
-	SenderID    envelope.UserID  `json:"sender_id"`
-	Kind        envelope.Kind    `json:"kind"`
-	Count       int              `json:"count"`
-	TotalFen    int64            `json:"total_fen"`
-	Greeting    string           `json:"greeting"`
-	RecipientID envelope.UserID  `json:"recipient_id,omitzero"`
-	ExpiresAt   string           `json:"expires_at"`
-	Ticket      string           `json:"ticket"`
-}
-
-type openedData struct {
-	EnvelopeID  envelope.ID      `json:"envelope_id"`
-	GroupID     envelope.GroupID `json:"group_id"`
-	Count       int              `json:"count"`
-	OpenedCount int              `json:"opened_count"`
-	Shares      []openedShare    `json:"shares"`
-}
-
-type share struct {
-	UserID    envelope.UserID `json:"user_id"`
-	AmountFen int64           `json:"amount_fen"`
-	Seq       int             `json:"seq"`
-}
-
-type openedShare struct {
-	share
-	OpenedAt string `json:"opened_at"`
-}
-
-type finishedData struct {
-	EnvelopeID  envelope.ID      `json:"envelope_id"`
-	GroupID     envelope.GroupID `json:"group_id"`
-	State       envelope.State   `json:"state"` // empty or expired
-	Count       int              `json:"count"`
-	OpenedCount int              `json:"opened_count"`
-	OpenedFen   int64            `json:"opened_fen"`
-	BestLuck    *share           `json:"best_luck,omitzero"`
-	FinishedAt  string           `json:"finished_at"`
-}
-
-type refundedData struct {
-	EnvelopeID  envelope.ID      `json:"envelope_id"`
-	GroupID     envelope.GroupID `json:"group_id"`
-	SenderID    envelope.UserID  `json:"sender_id"`
-	RefundedFen int64            `json:"refunded_fen"`
-	RefundedAt  string           `json:"refunded_at"`
-}
-
 // write makes the message of a fact. The header in a fact may be newer than what
 // happened, so only what does not change afterwards goes into the body.
 func write(f *envelope.Fact, tickets *envelope.Tickets) (message, error) {
-	var id string
-	var e event
-	var err error
+	m := message{id: string(f.Envelope.ID) + "-", kind: f.Kind}
+	room := bodyBytesUsual
+	if f.Kind == envelope.FactOpened {
+		room += shareBytesUsual * len(f.Shares)
+	}
+	o := object{json: make([]byte, 0, room)}
+	o.begin('{')
+	o.text("type", string(f.Kind))
 	switch f.Kind {
 	case envelope.FactActive:
-		id, e = active(&f.Envelope, tickets)
+		m.id += "active"
+		o.active(&f.Envelope, tickets)
 	case envelope.FactOpened:
-		id, e, err = opened(f)
+		if len(f.Shares) == 0 {
+			return message{}, fmt.Errorf("%s %q: no share in it", f.Envelope.ID, f.Kind)
+		}
+		// Both ends: what is told after an outage may begin where an earlier event
+		// began and end later.
+		m.id += "opened-" + strconv.Itoa(f.Shares[0].Seq) + "-" + strconv.Itoa(f.Shares[len(f.Shares)-1].Seq)
+		o.opened(&f.Envelope, f.Shares)
 	case envelope.FactFinished:
-		id, e = finished(f)
+		m.id += "finished"
+		o.finished(f)
 	case envelope.FactRefunded:
-		id, e = refunded(f)
+		m.id += "refunded"
+		o.refunded(f)
 	default:
-		err = errors.New("no event for this kind of fact")
+		return message{}, fmt.Errorf("%s %q: no event for this kind of fact", f.Envelope.ID, f.Kind)
 	}
-	if err != nil {
-		return message{}, fmt.Errorf("%s %q: %w", f.Envelope.ID, f.Kind, err)
+	o.end('}') // of data
+	o.end('}')
+	if o.err != nil {
+		return message{}, fmt.Errorf("%s: %w", m.id, o.err)
 	}
-	e.Type = f.Kind
-	m := message{id: string(f.Envelope.ID) + "-" + id, kind: f.Kind}
-	if m.body, err = json.Marshal(e); err != nil {
-		return message{}, fmt.Errorf("%s: %w", m.id, err)
+	if len(o.json) > BodyBytesMax {
+		return message{}, fmt.Errorf("%s: want at most %d bytes, have %d", m.id, BodyBytesMax, len(o.json))
 	}
-	if len(m.body) > BodyBytesMax {
-		return message{}, fmt.Errorf("%s: want at most %d bytes, have %d", m.id, BodyBytesMax, len(m.body))
-	}
+	m.body = o.json
 	return m, nil
 }
 
-func active(e *envelope.Envelope, tickets *envelope.Tickets) (string, event) {
-	return "active", event{Timestamp: when(e.PaidAt), Data: activeData{
-		EnvelopeID: e.ID, GroupID: e.Group, SenderID: e.Sender, RecipientID: e.Recipient,
-		Kind: e.Kind, Count: e.Count, TotalFen: int64(e.Total), Greeting: e.Greeting,
-		ExpiresAt: when(e.ExpiresAt), Ticket: tickets.Mint(e.ID),
-	}}
+// data says when it happened, begins the data and names the envelope.
+func (o *object) data(at time.Time, e *envelope.Envelope) {
+	o.time("timestamp", at)
+	o.name("data")
+	o.begin('{')
+	o.text("envelope_id", string(e.ID))
+	o.text("group_id", string(e.Group))
 }
 
-// opened names the first and the last position: what is told after an outage may
-// begin where an earlier event began and end later.
-func opened(f *envelope.Fact) (string, event, error) {
-	if len(f.Shares) == 0 {
-		return "", event{}, errors.New("no share in it")
+func (o *object) active(e *envelope.Envelope, tickets *envelope.Tickets) {
+	o.data(e.PaidAt, e)
+	o.text("sender_id", string(e.Sender))
+	o.text("kind", string(e.Kind))
+	o.number("count", int64(e.Count))
+	o.number("total_fen", int64(e.Total))
+	o.text("greeting", e.Greeting)
+	if e.Recipient != "" {
+		o.text("recipient_id", string(e.Recipient))
 	}
-	shares := make([]openedShare, len(f.Shares))
-	for i, s := range f.Shares {
-		shares[i] = openedShare{share: shareOf(s), OpenedAt: when(s.OpenedAt)}
-	}
-	last := f.Shares[len(f.Shares)-1]
-	id := fmt.Sprintf("opened-%d-%d", f.Shares[0].Seq, last.Seq)
-	return id, event{Timestamp: when(last.OpenedAt), Data: openedData{
-		EnvelopeID: f.Envelope.ID, GroupID: f.Envelope.Group, Count: f.Envelope.Count,
-		OpenedCount: last.Seq, // positions have no gaps (I4)
-		Shares:      shares,
-	}}, nil
+	o.time("expires_at", e.ExpiresAt)
+	o.text("ticket", tickets.Mint(e.ID))
 }
 
-func finished(f *envelope.Fact) (string, event) {
+func (o *object) opened(e *envelope.Envelope, shares []envelope.Share) {
+	last := &shares[len(shares)-1]
+	o.data(last.OpenedAt, e)
+	o.number("count", int64(e.Count))
+	o.number("opened_count", int64(last.Seq)) // positions have no gaps (I4)
+	o.name("shares")
+	o.begin('[')
+	for i := range shares {
+		o.begin('{')
+		o.share(&shares[i])
+		o.time("opened_at", shares[i].OpenedAt)
+		o.end('}')
+	}
+	o.end(']')
+}
+
+func (o *object) finished(f *envelope.Fact) {
 	e := &f.Envelope
-	data := finishedData{
-		EnvelopeID: e.ID, GroupID: e.Group, State: envelope.Empty, Count: e.Count,
-		OpenedCount: e.OpenedCount, OpenedFen: int64(e.Opened), FinishedAt: when(e.FinishedAt),
-	}
+	o.data(e.FinishedAt, e)
+	state := envelope.Empty
 	if e.SharesLeft() > 0 { // the row may say settled by now
-		data.State = envelope.Expired
+		state = envelope.Expired
 	}
-	for _, s := range f.Shares {
-		if s.Seq == f.BestLuck {
-			best := shareOf(s)
-			data.BestLuck = &best
-		}
+	o.text("state", string(state))
+	o.number("count", int64(e.Count))
+	o.number("opened_count", int64(e.OpenedCount))
+	o.number("opened_fen", int64(e.Opened))
+	best := slices.IndexFunc(f.Shares, func(s envelope.Share) bool { return s.Seq == f.BestLuck })
+	if best >= 0 {
+		o.name("best_luck")
+		o.begin('{')
+		o.share(&f.Shares[best])
+		o.end('}')
 	}
-	return "finished", event{Timestamp: data.FinishedAt, Data: data}
+	o.time("finished_at", e.FinishedAt)
 }
 
-func refunded(f *envelope.Fact) (string, event) {
-	at := when(f.Refund.PostedAt)
-	return "refunded", event{Timestamp: at, Data: refundedData{
-		EnvelopeID: f.Envelope.ID, GroupID: f.Envelope.Group, SenderID: f.Envelope.Sender,
-		RefundedFen: int64(f.Refund.Amount), RefundedAt: at,
-	}}
+func (o *object) refunded(f *envelope.Fact) {
+	o.data(f.Refund.PostedAt, &f.Envelope)
+	o.text("sender_id", string(f.Envelope.Sender))
+	o.number("refunded_fen", int64(f.Refund.Amount))
+	o.time("refunded_at", f.Refund.PostedAt)
 }
 
-func shareOf(s envelope.Share) share {
-	return share{UserID: s.User, AmountFen: int64(s.Amount), Seq: s.Seq}
+func (o *object) share(s *envelope.Share) {
+	o.text("user_id", string(s.User))
+	o.number("amount_fen", int64(s.Amount))
+	o.number("seq", int64(s.Seq))
 }
-
-func when(t time.Time) string { return t.UTC().Format(milliseconds) }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"testing"
@@ -77,8 +76,8 @@ func TestNoNameReachesInside(t *testing.T) {
 	}
 	for _, host := range []string{"localhost", "127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]"} {
 		s := e.sender(t, nil)
-		s.cfg.URL = "http://" + host + ":" + at.Port()
-		s.http.Transport = newTransport(guard{}, time.Second, net.DefaultResolver)
+		s.request.URL.Host = host + ":" + at.Port()
+		s.transport = newTransport(guard{}, time.Second, net.DefaultResolver)
 		if err := tell(t, s, activeFact(t)); err == nil {
 			t.Errorf("%s was reached", host)
 		}
@@ -99,7 +98,7 @@ func TestNewGuardsWhatItDials(t *testing.T) {
 	if n := counted(t, s, "envelope.active", "forbidden"); n != 1 {
 		t.Errorf("%d counted as forbidden, want 1", n)
 	}
-	if s.http.Transport.(*http.Transport).Proxy != nil {
+	if s.transport.Proxy != nil {
 		t.Error("a proxy would hide from the guard what is dialled")
 	}
 }
@@ -107,7 +106,7 @@ func TestNewGuardsWhatItDials(t *testing.T) {
 func TestNamesThatResolveInsideAreForbidden(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "::1", "fd00::1", "::ffff:192.168.0.1", "0.0.0.0"} {
 		s := newSender(t, func(c *Config) { c.URL = "https://im.example:1/events" })
-		s.http.Transport = newTransport(s.cfg.guard(), time.Minute, resolverSaying(t, netip.MustParseAddr(addr)))
+		s.transport = newTransport(s.cfg.guard(), time.Minute, resolverSaying(t, netip.MustParseAddr(addr)))
 		if err := tell(t, s, activeFact(t)); !errors.Is(err, errForbidden) {
 			t.Errorf("%s: %v, want a forbidden address", addr, err)
 		}

@@ -39,19 +39,20 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText redacts in JSON.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-func (s Secret) check() error {
+// key is what the secret spells. No error quotes it.
+func (s Secret) key() ([]byte, error) {
 	encoded, ok := bytes.CutPrefix(s, []byte(secretPrefix))
 	if !ok {
-		return errors.New("want the prefix " + secretPrefix)
+		return nil, errors.New("want the prefix " + secretPrefix)
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(string(encoded))
 	if err != nil {
-		return errors.New("want base64 after " + secretPrefix)
+		return nil, errors.New("want base64 after " + secretPrefix)
 	}
 	if len(raw) < secretBytesMin || len(raw) > secretBytesMax {
-		return fmt.Errorf("want %d <= bytes <= %d, have %d", secretBytesMin, secretBytesMax, len(raw))
+		return nil, fmt.Errorf("want %d <= bytes <= %d, have %d", secretBytesMin, secretBytesMax, len(raw))
 	}
-	return nil
+	return raw, nil
 }
 
 // LoadSecret reads a secret from a file; one newline after it is tolerated.
@@ -66,7 +67,7 @@ func LoadSecret(file string) (Secret, error) {
 		return nil, fmt.Errorf("webhook secret %s: %w", file, err)
 	}
 	secret := Secret(bytes.TrimSuffix(raw, []byte{'\n'}))
-	if err := secret.check(); err != nil {
+	if _, err := secret.key(); err != nil {
 		return nil, fmt.Errorf("webhook secret %s: %w", file, err)
 	}
 	return secret, nil

@@ -3,18 +3,13 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"hongbao/envelope"
 )
@@ -35,9 +30,12 @@ const (
 // Sender posts events to one endpoint. It is safe for concurrent use.
 type Sender struct {
 	cfg     *Config
-	hooks   []*standardwebhooks.Webhook // one a secret
-	http    *http.Client
-	metrics *metrics
+	signer  signer
+	request *http.Request // what every event's request has
+	// transport is used without a client over it: a client follows redirects, and
+	// what is signed for one endpoint is not sent to whoever it names.
+	transport *http.Transport
+	metrics   *metrics
 }
 
 // New refuses an incomplete configuration and names the field and its rule. It
@@ -47,20 +45,18 @@ func New(cfg Config) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sender{cfg: c, metrics: newMetrics(), http: &http.Client{
-		Timeout:   c.Timeout,
-		Transport: newTransport(c.guard(), c.Timeout, net.DefaultResolver),
-		// What is signed for one endpoint is not sent to whoever it names.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-	for _, secret := range c.Secrets {
-		hook, err := standardwebhooks.NewWebhook(string(secret))
-		if err != nil {
-			return nil, fmt.Errorf("webhook: Secrets: %w", err)
-		}
-		s.hooks = append(s.hooks, hook)
+	signer, err := newSigner(c.Secrets)
+	if err != nil {
+		return nil, fmt.Errorf("webhook: Secrets: %w", err)
 	}
-	return s, nil
+	request, err := http.NewRequest(http.MethodPost, c.URL, nil)
+	if err != nil {
+		return nil, fmt.Errorf("webhook: URL: %w", err)
+	}
+	return &Sender{
+		cfg: c, signer: signer, request: request, metrics: newMetrics(),
+		transport: newTransport(c.guard(), c.Timeout, net.DefaultResolver),
+	}, nil
 }
 
 // newTransport has no proxy: the guard would then see the proxy's address and not
@@ -84,8 +80,9 @@ func (s *Sender) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, s.cfg.St
 // LogValue is the same.
 func (s *Sender) LogValue() slog.Value { return s.cfg.LogValue() }
 
-// Close drops the idle connections. Facts may still be told.
-func (s *Sender) Close() { s.http.CloseIdleConnections() }
+// Close drops the connections: an idle one at once, a busy one when its event is
+// answered. It belongs after the last Tell; one that comes later dials again.
+func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 
 // Tell posts the event of a fact once and is nil when the endpoint has it: any
 // 2xx. An error wraps [ErrGone] when the endpoint wants no more events, and a
@@ -105,22 +102,12 @@ func (s *Sender) Tell(ctx context.Context, f envelope.Fact) error {
 	return nil
 }
 
+// post returns no error that quotes the URL, which may hold a key.
 func (s *Sender) post(ctx context.Context, m message) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL, bytes.NewReader(m.body))
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	res, err := s.transport.RoundTrip(s.signed(ctx, m))
 	if err != nil {
-		return err
-	}
-	if err := s.sign(req.Header, m); err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "hongbao")
-	res, err := s.http.Do(req)
-	if err != nil {
-		// The outer error quotes the URL, and a URL may hold a key.
-		if outer, ok := errors.AsType[*url.Error](err); ok {
-			err = outer.Err
-		}
 		return err
 	}
 	defer res.Body.Close()
@@ -130,17 +117,20 @@ func (s *Sender) post(ctx context.Context, m message) error {
 	return judge(res, s.cfg.Now())
 }
 
-func (s *Sender) sign(h http.Header, m message) error {
-	now := s.cfg.Now()
-	signatures := make([]string, len(s.hooks))
-	for i, hook := range s.hooks {
-		var err error
-		if signatures[i], err = hook.Sign(m.id, now, m.body); err != nil {
-			return err
-		}
+// signed is the request of one attempt. The transport asks for the body anew when
+// it finds that the endpoint has closed the connection it took.
+func (s *Sender) signed(ctx context.Context, m message) *http.Request {
+	timestamp := strconv.FormatInt(s.cfg.Now().Unix(), 10)
+	req := s.request.WithContext(ctx)
+	req.Header = http.Header{
+		headerID:        {m.id},
+		headerTimestamp: {timestamp},
+		headerSignature: {s.signer.sign(m.id, timestamp, m.body)},
+		"Content-Type":  {"application/json"},
+		"User-Agent":    {"hongbao"},
 	}
-	h.Set(standardwebhooks.HeaderWebhookID, m.id)
-	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
-	return nil
+	req.ContentLength = int64(len(m.body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(m.body)), nil }
+	req.Body = io.NopCloser(bytes.NewReader(m.body))
+	return req
 }

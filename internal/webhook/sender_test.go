@@ -297,6 +297,74 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 }
 
+// TestBodyCanBeSentAgain is what the transport needs when the endpoint has closed
+// the connection it took.
+func TestBodyCanBeSentAgain(t *testing.T) {
+	s := newSender(t, func(*Config) {})
+	f := activeFact(t)
+	m, err := write(&f, s.cfg.Tickets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := s.signed(t.Context(), m)
+	again, err := req.GetBody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []io.Reader{req.Body, again} {
+		if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, m.body) || req.ContentLength != int64(len(got)) {
+			t.Errorf("%s of %d, %v, want %s", got, req.ContentLength, err, m.body)
+		}
+	}
+}
+
+// TestCloseLeavesNoConnection covers a busy connection, an idle one, none, and
+// one that is dialled afterwards.
+func TestCloseLeavesNoConnection(t *testing.T) {
+	e := &endpoint{}
+	busy, answer, closed := make(chan struct{}), make(chan struct{}), make(chan struct{}, 3)
+	e.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		busy <- struct{}{}
+		<-answer
+	}))
+	e.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	e.Start()
+	defer e.Close()
+	s := e.sender(t, nil)
+	f, told := activeFact(t), make(chan error)
+	tell := func() { told <- s.Tell(context.Background(), f) }
+	finish := func() {
+		answer <- struct{}{}
+		if err := <-told; err != nil {
+			t.Error(err)
+		}
+	}
+	gone := func() {
+		select {
+		case <-closed:
+		case <-time.After(connIdleMax / 3): // before it would close of itself
+			t.Fatal("a connection is left")
+		}
+	}
+	go tell()
+	<-busy
+	s.Close()
+	finish() // what is under way comes to its end
+	gone()
+	s.Close()
+	for range 2 {
+		go tell()
+		<-busy
+		finish()
+		s.Close()
+		gone()
+	}
+}
+
 func TestHTTPSIsVerified(t *testing.T) {
 	server := httptest.NewUnstartedServer(saying(204))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it is told about the refused certificate
@@ -307,7 +375,7 @@ func TestHTTPSIsVerified(t *testing.T) {
 	if err := tell(t, s, activeFact(t)); !errors.As(err, &unknown) {
 		t.Errorf("%v, want a certificate that does not verify", err)
 	}
-	s.http.Transport.(*http.Transport).TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
+	s.transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
 	if err := tell(t, s, activeFact(t)); err != nil {
 		t.Error(err)
 	}

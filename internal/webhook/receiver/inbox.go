@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +46,8 @@ type share struct {
 type inbox struct {
 	mu     sync.Mutex
 	counts counts
-	kept   []event // the oldest first
+	kept   [keptMax]event    // number n, from 0 on, is in n % keptMax
+	byID   map[string]*event // those in kept
 	order  orderly
 }
 
@@ -70,15 +70,18 @@ type view struct {
 func (b *inbox) keep(e event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i := slices.IndexFunc(b.kept, func(k event) bool { return k.ID == e.ID }); i >= 0 {
-		b.kept[i].Times++
+	if known := b.byID[e.ID]; known != nil {
+		known.Times++
 		b.counts.Repeats++
 		return
 	}
-	if len(b.kept) == keptMax {
-		b.kept = slices.Delete(b.kept, 0, 1)
+	if b.byID == nil {
+		b.byID = make(map[string]*event, keptMax)
 	}
-	b.kept = append(b.kept, e)
+	slot := &b.kept[b.counts.Received%keptMax]
+	delete(b.byID, slot.ID)
+	*slot = e
+	b.byID[e.ID] = slot
 	b.counts.Received++
 	b.order.hear(&e.Told)
 }
@@ -93,8 +96,10 @@ func (b *inbox) miss() {
 func (b *inbox) look(n int) view {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	newest := slices.Clone(b.kept[max(0, len(b.kept)-n):])
-	slices.Reverse(newest)
+	newest := make([]event, min(n, keptMax, b.counts.Received))
+	for i := range newest {
+		newest[i] = b.kept[(b.counts.Received-1-i)%keptMax]
+	}
 	c := b.counts
 	c.Told, c.Disordered, c.Forgotten = b.order.told, b.order.disordered, b.order.forgotten
 	return view{counts: c, Events: newest}

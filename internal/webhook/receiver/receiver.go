@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -105,11 +106,14 @@ func (r *Receiver) Run(ctx context.Context, ln net.Listener) error {
 
 // take answers 204 to what it has, and 400 to what it will not believe.
 func (r *Receiver) take(w http.ResponseWriter, req *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, bodyBytesMax))
-	if err != nil {
+	// Room for what the header promises, and for the read that finds the end.
+	room := min(max(req.ContentLength, 0), bodyBytesMax) + bytes.MinRead
+	buffer := bytes.NewBuffer(make([]byte, 0, room))
+	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, req.Body, bodyBytesMax)); err != nil {
 		r.refuse(w, http.StatusRequestEntityTooLarge, err)
 		return
 	}
+	body := buffer.Bytes()
 	if err := r.hook.Verify(body, req.Header); err != nil {
 		r.refuse(w, http.StatusBadRequest, err)
 		return

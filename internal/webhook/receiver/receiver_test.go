@@ -25,13 +25,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // backend is a running receiver and the secret it shares with the sender.
 type backend struct {
-	t      *testing.T
+	t      testing.TB
 	secret webhook.Secret
 	url    string
 	client *http.Client
 }
 
-func newBackend(t *testing.T, show int) *backend {
+func newBackend(t testing.TB, show int) *backend {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := webhook.MakeSecret(file); err != nil {
@@ -114,8 +114,9 @@ func (b *backend) post(id, body string, change func(*http.Request)) int {
 }
 
 type listing struct {
-	Received, Repeats, Refused int
-	Events                     []struct {
+	Received, Repeats, Refused, Disordered int
+
+	Events []struct {
 		ID    string
 		Times int
 		Event struct{ Type string }
@@ -135,17 +136,7 @@ func (b *backend) list() listing {
 // tellLife has the sender tell all of one envelope's life.
 func (b *backend) tellLife() {
 	b.t.Helper()
-	tickets, err := envelope.NewTickets(envelope.TicketKey{Number: 1, Secret: []byte(strings.Repeat("t", 32))})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	sender, err := webhook.New(webhook.Config{
-		URL: b.url + "/events", Secrets: []webhook.Secret{b.secret}, Tickets: tickets, AllowPrivate: true, Now: time.Now,
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer sender.Close()
+	sender := b.sender()
 	s := &envelope.Statement{Refund: envelope.Refund{Amount: 305, PostedAt: time.Now()}}
 	s.Envelope = envelope.Envelope{
 		ID: envelope.Body(1<<40 + 7).In(3), Kind: envelope.Lucky, State: envelope.Expired, Sender: "ann", Group: "g-1",
