@@ -69,4 +69,9 @@ type Cashier interface {
 	Place(ctx context.Context, t Transfer) (TransferStatus, error)
 	// Query asks what became of it.
 	Query(ctx context.Context, t Transfer) (TransferStatus, error)
+	// PlaceBatch asks for a batch of payouts under its number. A repeat is told
+	// what became of the first.
+	PlaceBatch(ctx context.Context, b PayoutBatch) (PayoutBatchStatus, error)
+	// QueryBatch asks what became of it, and of each payout that was refused.
+	QueryBatch(ctx context.Context, b PayoutBatch) (PayoutBatchStatus, error)
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"hongbao/envelope"
 )
 
 // BenchmarkPlace is one payout over a local socket, and beside it what of that
@@ -54,4 +56,26 @@ func BenchmarkPlace(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkPlaceBatch is as many payouts as a batch takes, in one call.
+func BenchmarkPlaceBatch(b *testing.B) {
+	d := desk{batch: testBatch(envelope.PayoutBatchMax), status: "ACCEPTED"}
+	answer := []byte(d.placed(b).body)
+	stamp := stamped(b, answer)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		for name, values := range stamp {
+			w.Header()[name] = values
+		}
+		_, _ = w.Write(answer)
+	}))
+	defer server.Close()
+	c := newClient(b, func(cfg *Config) { cfg.BaseURL = server.URL })
+	for b.Loop() {
+		if _, err := c.PlaceBatch(context.Background(), d.batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*envelope.PayoutBatchMax), "µs/payout")
 }

@@ -109,15 +109,15 @@ func (c *Client) Query(ctx context.Context, t envelope.Transfer) (status envelop
 	defer c.metrics.observe(name, time.Now(), &err)
 	answer, err := c.send(ctx, call{
 		name: name, method: http.MethodGet, target: w.about,
-		means: map[string]error{"NOT_FOUND": errNoTransfer, codeNoResource: errNoTransfer},
+		means: noTransfer(),
 	})
-	switch age := c.cfg.Now().Sub(t.CreatedAt); {
-	case errors.Is(err, errNoTransfer) && !t.IsRefund() && !t.CreatedAt.IsZero() && age > payoutMemory:
-		return envelope.TransferStatus{}, fmt.Errorf("payment %s %s: %w: the provider has forgotten payouts of %v ago",
-			name, t.No(), envelope.ErrUnknownOutcome, age.Round(time.Hour))
-	case errors.Is(err, errNoTransfer):
+	if errors.Is(err, errNoTransfer) {
+		if err := c.forgotten(name, t.No(), t.CreatedAt); err != nil && !t.IsRefund() {
+			return envelope.TransferStatus{}, err
+		}
 		return envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressAbsent}, nil
-	case err != nil:
+	}
+	if err != nil {
 		return envelope.TransferStatus{}, err
 	}
 	return c.told(name, &t, answer, func(answer []byte, t *envelope.Transfer) (envelope.TransferStatus, error) {
@@ -127,6 +127,21 @@ func (c *Client) Query(ctx context.Context, t envelope.Transfer) (status envelop
 		}
 		return status, err
 	})
+}
+
+// noTransfer is how the provider says that it does not know a number.
+func noTransfer() map[string]error {
+	return map[string]error{"NOT_FOUND": errNoTransfer, codeNoResource: errNoTransfer}
+}
+
+// forgotten is why the provider's not knowing a payout that was first owed at
+// since says nothing; nil says that it does.
+func (c *Client) forgotten(name, no string, since time.Time) error {
+	age := c.cfg.Now().Sub(since)
+	if since.IsZero() || age <= payoutMemory {
+		return nil
+	}
+	return fmt.Errorf("payment %s %s: %w: the provider has forgotten payouts of %v ago", name, no, envelope.ErrUnknownOutcome, age.Round(time.Hour))
 }
 
 // told reads a verified answer about t. One that is about something else, or

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"pgregory.net/rapid"
 
 	"hongbao/envelope"
@@ -33,6 +34,9 @@ func TestFG5NoUnheardOfCodeEndsATransfer(t *testing.T) {
 		refund, err := (&refundBill{No: "1", ProviderNo: "1", Amount: refundAmount{Refund: 1}}).status(word)
 		if err == nil && word != "PROCESSING" && word != "SUCCESS" && word != "ABNORMAL" && word != "CLOSED" {
 			t.Fatalf("refund status %q is %+v", word, refund)
+		}
+		if ended, err := (&payoutBatch{No: "1", ProviderNo: "1", Status: word}).ended("1"); ended && (err != nil || word != "FINISHED" && word != "CLOSED") {
+			t.Fatalf("batch status %q ends it, %v", word, err)
 		}
 	})
 }
@@ -70,6 +74,30 @@ func FuzzTransferAnswers(f *testing.F) {
 			t.Errorf("%+v comes with %v", s, err)
 		case err == nil && (s.No != transfer.No() || s.Amount != 0 && s.Amount != transfer.Amount || s.Progress == "" || s.ProviderNo == ""):
 			t.Errorf("believed %+v", s)
+		}
+	})
+}
+
+// FuzzPayoutBatchAnswers: what is believed about a batch is about the one that
+// was asked about, and adds up to it.
+func FuzzPayoutBatchAnswers(f *testing.F) {
+	b := testBatch(3)
+	for _, status := range []string{"ACCEPTED", "FINISHED", "CLOSED", ""} {
+		d := desk{batch: b, status: status}
+		f.Add(marshal(f, d.told()))
+		d.failed = []int{1}
+		f.Add(marshal(f, d.told()))
+	}
+	c := newClient(f, nil)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var said payoutBatch
+		if json.Unmarshal(body, &said) != nil || c.checkBatch(&b, &said) != nil {
+			return
+		}
+		ended, err := said.ended(b.No)
+		if err != nil || said.MerchantID != testMerchant || said.AppID != testApp || said.TotalNum != 3 || said.TotalAmount != int64(b.Total()) ||
+			said.SuccessNum < 0 || said.FailNum < 0 || ended && (said.SuccessNum+said.FailNum != 3 || said.SuccessAmount+said.FailAmount != int64(b.Total())) {
+			t.Errorf("believed %+v, %v", said, err)
 		}
 	})
 }

@@ -1,13 +1,15 @@
 // Package payment moves money through WeChat Pay APIv3. [Client] is the
 // [envelope.Provider] and the [envelope.Cashier] of the service: it places
-// charges, asks what became of them and closes them, pays shares out, refunds
-// what is left, reads the provider's notifications, and fetches its bills.
+// charges, asks what became of them and closes them, pays shares out one by one
+// or in batches, refunds what is left, reads the provider's notifications, and
+// fetches its bills.
 //
 // Guaranteed:
 //
-//   - A charge has one number for ever, the order ID, and a transfer has the one
-//     that [envelope.TransferNo] gives it (I7). Every attempt of every call about
-//     it carries that number, so the provider sees repeats.
+//   - A charge has one number for ever, the order ID, a transfer has the one that
+//     [envelope.TransferNo] gives it, and a batch of payouts its own (I7). Every
+//     attempt of every call about it carries that number, so the provider sees
+//     repeats; a batch is placed with the same bytes every time.
 //   - Nothing the provider says is believed before its signature verifies under
 //     a known key, over the raw bytes, within five minutes. That holds for
 //     errors as for successes: an answer that does not verify is an unknown
@@ -20,11 +22,15 @@
 //     CNY and a positive amount, and its number is an order ID; a
 //     [envelope.TransferStatus] of a notification names our merchant and a number
 //     of ours. Whether it is the amount that is owed is the row's to say.
+//   - A batch is done when every payout in it is accounted for: numbers and sums
+//     agree with what was placed, and each payout that failed is one of the batch
+//     and has been asked about by itself. A batch that was closed is no exception.
 //   - Bills are checked against the signed hash and against their own sums, and
 //     their amounts go from text to fen without a float in between.
 //   - Every call is bounded: attemptsMax attempts, each within Config.Timeout,
 //     each answer within answerBytesMax; a bill by billTimeMax, billBytesMax and
-//     billRowsMax.
+//     billRowsMax. [Client.QueryBatch] makes a call more for every failuresPageMax
+//     payouts that failed and one for each of them, reasonsAtOnceMax at once.
 //   - Several platform keys are good at once, by their serials. A new key of
 //     ours comes with its own serial.
 //   - No secret is printed: keys are redacted in fmt, slog and JSON.
@@ -47,4 +53,7 @@
 //   - Payees without an openid: user IDs are taken for openids, unless
 //     Config.OpenID says otherwise.
 //   - Answers about payouts older than a month: the provider forgets them.
+//   - That the payouts of a batch fare alike, or that one which can not be placed
+//     leaves the others alone: the provider refuses the request as a whole, and so
+//     does [Client.PlaceBatch].
 package payment

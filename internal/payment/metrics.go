@@ -55,6 +55,8 @@ func (m *metrics) notified(n *Notice, err *error) {
 		result = "payment"
 	case n.Transfer != nil:
 		result = "transfer"
+	case n.Batch != nil:
+		result = "payout_batch"
 	}
 	m.notifications.WithLabelValues(result).Inc()
 }

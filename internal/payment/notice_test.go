@@ -106,6 +106,71 @@ func TestFF5TransfersThatAreNotOursAreRefused(t *testing.T) {
 	refuse(EventTransactionSuccess, ResourceKindTransaction, endedRefund("SUCCESS"), "event", EventTransactionSuccess)
 }
 
+// batchNews is what a notification says about a batch.
+func batchNews(d desk) map[string]any {
+	said := d.told()
+	for _, key := range []string{"appid", "batch_type", "batch_name", "batch_remark", "create_time", "transfer_scene_id"} {
+		delete(said, key)
+	}
+	return said
+}
+
+// TestBatchNotificationsAreDoneOrWorthAQuestion: a notification does not say
+// which of the payouts failed.
+func TestBatchNotificationsAreDoneOrWorthAQuestion(t *testing.T) {
+	b := testBatch(3)
+	paid := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: batchProviderNo, Paid: 3, PaidAmount: b.Total()}
+	ask := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown, ProviderNo: batchProviderNo}
+	unaccounted := batchNews(desk{batch: b, status: "CLOSED"})
+	unaccounted["success_num"], unaccounted["success_amount"] = 1, 101
+	for name, row := range map[string]struct {
+		event string
+		said  map[string]any
+		want  envelope.PayoutBatchStatus
+	}{
+		"paid":              {EventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED"}), paid},
+		"one failed":        {EventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED", failed: []int{1}}), ask},
+		"paid, and closed":  {EventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED"}), paid},
+		"closed":            {EventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED", failed: []int{0, 1, 2}}), ask},
+		"closed, and which": {EventPayoutBatchClosed, unaccounted, ask},
+	} {
+		c := newClient(t, nil)
+		body := eventOf(t, row.event, ResourceKindPayout, row.said)
+		got, err := c.ParseNotice(stamped(t, body), body)
+		if diff := cmp.Diff(Notice{Batch: &row.want}, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+		if n := testutil.ToFloat64(c.metrics.notifications.WithLabelValues("payout_batch")); n != 1 {
+			t.Errorf("counted %v batches, want 1", n)
+		}
+	}
+}
+
+// TestFF5BatchesThatAreNotOursAreRefused changes what is said, not who says it.
+func TestFF5BatchesThatAreNotOursAreRefused(t *testing.T) {
+	c := newClient(t, nil)
+	for _, change := range []map[string]any{
+		{"mchid": "1900000002"}, {"mchid": ""}, {"out_batch_no": "X"}, {"out_batch_no": payoutNo()}, {"out_batch_no": testBatch(1).No + "0"},
+		{"batch_id": ""}, {"batch_id": "a b"}, {"batch_status": "CLOSED"}, {"batch_status": "PROCESSING"}, {"batch_status": ""},
+		{"total_num": 0}, {"total_num": -3}, {"total_num": 2}, {"total_num": 4}, {"total_num": envelope.PayoutBatchMax + 1}, {"total_num": 3.5},
+		{"total_amount": 0}, {"total_amount": 305}, {"total_amount": 307}, {"success_num": 2}, {"success_num": 4}, {"success_amount": 307}, {"success_amount": 305},
+		{"fail_num": 1}, {"fail_num": -1}, {"fail_amount": 1}, {"fail_amount": -1}, {"success_num": 4, "fail_num": -1}, {"success_amount": 305, "fail_amount": 1},
+		{"success_amount": 307, "fail_amount": -1}, {"success_num": 2, "fail_num": 1}, {"success_num": 2, "success_amount": 203},
+		{"total_num": 0, "success_num": 0, "total_amount": 0, "success_amount": 0}, {"total_amount": 3 * (payoutFenMax + 1), "success_amount": 3 * (payoutFenMax + 1)},
+	} {
+		said := batchNews(desk{batch: testBatch(3), status: "FINISHED"})
+		for key, value := range change {
+			said[key] = value
+		}
+		for event, kind := range map[string]string{EventPayoutBatchFinished: ResourceKindPayout, EventPayoutFinished: ResourceKindPayout, EventPayoutBatchClosed: ResourceKindRefund} {
+			body := eventOf(t, event, kind, said)
+			if n, err := c.ParseNotice(stamped(t, body), body); !errors.Is(err, ErrForged) || n != (Notice{}) {
+				t.Errorf("%s with %v: %+v, %v, want ErrForged", event, change, n, err)
+			}
+		}
+	}
+}
+
 func TestRoundsAreHeardOfByTheirOwnNumber(t *testing.T) {
 	c := newClient(t, nil)
 	said := finishedPayout("SUCCESS")

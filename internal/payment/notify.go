@@ -21,7 +21,7 @@ var (
 	// sender must not learn it.
 	ErrForged = errors.New("the notification is not authentic")
 	// ErrNothingToDo is an authentic event that is of neither a payment nor a
-	// transfer: acknowledge it.
+	// transfer nor a batch of them: acknowledge it.
 	ErrNothingToDo = errors.New("the notification is of nothing that concerns us")
 )
 
@@ -38,22 +38,29 @@ type Notification struct {
 // What notifications say of themselves. A finished payout is one that succeeded,
 // failed or was cancelled.
 const (
-	EventTransactionSuccess = "TRANSACTION.SUCCESS"
-	EventRefundSuccess      = "REFUND.SUCCESS"
-	EventRefundAbnormal     = "REFUND.ABNORMAL"
-	EventRefundClosed       = "REFUND.CLOSED"
-	EventPayoutFinished     = "MCHTRANSFER.BILL.FINISHED"
+	EventTransactionSuccess  = "TRANSACTION.SUCCESS"
+	EventRefundSuccess       = "REFUND.SUCCESS"
+	EventRefundAbnormal      = "REFUND.ABNORMAL"
+	EventRefundClosed        = "REFUND.CLOSED"
+	EventPayoutFinished      = "MCHTRANSFER.BILL.FINISHED"
+	EventPayoutBatchFinished = eventPayoutBatch + batchFinished
+	EventPayoutBatchClosed   = eventPayoutBatch + batchClosed
 
 	ResourceTypeEncrypted   = "encrypt-resource"
 	ResourceKindTransaction = "transaction"
 	ResourceKindRefund      = "refund"
-	ResourceKindPayout      = "mch_payment"
+	ResourceKindPayout      = "mch_payment" // of a batch too
+
+	eventPayoutBatch = "MCHTRANSFER.BATCH." // and the status that it ended with
 )
 
 // Notice is what a notification says: exactly one of its fields is set.
 type Notice struct {
 	Payment  *envelope.Payment
 	Transfer *envelope.TransferStatus // done or refused
+	// Batch is done when all of its payouts were paid. Otherwise it is unknown:
+	// the notification does not say which were, [Client.QueryBatch] does.
+	Batch *envelope.PayoutBatchStatus
 }
 
 // ParseNotice reads a callback of the provider; body is the bytes as they came.
@@ -89,6 +96,8 @@ func (c *Client) opener(event string) func(*Notification) (Notice, error) {
 		return c.openRefund
 	case EventPayoutFinished:
 		return c.openPayout
+	case EventPayoutBatchFinished, EventPayoutBatchClosed:
+		return c.openPayoutBatch
 	}
 	return nil
 }
@@ -157,6 +166,35 @@ func (c *Client) openPayout(n *Notification) (Notice, error) {
 		err = fmt.Errorf("payout %s: finished, and %q", b.No, b.State)
 	}
 	return Notice{Transfer: &status}, err
+}
+
+func (c *Client) openPayoutBatch(n *Notification) (Notice, error) {
+	var b payoutBatch
+	if err := c.openResource(n, ResourceKindPayout, &b); err != nil {
+		return Notice{}, err
+	}
+	if _, err := envelope.ParsePayoutBatchNo(b.No); err != nil {
+		return Notice{}, err
+	}
+	accounted, err := b.accounted()
+	switch {
+	case err != nil:
+		return Notice{}, fmt.Errorf("batch %s: %w", b.No, err)
+	case b.MerchantID != c.cfg.MerchantID:
+		return Notice{}, fmt.Errorf("batch %s of merchant %q is not ours", b.No, cut(b.MerchantID, codeBytesMax))
+	case n.EventType != eventPayoutBatch+b.Status:
+		return Notice{}, fmt.Errorf("batch %s: event %q of status %q", b.No, n.EventType, cut(b.Status, codeBytesMax))
+	case b.Status == batchFinished && !accounted:
+		return Notice{}, fmt.Errorf("batch %s: finished, and %s", b.No, b.sums())
+	}
+	status := envelope.PayoutBatchStatus{
+		No: b.No, Progress: envelope.ProgressUnknown, ProviderNo: b.ProviderNo, Count: b.TotalNum, Total: envelope.Fen(b.TotalAmount),
+		Paid: b.SuccessNum, PaidAmount: envelope.Fen(b.SuccessAmount),
+	}
+	if b.SuccessNum == b.TotalNum && accounted {
+		status.Progress = envelope.ProgressDone
+	}
+	return Notice{Batch: &status}, checkProviderNo(b.ProviderNo)
 }
 
 func forged(cause error) error { return fmt.Errorf("%w: %w", ErrForged, cause) }

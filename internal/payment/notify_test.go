@@ -248,7 +248,7 @@ func TestNotificationWithABrokenResourceDoesNotPanic(t *testing.T) {
 
 func TestOtherEventsAreAuthenticButNothingToDo(t *testing.T) {
 	c := newClient(t, nil)
-	for _, event := range []string{"", "COUPON.USE", "REFUND", "MCHTRANSFER.BATCH.FINISHED", "transaction.success"} {
+	for _, event := range []string{"", "COUPON.USE", "REFUND", "MCHTRANSFER.BATCH.", "MCHTRANSFER.BATCH.PROCESSING", "transaction.success"} {
 		n := notificationOf(t, []byte("{}"))
 		n.EventType = event
 		body := marshal(t, n)
@@ -280,23 +280,74 @@ func FuzzParseNotice(f *testing.F) {
 }
 
 // FuzzAuthenticNotification looks behind the signature: whatever the provider
-// says, what comes out is a payment that can be ours, or an error.
+// says, what comes out is one thing that can be ours, or an error. Without an
+// event the bytes are the notification, with one they are what it says.
 func FuzzAuthenticNotification(f *testing.F) {
-	f.Add(marshal(f, paid()), true)
-	f.Add([]byte(`{"amount":null}`), true)
-	f.Add(marshal(f, notificationOf(f, marshal(f, paid()))), false)
-	f.Add([]byte(`{"event_type":"TRANSACTION.SUCCESS","resource":{"nonce":"","algorithm":"AEAD_AES_256_GCM"}}`), false)
+	done := desk{batch: testBatch(3), status: "FINISHED"}
+	closed := desk{batch: testBatch(3), status: "CLOSED", failed: []int{1}}
+	f.Add(marshal(f, paid()), EventTransactionSuccess)
+	f.Add([]byte(`{"amount":null}`), EventTransactionSuccess)
+	f.Add(marshal(f, notificationOf(f, marshal(f, paid()))), "")
+	f.Add([]byte(`{"event_type":"TRANSACTION.SUCCESS","resource":{"nonce":"","algorithm":"AEAD_AES_256_GCM"}}`), "")
+	f.Add(marshal(f, finishedPayout("SUCCESS")), EventPayoutFinished)
+	f.Add(marshal(f, endedRefund("SUCCESS")), EventRefundSuccess)
+	f.Add(marshal(f, done.told()), EventPayoutBatchFinished)
+	f.Add(marshal(f, closed.told()), EventPayoutBatchClosed)
 	c := newClient(f, nil)
-	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
-		if sealed {
-			b = marshal(t, notificationOf(t, b))
+	f.Fuzz(func(t *testing.T, b []byte, event string) {
+		if event != "" {
+			resource, err := SealResource(Secret(testKey3), resourceKindOf(event), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b = marshal(t, Notification{EventType: strings.ToValidUTF8(event, ""), ResourceType: ResourceTypeEncrypted, Resource: resource})
 		}
-		p, err := c.ParseNotice(stamped(t, b), b)
-		switch {
-		case err != nil && p != Notice{}:
-			t.Errorf("%+v comes with %v", p, err)
-		case err == nil && (p.Payment == nil || p.Transfer != nil || p.Payment.Amount < 1):
+		n, err := c.ParseNotice(stamped(t, b), b)
+		if err != nil {
+			if n != (Notice{}) {
+				t.Errorf("%+v comes with %v", n, err)
+			}
+			return
+		}
+		checkNotice(t, &n)
+	})
+}
+
+func resourceKindOf(event string) string {
+	switch {
+	case strings.HasPrefix(event, "TRANSACTION."):
+		return ResourceKindTransaction
+	case strings.HasPrefix(event, "REFUND."):
+		return ResourceKindRefund
+	}
+	return ResourceKindPayout
+}
+
+// checkNotice holds that a notice says one thing, and that it can be true.
+func checkNotice(t *testing.T, n *Notice) {
+	t.Helper()
+	said := 0
+	if p := n.Payment; p != nil {
+		said++
+		if p.Amount < 1 {
 			t.Errorf("accepted %+v", p)
 		}
-	})
+	}
+	if s := n.Transfer; s != nil {
+		said++
+		if _, _, _, err := envelope.ParseTransferNo(s.No); err != nil || s.Amount < 1 || s.Progress != envelope.ProgressDone && s.Progress != envelope.ProgressRefused {
+			t.Errorf("accepted %+v, %v", s, err)
+		}
+	}
+	if s := n.Batch; s != nil {
+		said++
+		_, err := envelope.ParsePayoutBatchNo(s.No)
+		done := s.Progress == envelope.ProgressDone
+		if err != nil || len(s.Refused) > 0 || !done && s.Progress != envelope.ProgressUnknown || done != (s.Paid > 0) || s.PaidAmount < envelope.Fen(s.Paid) {
+			t.Errorf("accepted %+v, %v", s, err)
+		}
+	}
+	if said != 1 {
+		t.Errorf("says %d things: %+v", said, n)
+	}
 }

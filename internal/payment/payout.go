@@ -49,12 +49,9 @@ type payoutBill struct {
 }
 
 func (c *Client) payoutWire(t *envelope.Transfer) (wire, error) {
-	openID := c.cfg.OpenID(t.Payee)
-	switch {
-	case t.Amount < 1 || t.Amount > payoutFenMax:
-		return wire{}, fmt.Errorf("payment payout %s: want 1 <= amount <= %d fen, have %d", t.No(), payoutFenMax, t.Amount)
-	case !isVisible(openID) || len(openID) > openIDBytesMax:
-		return wire{}, fmt.Errorf("payment payout %s: want an openid of 1 to %d visible ASCII characters, have %q", t.No(), openIDBytesMax, openID)
+	openID, err := c.payee(t, t.No())
+	if err != nil {
+		return wire{}, fmt.Errorf("payment payout %w", err)
 	}
 	terms := c.cfg.Payouts
 	return wire{
@@ -65,6 +62,19 @@ func (c *Client) payoutWire(t *envelope.Transfer) (wire, error) {
 		},
 		read: c.readPayout,
 	}, nil
+}
+
+// payee is the openid that the payout t, whose number is no, goes to. It refuses
+// what can not be paid out.
+func (c *Client) payee(t *envelope.Transfer, no string) (openID string, err error) {
+	openID = c.cfg.OpenID(t.Payee)
+	switch {
+	case t.Amount < 1 || t.Amount > payoutFenMax:
+		return "", fmt.Errorf("%s: want 1 <= amount <= %d fen, have %d", no, payoutFenMax, t.Amount)
+	case !isVisible(openID) || len(openID) > openIDBytesMax:
+		return "", fmt.Errorf("%s: want an openid of 1 to %d visible ASCII characters, have %q", no, openIDBytesMax, openID)
+	}
+	return openID, nil
 }
 
 func isVisible(s string) bool {

@@ -74,6 +74,7 @@ type world struct {
 
 	payments  chan envelope.Payment
 	transfers chan envelope.TransferStatus
+	batches   chan envelope.PayoutBatchStatus
 	refused   atomic.Int32 // notifications
 }
 
@@ -90,6 +91,7 @@ func newWorld(t *testing.T, change func(*simulator.Config)) *world {
 	w := &world{
 		t: t, base: "http://" + ln.Addr().String(), web: &http.Client{Transport: &http.Transport{}},
 		payments: make(chan envelope.Payment, 64), transfers: make(chan envelope.TransferStatus, 64),
+		batches: make(chan envelope.PayoutBatchStatus, 64),
 	}
 	server := httptest.NewServer(http.HandlerFunc(w.notified))
 	t.Cleanup(server.Close)
@@ -147,6 +149,8 @@ func (w *world) notified(res http.ResponseWriter, r *http.Request) {
 		return
 	case n.Payment != nil:
 		w.payments <- *n.Payment
+	case n.Batch != nil:
+		w.batches <- *n.Batch
 	default:
 		w.transfers <- *n.Transfer
 	}

@@ -115,7 +115,7 @@ func settle(ctx context.Context, q call, a answer, err error) ([]byte, error) {
 	}
 	refused := refusal(&a)
 	means, answers := q.means[refused.Code]
-	tooMany := a.status == http.StatusTooManyRequests
+	tooMany := a.status == http.StatusTooManyRequests || refused.Code == codeTooMany
 	switch {
 	case q.moves && (a.transient() || tooMany && refused.Code != codeTooMany):
 		return nil, fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, refused)

@@ -16,7 +16,8 @@ const (
 
 // Payouts is what the provider and the payee are told about every payout. The
 // scene must be one that the provider has granted the merchant. What has been
-// placed under one set of terms is not placed again under another.
+// placed under one set of terms is not placed again under another. A batch says
+// neither Perception nor Report, and Remark of itself and of each payout in it.
 type Payouts struct {
 	SceneID    string // transfer_scene_id; empty is 1000, cash marketing
 	Remark     string // at most 32 characters; empty is 红包

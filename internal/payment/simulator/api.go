@@ -12,8 +12,13 @@ import (
 	"hongbao/internal/payment"
 )
 
-// requestBytesMax bounds the body of a request.
-const requestBytesMax = 64 << 10
+const (
+	// requestBytesMax bounds the body of a request.
+	requestBytesMax = 64 << 10
+	// batchRequestBytesMax bounds that of a batch: detailsInBatchMax details with
+	// everything as long as it may be, names encrypted under a key of 4096 bits.
+	batchRequestBytesMax = 1400 * detailsInBatchMax
+)
 
 // call is a request that was understood.
 type call struct {
@@ -34,10 +39,14 @@ var (
 
 // signed verifies requests on their way in and signs answers on their way out.
 func (s *Simulator) signed(understand endpoint) http.Handler {
+	return s.signedUpTo(requestBytesMax, understand)
+}
+
+func (s *Simulator) signedUpTo(bytesMax int64, understand endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var c call
 		var value any
-		body, err := s.authenticate(w, r)
+		body, err := s.authenticate(w, r, bytesMax)
 		if err == nil {
 			c, err = understand(r, body)
 		}
@@ -99,10 +108,10 @@ func (s *Simulator) stamp(h http.Header, body []byte) error {
 }
 
 // authenticate returns the raw body once the merchant's signature over it holds.
-func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, requestBytesMax))
+func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request, bytesMax int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bytesMax))
 	if err != nil {
-		return nil, badParameter(fmt.Sprintf("want a whole body of at most %d bytes", requestBytesMax))
+		return nil, badParameter(fmt.Sprintf("want a whole body of at most %d bytes", bytesMax))
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {

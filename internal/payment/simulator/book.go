@@ -2,15 +2,22 @@ package simulator
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 )
 
-// ordersMax bounds each of the book's lists: an order, a refund or a transfer is
-// about half a kilobyte of memory.
-const ordersMax = 1 << 22
+const (
+	// ordersMax bounds each of the book's lists: an order, a refund or a transfer is
+	// about half a kilobyte of memory.
+	ordersMax = 1 << 22
+	// detailsMax bounds the details of all batches: one, with its movement, is about
+	// a quarter of a kilobyte.
+	detailsMax = 1 << 24
+)
 
-// The kinds of a record: what can happen to a charge, a refund and a transfer.
+// The kinds of a record: what can happen to a charge, a refund, a transfer and a
+// batch of transfers.
 const (
 	placed   = "placed"
 	paid     = "paid"
@@ -26,12 +33,16 @@ const (
 	transferCanceling = "transfer_canceling"
 	transferEnded     = "transfer_ended"
 	transferNotified  = "transfer_notified"
+
+	batchAccepted = "batch_accepted"
+	batchEnded    = "batch_ended"
+	batchNotified = "batch_notified"
 )
 
 // record is one line of the ledger file: something that happened.
 type record struct {
 	Kind string    `json:"kind"`
-	No   string    `json:"order_no"` // the merchant's, of the charge, the refund or the transfer
+	No   string    `json:"order_no"` // the merchant's, of the charge, the refund, the transfer or the batch
 	At   time.Time `json:"at"`
 
 	ProviderNo string         `json:"transaction_id,omitzero"` // paid and accepted: ours
@@ -41,6 +52,10 @@ type record struct {
 	End        string         `json:"end,omitzero"`            // ended: the state
 	Reason     string         `json:"reason,omitzero"`         // ended: of FAIL
 	Twice      bool           `json:"twice,omitzero"`          // the money moved two times: the bug that is told on request
+
+	Batch   *batchTerms `json:"batch,omitzero"`    // accepted
+	Failed  []failure   `json:"failed,omitzero"`   // ended: the details that were not paid, in their order
+	TwiceOf []int       `json:"twice_of,omitzero"` // ended: the details that were paid two times, in their order
 }
 
 // book is everything there is. The journal alone changes it, and holds the lock
@@ -48,7 +63,7 @@ type record struct {
 // disk.
 type book struct {
 	mu  sync.RWMutex
-	max int // how many orders, refunds and transfers it may hold, each
+	max int // how many orders, refunds, transfers and batches it may hold, each
 
 	orders      map[string]*order
 	payTokens   map[string]*order
@@ -57,6 +72,8 @@ type book struct {
 	refunds     map[string]*refund
 	transfers   map[string]*transfer
 	payeeTokens map[string]*transfer
+	batches     map[string]*payoutBatch
+	details     int64 // of all batches
 
 	movements []movement // append only, so that a prefix can be read without the lock
 	totals    totals
@@ -66,7 +83,7 @@ type book struct {
 func newBook(max int) *book {
 	return &book{
 		max: max, orders: map[string]*order{}, payTokens: map[string]*order{}, refunds: map[string]*refund{},
-		transfers: map[string]*transfer{}, payeeTokens: map[string]*transfer{},
+		transfers: map[string]*transfer{}, payeeTokens: map[string]*transfer{}, batches: map[string]*payoutBatch{},
 	}
 }
 
@@ -81,6 +98,8 @@ func (b *book) apply(r *record) error {
 		possible = b.applyRefund(r)
 	case transferAccepted, transferConfirmed, transferCanceling, transferEnded, transferNotified:
 		possible = b.applyTransfer(r)
+	case batchAccepted, batchEnded, batchNotified:
+		possible = b.applyBatch(r)
 	}
 	if !possible {
 		return fmt.Errorf("ledger: %s cannot be %s now", r.No, r.Kind)
@@ -107,6 +126,7 @@ func (b *book) refund(no string) (refund, error) { return find(b, b.refunds, no,
 func (b *book) transfer(no string) (transfer, error) {
 	return find(b, b.transfers, no, errNoTransfer)
 }
+func (b *book) batch(no string) (payoutBatch, error) { return find(b, b.batches, no, errNoTransfer) }
 
 // page copies at most n orders from position i on.
 func (b *book) page(i, n int) ([]order, error) {
@@ -126,5 +146,5 @@ func (b *book) page(i, n int) ([]order, error) {
 // providerNo has the provider's 28 digits. Numbers count through the life of the
 // ledger, so no restart repeats one.
 func providerNo(prefix string, now time.Time, n int64) string {
-	return fmt.Sprintf("%s%s%016d", prefix, now.UTC().Format("20060102"), n)
+	return prefix + now.UTC().Format("20060102") + strconv.FormatInt(1e16+n, 10)[1:]
 }

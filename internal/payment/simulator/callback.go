@@ -52,12 +52,16 @@ type letter struct {
 	kind      string // original type
 	summary   string
 	plaintext dispute
+	about     operation // that a lie may be told of
 }
 
 // dispute is a plaintext that can be made to say something else.
 type dispute interface {
 	offByOne() any
-	withState(state string) any
+	// contrary is the event and the plaintext that take it back. Where there is
+	// nothing to take back, the event is empty: only money that moved, and not for a
+	// charge, has a contrary.
+	contrary() (event string, plaintext any)
 }
 
 // notify queues the notification of what ended, for those who want to know, and
@@ -72,11 +76,8 @@ func (s *Simulator) notify(e event) <-chan bool {
 	if l.to == "" {
 		return nil
 	}
-	about := operation{kind: e.kind, no: e.no}
-	if t, ok := l.plaintext.(transferNews); ok {
-		about.party = t.OpenID
-	}
-	return s.dispatch.notify(e, s.liar.callback(about, l.event == eventRefundSuccess || l.summary == summaryTransferred))
+	contrary, _ := l.plaintext.contrary()
+	return s.dispatch.notify(e, s.liar.callback(l.about, contrary != ""))
 }
 
 // deliver makes one attempt to tell the merchant of an event, signed anew, and
@@ -123,10 +124,7 @@ func (s *Simulator) notification(l *letter, v variant) ([]byte, error) {
 		content = l.plaintext.offByOne()
 	case contrary:
 		id += "-2"
-		content = l.plaintext.withState(stateFailed)
-		if event == eventRefundSuccess {
-			event, content = eventRefundAbnormal, l.plaintext.withState(refundAbnormal)
-		}
+		event, content = l.plaintext.contrary()
 	}
 	plaintext, err := json.Marshal(content)
 	if err != nil {

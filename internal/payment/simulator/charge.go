@@ -26,6 +26,7 @@ type transaction struct {
 
 func (t transaction) withState(state string) any { t.TradeState = state; return t }
 func (t transaction) offByOne() any              { t.Amount.Total++; t.Amount.PayerTotal++; return t }
+func (t transaction) contrary() (string, any)    { return "", nil }
 
 func (s *Simulator) transaction(o *order, state string) transaction {
 	t := transaction{AppID: o.AppID, MerchantID: s.cfg.MerchantID, OrderNo: o.no, TradeState: state}

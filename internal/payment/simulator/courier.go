@@ -15,10 +15,10 @@ const (
 	heldMax = 1024
 )
 
-// event is what a notification is about: one charge, refund or payout, once
-// money moved or did not. It has one notification.
+// event is what a notification is about: one charge, refund, payout or batch of
+// payouts, once money moved or did not. It has one notification.
 type event struct {
-	kind string // charge, refund or payout
+	kind string // charge, refund, payout or batch
 	no   string // the merchant's number
 }
 
@@ -29,6 +29,8 @@ func (e event) taken() string {
 		return refundNotified
 	case kindPayout:
 		return transferNotified
+	case kindBatch:
+		return batchNotified
 	}
 	return notified
 }

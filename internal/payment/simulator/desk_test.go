@@ -203,16 +203,25 @@ func (d *desk) hear() callback {
 	}
 }
 
-// until asks about something until it is in a state.
+// until asks about something until it is in a state. A dot in the field goes into
+// an object.
 func (d *desk) until(target, field, state string) object {
 	d.t.Helper()
 	for deadline := time.Now().Add(stateWaitMax); time.Now().Before(deadline); {
-		if r := d.get(target); r.said[field] == state {
+		if r := d.get(target); in(r.said, field) == state {
 			return r.said
 		}
 	}
 	d.t.Fatalf("%s is not %s within %v", target, state, stateWaitMax)
 	return nil
+}
+
+func in(said object, field string) any {
+	if outer, inner, nested := strings.Cut(field, "."); nested {
+		inside, _ := said[outer].(object)
+		return in(inside, inner)
+	}
+	return said[field]
 }
 
 // stateWaitMax is far more than any state takes to come.
@@ -276,6 +285,7 @@ func (d *desk) movements() []movement {
 const (
 	refundsTarget   = "/v3/refund/domestic/refunds"
 	transfersTarget = "/v3/fund-app/mch-transfer/transfer-bills"
+	batchesTarget   = "/v3/transfer/batches"
 )
 
 func chargeTarget(no string) string {
@@ -283,6 +293,7 @@ func chargeTarget(no string) string {
 }
 func refundTarget(no string) string   { return refundsTarget + "/" + no }
 func transferTarget(no string) string { return transfersTarget + "/out-bill-no/" + no }
+func batchTarget(no string) string    { return batchesTarget + "/out-batch-no/" + no }
 
 func (d *desk) chargeOf(no string, fen int64) object {
 	return object{
@@ -302,6 +313,19 @@ func (d *desk) transferOf(no string, fen int64) object {
 	return object{
 		"appid": testApp, "out_bill_no": no, "transfer_scene_id": "1000", "openid": "payee-of-" + no, "transfer_amount": fen,
 		"transfer_remark": "红包", "notify_url": d.hook,
+	}
+}
+
+// batchOf is a batch of n payouts: no + "x0" of 1 fen, no + "x1" of 2 fen, ….
+func (d *desk) batchOf(no string, n int) object {
+	details := make([]object, n)
+	for i := range details {
+		detail := fmt.Sprint(no, "x", i)
+		details[i] = object{"out_detail_no": detail, "transfer_amount": i + 1, "transfer_remark": "红包", "openid": "payee-of-" + detail}
+	}
+	return object{
+		"appid": testApp, "out_batch_no": no, "batch_name": "红包", "batch_remark": "红包", "total_amount": n * (n + 1) / 2, "total_num": n,
+		"transfer_detail_list": details, "transfer_scene_id": "1000", "notify_url": d.hook,
 	}
 }
 

@@ -14,6 +14,9 @@
 //	POST /v3/fund-app/mch-transfer/transfer-bills           pay out
 //	GET  …/transfer-bills/out-bill-no/{no}                  what became of it
 //	POST …/transfer-bills/out-bill-no/{no}/cancel           take it back, while it is up to the payee
+//	POST /v3/transfer/batches                               pay out up to 1000 at once
+//	GET  …/batches/out-batch-no/{no}?need_query_detail&…    what became of them, 20 to 100 a page
+//	GET  …/out-batch-no/{no}/details/out-detail-no/{detail} what became of one, and why it failed
 //	GET  /v3/bill/tradebill?bill_date&bill_type&tar_type    charges and refunds of a day
 //	GET  /v3/bill/fundflowbill?bill_date&account_type&…     those and payouts, with the balance
 //	GET  /v3/billdownload/file?token                        a bill's file; this answer is not signed
@@ -50,12 +53,15 @@
 //     kill -9 loses nothing that was said and moves nothing twice. Concurrent
 //     writers share one fsync.
 //   - A number stands for one thing for ever: a repeat with the same terms is the
-//     same charge, refund or payout; with other terms it is refused. Money moves
-//     at most once under one number, unless the lie "twice" is told. A charge's
-//     refunds never exceed it.
-//   - The end of a charge, refund or payout is notified until the merchant takes
-//     it with 200 or 204, across restarts, and not again after that; the schedule
-//     says when it gives up for the life of the process.
+//     same charge, refund, payout or batch; with other terms it is refused. Money
+//     moves at most once under one number, and once under that of a batch and of a
+//     detail in it, unless the lie "twice" is told. A charge's refunds never exceed
+//     it.
+//   - All of a batch ends at once: one line of the ledger file has every detail
+//     that failed, and why; the others are movements.
+//   - The end of a charge, refund, payout or batch is notified until the merchant
+//     takes it with 200 or 204, across restarts, and not again after that; the
+//     schedule says when it gives up for the life of the process.
 //   - Every answer under /v3/ is signed but a bill's file and an outage, refusals
 //     too; badly signed requests get 401.
 //   - It lies only as told, only to the merchant whose signature verifies and to
@@ -65,7 +71,8 @@
 // and our note of it sends again), any order among notifications, and anything
 // of the real provider that is not listed above. One merchant, whose account
 // never runs dry; one wallet for all payers; whoever has an address may use it.
-// Bills are made from the movements, so a refund is in them once it moved, where
-// the real bill has it from its acceptance on; everything flows through the
-// account BASIC.
+// A detail's number is unique in its batch only, as with the real provider, and
+// the payees of a batch are not asked to confirm. Bills are made from the
+// movements, so a refund is in them once it moved, where the real bill has it from
+// its acceptance on; everything flows through the account BASIC.
 package simulator

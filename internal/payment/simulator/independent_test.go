@@ -291,7 +291,8 @@ func TestAStrangersClientPaysRefundsPaysOutAndReadsTheBills(t *testing.T) {
 
 	refundID := s.refundSome(order, query, heard)
 	billNo := s.payOut()
-	s.readBills(order, paid["transaction_id"].(string), refundID, billNo)
+	detailID := s.payOutTogether()
+	s.readBills(order, paid["transaction_id"].(string), refundID, billNo, detailID)
 }
 
 func (s *shop) refundSome(order, query string, charge map[string]any) (refundID string) {
@@ -337,8 +338,57 @@ func (s *shop) payOut() (billNo string) {
 	return bill["transfer_bill_no"].(string)
 }
 
+// payOutTogether pays out a batch of 30, of which one is refused, to its callback.
+func (s *shop) payOutTogether() (detailID string) {
+	s.t.Helper()
+	s.press("PUT", s.base+"/simulator/lies", `{"rules": [{"lie": "refuse_limit", "no": "detail0007", "times": 1}]}`)
+	const batches, size = "/v3/transfer/batches", 30
+	var details []map[string]any
+	for i := range size {
+		details = append(details, map[string]any{
+			"out_detail_no": fmt.Sprintf("detail%04d", i), "transfer_amount": 100, "transfer_remark": "红包", "openid": fmt.Sprint("user-", i),
+		})
+	}
+	ask := map[string]any{
+		"appid": shopApp, "out_batch_no": "batch0001", "batch_name": "红包", "batch_remark": "活动红包", "total_amount": 100 * size, "total_num": size,
+		"transfer_detail_list": details, "transfer_scene_id": "1000", "notify_url": s.hook,
+	}
+	status, batch := s.ask("POST", batches, ask)
+	if status != 200 {
+		s.t.Fatalf("batch: %d %v", status, batch)
+	}
+	s.want("batch", batch, "out_batch_no", "batch0001", "batch_status", "ACCEPTED")
+	if _, err := time.Parse(time.RFC3339, batch["create_time"].(string)); err != nil {
+		s.t.Errorf("create_time: %v", err)
+	}
+	heard := s.next()
+	s.want("batch heard", heard, "event_type", "MCHTRANSFER.BATCH.FINISHED", "original_type", "mch_payment", "batch_status", "FINISHED",
+		"out_batch_no", "batch0001", "batch_id", batch["batch_id"], "mchid", shopID, "total_num", size, "total_amount", 100*size,
+		"success_num", size-1, "success_amount", 100*(size-1), "fail_num", 1, "fail_amount", 100, "close_reason", nil)
+	const about = batches + "/out-batch-no/batch0001"
+	_, after := s.ask("GET", about+"?need_query_detail=true&offset=0&limit=100&detail_status=FAIL", nil)
+	s.want("batch after", after, "transfer_batch.batch_status", "FINISHED", "transfer_batch.batch_id", batch["batch_id"], "transfer_batch.appid", shopApp,
+		"transfer_batch.mchid", shopID, "transfer_batch.batch_type", "API", "transfer_batch.batch_name", "红包", "transfer_batch.batch_remark", "活动红包",
+		"transfer_batch.total_num", size, "transfer_batch.success_amount", 100*(size-1), "transfer_batch.fail_num", 1, "transfer_batch.transfer_scene_id", "1000")
+	list := after["transfer_detail_list"].([]any)
+	if len(list) != 1 {
+		s.t.Fatalf("failed: %v", list)
+	}
+	s.want("failed", list[0].(map[string]any), "out_detail_no", "detail0007", "detail_status", "FAIL")
+	_, failed := s.ask("GET", about+"/details/out-detail-no/detail0007", nil)
+	s.want("why", failed, "detail_status", "FAIL", "fail_reason", "REALNAME_ACCOUNT_RECEIVED_QUOTA_EXCEED", "openid", "user-7", "transfer_amount", 100,
+		"transfer_remark", "红包", "mchid", shopID, "appid", shopApp, "out_batch_no", "batch0001", "batch_id", batch["batch_id"])
+	_, paid := s.ask("GET", about+"/details/out-detail-no/detail0000", nil)
+	s.want("paid", paid, "detail_status", "SUCCESS", "fail_reason", nil, "openid", "user-0")
+	ask["total_amount"] = 100*size + 1
+	if status, no := s.ask("POST", batches, ask); status != 400 || no["code"] != "PARAM_ERROR" {
+		s.t.Errorf("a wrong sum: %d %v", status, no)
+	}
+	return paid["detail_id"].(string)
+}
+
 // readBills fetches both bills of today and compares every row.
-func (s *shop) readBills(order, transactionID, refundID, billNo string) {
+func (s *shop) readBills(order, transactionID, refundID, billNo, detailID string) {
 	s.t.Helper()
 	day := time.Now().In(time.FixedZone("", 8*3600)).Format(time.DateOnly)
 	rows, sum := s.bill("/v3/bill/tradebill?bill_date=" + day + "&bill_type=ALL&tar_type=GZIP")
@@ -350,14 +400,15 @@ func (s *shop) readBills(order, transactionID, refundID, billNo string) {
 	s.want("trade summary", sum, "总交易单数", 2, "订单总金额", "100.00", "申请退款总金额", "25.00")
 
 	rows, sum = s.bill("/v3/bill/fundflowbill?bill_date=" + day + "&account_type=BASIC")
-	if len(rows) != 3 {
+	if len(rows) != 3+29 {
 		s.t.Fatalf("fund flow bill: %v", rows)
 	}
 	s.want("in", rows[0], "微信支付业务单号", transactionID, "收支类型", "收入", "收支金额(元)", "100.00", "业务凭证号", order)
 	s.want("back", rows[1], "微信支付业务单号", refundID, "收支类型", "支出", "收支金额(元)", "25.00", "业务凭证号", order+"R")
 	s.want("out", rows[2], "微信支付业务单号", billNo, "收支类型", "支出", "收支金额(元)", "7.77", "业务凭证号", "payout0001")
-	s.want("fund summary", sum, "资金流水总笔数", 3, "收入金额", "100.00", "支出笔数", 2, "支出金额", "32.77")
-	s.want("totals", s.press("GET", s.base+"/simulator/totals", ""), "charge.fen", 10000, "refund.fen", 2500, "payout.fen", 777)
+	s.want("out of a batch", rows[3], "微信支付业务单号", detailID, "收支类型", "支出", "收支金额(元)", "1.00", "业务凭证号", "detail0000")
+	s.want("fund summary", sum, "资金流水总笔数", 32, "收入金额", "100.00", "支出笔数", 31, "支出金额", "61.77")
+	s.want("totals", s.press("GET", s.base+"/simulator/totals", ""), "charge.fen", 10000, "refund.fen", 2500, "payout.fen", 777+2900)
 }
 
 // bill fetches one bill and reads it by the names of its columns.

@@ -17,8 +17,9 @@ const (
 	changesMax = 1024
 	// batchMax is how many changes share one fsync.
 	batchMax = 256
-	// recordBytesMax bounds one line when the ledger file is read back.
-	recordBytesMax = 16 << 10
+	// recordBytesMax bounds one line when the ledger file is read back: that of a
+	// batch, which is no longer than the request for it.
+	recordBytesMax = batchRequestBytesMax
 )
 
 var errStopped = errors.New("the ledger is closed")

@@ -89,7 +89,18 @@ func TestEveryTruncationOfTheLedgerIsReadBack(t *testing.T) {
 func TestLedgerThatDoesNotAddUpIsRefused(t *testing.T) {
 	placed := `{"kind":"placed","order_no":"1","at":"2026-01-01T00:00:00Z","order":{"token":"t"}}` + "\n"
 	paid := `{"kind":"paid","order_no":"1","at":"2026-01-01T00:00:00Z","transaction_id":"4"}` + "\n"
+	batch := `{"kind":"batch_accepted","order_no":"b","at":"2026-01-01T00:00:00Z","transaction_id":"1","batch":{"details":[{"no":"b0"},{"no":"b1"}]}}` + "\n"
+	ended := func(end, failed string) string {
+		return `{"kind":"batch_ended","order_no":"b","at":"2026-01-01T00:00:00Z","end":"` + end + `","failed":[` + failed + `]}` + "\n"
+	}
 	for what, content := range map[string]string{
+		"a batch twice":           batch + batch,
+		"a batch ended twice":     batch + ended("FINISHED", "") + ended("FINISHED", ""),
+		"an end of no batch":      ended("FINISHED", ""),
+		"a batch without an end":  batch + ended("SUCCESS", ""),
+		"a detail that is not":    batch + ended("FINISHED", `{"detail":2,"reason":"x"}`),
+		"a detail failed twice":   batch + ended("FINISHED", `{"detail":1,"reason":"x"},{"detail":1,"reason":"x"}`),
+		"a batch told too early":  batch + `{"kind":"batch_notified","order_no":"b","at":"2026-01-01T00:00:00Z"}` + "\n",
 		"no JSON":                 "x\n",
 		"an empty line":           placed + "\n",
 		"placed twice":            placed + placed,

@@ -15,7 +15,7 @@ import (
 )
 
 // child is a simulator in a process of its own.
-func child(t *testing.T, dir string) (cmd *exec.Cmd, base string) {
+func child(t testing.TB, dir string) (cmd *exec.Cmd, base string) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+dir)
@@ -111,11 +111,11 @@ func (m *merchant) agree(said map[string]string) {
 	}
 }
 
-// TestFG1KilledProviderMovesEveryRefundAndPayoutOnce kills the process among
+// TestFG1KilledProviderMovesEveryRefundPayoutAndBatchOnce kills the process among
 // merchants, and again while it takes up what it had accepted. The merchants
 // repeat everything, answered or not. All of it moves once, and what was seen to
 // have moved stays as it was.
-func TestFG1KilledProviderMovesEveryRefundAndPayoutOnce(t *testing.T) {
+func TestFG1KilledProviderMovesEveryRefundPayoutAndBatchOnce(t *testing.T) {
 	const lives, perLife, endsBeforeKill = 3, 60, 30
 	dir := t.TempDir()
 	linkKeys(t, dir)
@@ -149,9 +149,12 @@ func TestFG1KilledProviderMovesEveryRefundAndPayoutOnce(t *testing.T) {
 	_, d.base = child(t, dir)
 	d.repeat(asked)
 	for no := range asked {
-		if strings.HasPrefix(no, "payout") {
+		switch {
+		case strings.HasPrefix(no, "payout"):
 			d.until(transferTarget(no), "state", stateTransferred)
-		} else {
+		case strings.HasPrefix(no, "batch"):
+			d.until(batchTarget(no), "transfer_batch.batch_status", batchFinished)
+		default:
 			d.until(refundTarget(no), "status", refundSuccess)
 		}
 	}
@@ -163,25 +166,47 @@ func TestFG1KilledProviderMovesEveryRefundAndPayoutOnce(t *testing.T) {
 			t.Errorf("movement %d is %+v", i+1, m)
 		}
 	}
+	numbers := 1 // of the charge
 	for no := range asked {
-		if moved[no] != 1 {
-			t.Errorf("%s moved %d times", no, moved[no])
+		for _, number := range moving(no) {
+			numbers++
+			if moved[number] != 1 {
+				t.Errorf("%s moved %d times", number, moved[number])
+			}
 		}
 	}
-	if len(all) != len(asked)+1 {
-		t.Errorf("%d movements of %d numbers", len(all), len(asked)+1)
+	if len(all) != numbers {
+		t.Errorf("%d movements of %d numbers", len(all), numbers)
 	}
 }
 
-// moveMuch asks for refunds and payouts, eight at a time, until wait returns.
+// killedBatch is how many payouts the batches have among which a provider is killed.
+const killedBatch = 5
+
+// moving are the numbers under which money moves for one that was asked for.
+func moving(no string) (numbers []string) {
+	if !strings.HasPrefix(no, "batch") {
+		return []string{no}
+	}
+	for i := range killedBatch {
+		numbers = append(numbers, fmt.Sprint(no, "x", i))
+	}
+	return numbers
+}
+
+// moveMuch asks for refunds, payouts and batches, eight at a time, until wait returns.
 func (d *desk) moveMuch(life, n int, asked map[string]object) (wait func()) {
 	work := make(chan string, n)
 	for i := range n {
 		no := fmt.Sprintf("payout%dx%d", life, i)
-		if i%3 == 0 {
+		switch i % 3 {
+		case 0:
 			no = fmt.Sprintf("refund%dx%d", life, i)
 			asked[no] = d.refundOf(no, "order-1", 1, 180)
-		} else {
+		case 1:
+			no = fmt.Sprintf("batch%dx%d", life, i)
+			asked[no] = d.batchOf(no, killedBatch)
+		default:
 			asked[no] = d.transferOf(no, 1)
 		}
 		work <- no
@@ -201,8 +226,11 @@ func (d *desk) moveMuch(life, n int, asked map[string]object) (wait func()) {
 }
 
 func creation(no string) (target string) {
-	if strings.HasPrefix(no, "payout") {
+	switch {
+	case strings.HasPrefix(no, "payout"):
 		return transfersTarget
+	case strings.HasPrefix(no, "batch"):
+		return batchesTarget
 	}
 	return refundsTarget
 }
@@ -217,7 +245,7 @@ func (d *desk) repeat(asked map[string]object) {
 }
 
 // linkKeys gives a directory the keys of all tests.
-func linkKeys(t *testing.T, dir string) {
+func linkKeys(t testing.TB, dir string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(keyDir(), "*.*"))
 	if err != nil {

@@ -42,7 +42,8 @@ const (
 	refuseClosed   lie = "refuse_closed"   // a payout ends FAIL, a refund ABNORMAL: the account is closed
 	refuseRefund   lie = "refuse_refund"   // a refund ends CLOSED
 	slowPayee      lie = "slow_payee"      // the payee confirms after later_ms
-	slowAcceptance lie = "slow_acceptance" // a payout is ACCEPTED, then PROCESSING, before the payee may confirm after later_ms
+	slowAcceptance lie = "slow_acceptance" // a payout is ACCEPTED, then PROCESSING, before the payee may confirm, or the batch is paid, after later_ms
+	batchClosed    lie = "batch_closed"    // a batch ends CLOSED: the first half of its details as they would have, the others FAIL
 	twice          lie = "twice"           // the money moves two times under one number
 )
 
@@ -52,7 +53,7 @@ func (l lie) known() bool {
 	case timeoutAfter, timeoutBefore, executeLater, timeoutLater, unknownCode, unknownCodeAfter, notEnough,
 		outage, unknownState, unsignedAnswer, wronglySigned,
 		duplicateCallback, dropCallback, lateCallback, reorderedCallback, forgedCallback, probeCallback, wrongAmount, successThenFail,
-		refuseLimit, refuseClosed, refuseRefund, slowPayee, slowAcceptance, twice:
+		refuseLimit, refuseClosed, refuseRefund, slowPayee, slowAcceptance, batchClosed, twice:
 		return true
 	}
 	return false
@@ -66,7 +67,9 @@ const (
 	lieWaitMaxMS = 24 * 60 * 60 * 1000
 )
 
-// operation is what a lie may be about.
+// operation is what a lie may be about. Calls and callbacks about a batch are a
+// payout under the batch's number, without a payee; what becomes of each of its
+// details is a payout under the detail's.
 type operation struct {
 	kind  string // charge, refund, payout or statement
 	no    string // the merchant's number; of a statement the day

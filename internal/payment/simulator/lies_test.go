@@ -7,10 +7,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hongbao/internal/payment"
 )
 
 // TestFG1LiesAboutCallsComeInPairs tells every lie about a call, executed and
-// not, for a charge, a refund and a payout, and then holds the same number
+// not, for a charge, a refund, a payout and a batch, and then holds the same number
 // against the truth: asking finds it or not, repeating does it once.
 func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
 	d := openDesk(t, testConfig(t))
@@ -31,12 +33,12 @@ func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
 		{executeLater, 500, "SYSTEM_ERROR", false, true},
 		{timeoutLater, 0, "", false, true},
 	} {
-		for _, kind := range []string{kindCharge, kindRefund, kindPayout} {
+		for _, kind := range []string{kindCharge, kindRefund, kindPayout, kindBatch} {
 			n++
 			no := fmt.Sprintf("number%03d", n)
 			target, body, question := d.request(kind, no)
 			d.tool("DELETE", "/simulator/lies", "", nil)
-			d.lie(fmt.Sprintf(`{"rules": [{"lie": %q, "kind": %q, "no": %q, "times": 1, "later_ms": 200}]}`, row.lie, kind, no))
+			d.lie(fmt.Sprintf(`{"rules": [{"lie": %q, "kind": %q, "no": %q, "times": 1, "later_ms": 200}]}`, row.lie, strings.Replace(kind, kindBatch, kindPayout, 1), no))
 			ctx, giveUp := context.WithCancel(context.Background())
 			answer := make(chan reply, 1)
 			go func() { answer <- d.ask(ctx, "POST", target, body) }()
@@ -70,7 +72,7 @@ func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
 	if len(d.heard) != 0 {
 		t.Errorf("%d callbacks more than ends", len(d.heard))
 	}
-	if _, sums, _ := d.s.journal.book.moved(); sums.Refund.Count != 7 || sums.Payout.Count != 7 || sums.Charge.Count != 1 {
+	if _, sums, _ := d.s.journal.book.moved(); sums.Refund.Count != 7 || sums.Payout.Count != 7+7*2 || sums.Charge.Count != 1 {
 		t.Errorf("moved %+v, want each number once", sums)
 	}
 }
@@ -82,6 +84,8 @@ func (d *desk) request(kind, no string) (target string, body object, question st
 		return refundsTarget, d.refundOf(no, "paid-order", 10, 100000), refundTarget(no)
 	case kindPayout:
 		return transfersTarget, d.transferOf(no, 10), transferTarget(no)
+	case kindBatch:
+		return batchesTarget, d.batchOf(no, 2), batchTarget(no)
 	}
 	return nativeTarget, d.chargeOf(no, 10), chargeTarget(no)
 }
@@ -107,7 +111,7 @@ func TestFG1SilenceEndsWithTheProcess(t *testing.T) {
 }
 
 func numberField(kind string) string {
-	return map[string]string{kindCharge: "out_trade_no", kindRefund: "out_refund_no", kindPayout: "out_bill_no"}[kind]
+	return map[string]string{kindCharge: "out_trade_no", kindRefund: "out_refund_no", kindPayout: "out_bill_no", kindBatch: "transfer_batch.out_batch_no"}[kind]
 }
 
 func TestLiesAboutAnswersLeaveTheTruthAlone(t *testing.T) {
@@ -222,10 +226,14 @@ func TestFF3FF5ForgedProbingAndWrongCallbacksComeBeforeTheTrueOne(t *testing.T) 
 	d.payAt(r)
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
 	d.payout("payout1")
+	d.payOutBatch("batch1", 4)
 	amounts := map[string][]any{}
-	for range 12 {
+	for range 16 {
 		c := d.hear()
 		fen := c.said["transfer_amount"]
+		if fen == nil {
+			fen = c.said["success_amount"]
+		}
 		if in, ok := c.said["amount"].(object); ok {
 			if fen = in["refund"]; fen == nil {
 				fen = in["total"]
@@ -237,12 +245,12 @@ func TestFF3FF5ForgedProbingAndWrongCallbacksComeBeforeTheTrueOne(t *testing.T) 
 		} else if c.signature != nil {
 			valid = "invalid"
 		}
-		amounts[c.kind] = append(amounts[c.kind], fmt.Sprint(fen, " ", valid))
+		amounts[c.event] = append(amounts[c.event], fmt.Sprint(fen, " ", valid))
 	}
-	for kind, fen := range map[string]int{"transaction": 1000, "refund": 600, "mch_payment": 500} {
+	for event, fen := range map[string]int{payment.EventTransactionSuccess: 1000, eventRefundSuccess: 600, eventTransferFinished: 500, eventBatchFinished: 10} {
 		want := fmt.Sprintf("[%d invalid %d probe %d valid %d valid]", fen+1, fen, fen+1, fen)
-		if have := fmt.Sprint(amounts[kind]); have != want {
-			t.Errorf("%s: heard %s, want %s", kind, have, want)
+		if have := fmt.Sprint(amounts[event]); have != want {
+			t.Errorf("%s: heard %s, want %s", event, have, want)
 		}
 	}
 }

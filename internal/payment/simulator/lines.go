@@ -3,26 +3,32 @@ package simulator
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 )
 
-// readLines calls each with every whole line and returns the position after the
-// last one. A last line without its newline is not whole.
+// readLines calls each with every whole line, of at most recordBytesMax, and
+// returns the position after the last one. A last line without its newline is
+// not whole.
 func readLines(r io.Reader, each func(line []byte) error) (end int64, err error) {
-	lines := bufio.NewReaderSize(r, recordBytesMax)
-	for n := 1; ; n++ {
-		line, err := lines.ReadSlice('\n')
-		if errors.Is(err, io.EOF) {
-			return end, nil
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, recordBytesMax)
+	lines.Split(func(data []byte, _ bool) (int, []byte, error) {
+		n := bytes.IndexByte(data, '\n')
+		if n < 0 {
+			return 0, nil, nil
 		}
-		if err != nil {
+		return n + 1, data[:n], nil
+	})
+	n := 1
+	for ; lines.Scan(); n++ {
+		if err := each(lines.Bytes()); err != nil {
 			return 0, fmt.Errorf("line %d: %w", n, err)
 		}
-		end += int64(len(line))
-		if err := each(bytes.TrimSuffix(line, []byte{'\n'})); err != nil {
-			return 0, fmt.Errorf("line %d: %w", n, err)
-		}
+		end += int64(len(lines.Bytes())) + 1
 	}
+	if err := lines.Err(); err != nil {
+		return 0, fmt.Errorf("line %d: %w", n, err)
+	}
+	return end, nil
 }

@@ -16,6 +16,7 @@ const (
 	kindCharge = "charge"
 	kindRefund = "refund"
 	kindPayout = "payout"
+	kindBatch  = "batch" // of an event alone: its money moves as payouts
 )
 
 // movement is money that moved: one line of GET /simulator/ledger.
@@ -24,7 +25,7 @@ type movement struct {
 	At         time.Time `json:"at"`
 	Kind       string    `json:"kind"`
 	No         string    `json:"no"`          // the merchant's number
-	ProviderNo string    `json:"provider_no"` // transaction_id, refund_id or transfer_bill_no
+	ProviderNo string    `json:"provider_no"` // transaction_id, refund_id, transfer_bill_no or detail_id
 	AmountFen  int64     `json:"amount_fen"`
 	Party      string    `json:"party"` // the openid of a payee; empty for payers, who have no name here
 }
@@ -33,6 +34,11 @@ type movement struct {
 type total struct {
 	Count int64 `json:"count"`
 	Fen   int64 `json:"fen"`
+}
+
+func (t *total) add(fen int64) {
+	t.Count++
+	t.Fen += fen
 }
 
 // totals are GET /simulator/totals.
@@ -55,17 +61,20 @@ func (t *totals) of(kind string) *total {
 // move notes that a record moved money. Movements follow from records alone, so
 // the file that is read back gives the same ones under the same IDs.
 func (b *book) move(r *record, m movement) {
+	m.At, m.No = r.At, r.No
+	b.add(m, r.Twice)
+}
+
+func (b *book) add(m movement, twice bool) {
 	times := 1
-	if r.Twice {
+	if twice {
 		times = 2
 	}
-	m.At, m.No = r.At, r.No
 	sum := b.totals.of(m.Kind)
 	for range times {
 		m.ID = int64(len(b.movements)) + 1
 		b.movements = append(b.movements, m)
-		sum.Count++
-		sum.Fen += m.AmountFen
+		sum.add(m.AmountFen)
 	}
 }
 

@@ -8,11 +8,11 @@ const (
 	eventRefundAbnormal   = "REFUND.ABNORMAL"
 	eventRefundClosed     = "REFUND.CLOSED"
 	eventTransferFinished = "MCHTRANSFER.BILL.FINISHED"
+	eventBatchFinished    = "MCHTRANSFER.BATCH.FINISHED"
+	eventBatchClosed      = "MCHTRANSFER.BATCH.CLOSED"
 
 	resourceKindRefund   = "refund"
 	resourceKindTransfer = "mch_payment"
-
-	summaryTransferred = "商家转账成功"
 )
 
 // refundNews is the plaintext of a refund's notification.
@@ -33,8 +33,15 @@ type refundNews struct {
 	} `json:"amount"`
 }
 
-func (n refundNews) withState(state string) any { n.Status = state; return n }
-func (n refundNews) offByOne() any              { n.Amount.Refund++; n.Amount.PayerRefund++; return n }
+func (n refundNews) offByOne() any { n.Amount.Refund++; n.Amount.PayerRefund++; return n }
+
+func (n refundNews) contrary() (string, any) {
+	if n.Status != refundSuccess {
+		return "", nil
+	}
+	n.Status = refundAbnormal
+	return eventRefundAbnormal, n
+}
 
 // transferNews is the plaintext of a payout's notification.
 type transferNews struct {
@@ -51,11 +58,12 @@ type transferNews struct {
 
 func (n transferNews) offByOne() any { n.AmountFen++; return n }
 
-func (n transferNews) withState(state string) any {
-	if n.State = state; state == stateFailed {
-		n.FailReason = reasonClosed
+func (n transferNews) contrary() (string, any) {
+	if n.State != stateTransferred {
+		return "", nil
 	}
-	return n
+	n.State, n.FailReason = stateFailed, reasonClosed
+	return eventTransferFinished, n
 }
 
 // letter is what there is to say about an event.
@@ -65,6 +73,8 @@ func (s *Simulator) letter(e event) (letter, error) {
 		return s.refundLetter(e.no)
 	case kindPayout:
 		return s.transferLetter(e.no)
+	case kindBatch:
+		return s.batchLetter(e.no)
 	}
 	o, err := s.journal.book.order(e.no)
 	if err != nil {
@@ -74,6 +84,7 @@ func (s *Simulator) letter(e event) (letter, error) {
 		to: o.NotifyURL, id: "EV-" + o.transactionID, at: o.paidAt, event: payment.EventTransactionSuccess,
 		kind: payment.ResourceKindTransaction, summary: "支付成功",
 		plaintext: s.transaction(&o, statePaid), // whatever was refunded since
+		about:     operation{kind: kindCharge, no: o.no},
 	}, nil
 }
 
@@ -91,7 +102,7 @@ func (s *Simulator) refundLetter(no string) (letter, error) {
 		Status: f.end, UserReceivedAccount: userReceivedAccount,
 	}
 	n.Amount.Total, n.Amount.PayerTotal, n.Amount.Refund, n.Amount.PayerRefund = o.AmountFen, o.AmountFen, f.AmountFen, f.AmountFen
-	l := letter{to: f.NotifyURL, id: "EV-" + f.id, at: f.endedAt, kind: resourceKindRefund}
+	l := letter{to: f.NotifyURL, id: "EV-" + f.id, at: f.endedAt, kind: resourceKindRefund, about: operation{kind: kindRefund, no: f.no}}
 	switch f.end {
 	case refundAbnormal:
 		l.event, l.summary = eventRefundAbnormal, "退款异常"
@@ -116,9 +127,10 @@ func (s *Simulator) transferLetter(no string) (letter, error) {
 			No: t.no, BillNo: t.billNo, State: t.end, MerchantID: s.cfg.MerchantID, AmountFen: t.AmountFen, OpenID: t.OpenID,
 			FailReason: t.reason, CreateTime: wireTime(t.at), UpdateTime: wireTime(t.updatedAt),
 		},
+		about: operation{kindPayout, t.no, t.OpenID},
 	}
 	if t.end == stateTransferred {
-		l.summary = summaryTransferred
+		l.summary = "商家转账成功"
 	}
 	return l, nil
 }

@@ -95,11 +95,9 @@ func (b *book) acceptRefund(no string, want *refundTerms, now time.Time) (*recor
 
 // endRefund carries a refund out, or tells why not, and queues its notification.
 func (s *Simulator) endRefund(ctx context.Context, no string) {
-	var ended bool
-	err := s.journal.commit(ctx, func(b *book) (*record, error) {
-		f := b.refunds[no]
-		if ended = f.end == ""; !ended {
-			return nil, nil // another task was first
+	s.end(ctx, event{kindRefund, no}, func(b *book) *record {
+		if b.refunds[no].end != "" {
+			return nil
 		}
 		r := &record{Kind: refundEnded, No: no, At: s.cfg.Now(), End: refundSuccess}
 		about := operation{kind: kindRefund, no: no}
@@ -111,13 +109,24 @@ func (s *Simulator) endRefund(ctx context.Context, no string) {
 		default:
 			r.Twice = s.liar.tells(about, twice)
 		}
+		return r
+	})
+}
+
+// end takes something to its end and queues its notification, unless decide
+// returns nil: another task was first.
+func (s *Simulator) end(ctx context.Context, e event, decide func(*book) *record) {
+	var ended bool
+	err := s.journal.commit(ctx, func(b *book) (*record, error) {
+		r := decide(b)
+		ended = r != nil
 		return r, nil
 	})
 	if err != nil {
-		s.cfg.Log.Error("refund not ended", "no", no, "err", err)
+		s.cfg.Log.Error("not ended", "kind", e.kind, "no", e.no, "err", err)
 		return
 	}
 	if ended {
-		s.notify(event{kindRefund, no})
+		s.notify(e)
 	}
 }

@@ -117,11 +117,14 @@ func TestFG2EndingTwiceMovesOnceAndTellsOnce(t *testing.T) {
 	d.paid("order-1", 1000)
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
 	d.payout("payout1")
+	d.payOutBatch("batch1", 2)
+	d.hear()
 	d.hear()
 	d.hear()
 	want := spell(d.movements())
 	d.s.endRefund(context.Background(), "refund-1")
 	d.s.endTransfer(context.Background(), "payout1")
+	d.s.endBatch(context.Background(), "batch1")
 	if have := spell(d.movements()); have != want {
 		t.Errorf("moved %s, want %s", have, want)
 	}

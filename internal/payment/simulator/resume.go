@@ -6,7 +6,7 @@ import (
 )
 
 // resume takes up what an earlier life left under way: notifications not taken,
-// and refunds and payouts without an end. Nothing else runs yet.
+// and refunds, payouts and batches without an end. Nothing else runs yet.
 func (s *Simulator) resume() {
 	for no, o := range s.journal.book.orders {
 		if !o.paidAt.IsZero() && !o.notified {
@@ -30,6 +30,14 @@ func (s *Simulator) resume() {
 			s.moves.at(s.in(s.cfg.TransferAfter, t.updatedAt), func(ctx context.Context) { s.endTransfer(ctx, no) })
 		default:
 			s.awaitPayee(t, s.cfg.ConfirmAfter)
+		}
+	}
+	for no, p := range s.journal.book.batches {
+		switch {
+		case p.end == "":
+			s.awaitBatch(p)
+		case !p.notified:
+			s.notify(event{kindBatch, no})
 		}
 	}
 }

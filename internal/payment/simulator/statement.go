@@ -99,9 +99,7 @@ func (s *Simulator) writeStatement(to io.Writer, st *statement) (rows int, err e
 			return 0, err
 		}
 		writeRow(out, columns, row)
-		sum := sums.of(m.Kind)
-		sum.Count++
-		sum.Fen += m.AmountFen
+		sums.of(m.Kind).add(m.AmountFen)
 		rows++
 	}
 	fmt.Fprint(out, summary, "\r\n")

@@ -157,7 +157,7 @@ func (s *Simulator) unseal(token string) (t ticket, err error) {
 
 // download sends a statement to a signed request, unsigned.
 func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
-	_, err := s.authenticate(w, r)
+	_, err := s.authenticate(w, r, requestBytesMax)
 	var t ticket
 	if err == nil {
 		t, err = s.unseal(r.URL.Query().Get("token"))

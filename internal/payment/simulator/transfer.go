@@ -54,7 +54,7 @@ const (
 const (
 	reasonLimit   = "REALNAME_ACCOUNT_RECEIVED_QUOTA_EXCEED" // the payee's account takes no more
 	reasonClosed  = "PAYEE_ACCOUNT_ABNORMAL"                 // the payee's account takes nothing
-	reasonOverdue = "OVERDUE_CLOSE"                          // not confirmed within confirmWaitMax
+	reasonOverdue = "OVERDUE_CLOSE"                          // not confirmed within confirmWaitMax, or its batch closed
 )
 
 func (t *transfer) state(now time.Time) string {
@@ -174,41 +174,34 @@ func (s *Simulator) confirmTransfer(ctx context.Context, token string) (transfer
 // notification: the payee's money, the merchant's cancellation, or the end of
 // the payee's time.
 func (s *Simulator) endTransfer(ctx context.Context, no string) {
-	var ended bool
-	err := s.journal.commit(ctx, func(b *book) (*record, error) {
+	s.end(ctx, event{kindPayout, no}, func(b *book) *record {
 		t := b.transfers[no]
-		if ended = t.end == ""; !ended {
-			return nil, nil // another task was first
+		if t.end != "" {
+			return nil
 		}
-		r := &record{Kind: transferEnded, No: no, At: s.cfg.Now()}
-		about := operation{kindPayout, no, t.OpenID}
+		r := &record{Kind: transferEnded, No: no, At: s.cfg.Now(), End: stateTransferred}
 		switch {
 		case t.canceling:
 			r.End = stateCancelled
 		case !t.confirmed:
 			r.End, r.Reason = stateFailed, reasonOverdue
 		default:
-			s.decideTransfer(r, about)
+			if r.Reason, r.Twice = s.luck(operation{kindPayout, no, t.OpenID}); r.Reason != "" {
+				r.End = stateFailed
+			}
 		}
-		return r, nil
+		return r
 	})
-	if err != nil {
-		s.cfg.Log.Error("transfer not ended", "no", no, "err", err)
-		return
-	}
-	if ended {
-		s.notify(event{kindPayout, no})
-	}
 }
 
-// decideTransfer ends a confirmed transfer: with success, unless told otherwise.
-func (s *Simulator) decideTransfer(r *record, about operation) {
+// luck says why a payout that nothing else stops is refused all the same, or
+// whether its money moves two times. Without lies it is neither.
+func (s *Simulator) luck(about operation) (reason string, again bool) {
 	switch lie, _ := s.liar.tell(about, refuseLimit, refuseClosed); lie {
 	case refuseLimit:
-		r.End, r.Reason = stateFailed, reasonLimit
+		return reasonLimit, false
 	case refuseClosed:
-		r.End, r.Reason = stateFailed, reasonClosed
-	default:
-		r.End, r.Twice = stateTransferred, s.liar.tells(about, twice)
+		return reasonClosed, false
 	}
+	return "", s.liar.tells(about, twice)
 }

@@ -27,16 +27,21 @@ const (
 // transferRequest is the provider's. The report and the perception are checked
 // and not kept: nothing here shows them.
 type transferRequest struct {
+	payoutRequest
 	AppID        string           `json:"appid"`
 	No           string           `json:"out_bill_no"`
 	SceneID      string           `json:"transfer_scene_id"`
-	OpenID       string           `json:"openid"`
-	UserName     string           `json:"user_name"` // encrypted under the platform's public key
-	AmountFen    int64            `json:"transfer_amount"`
-	Remark       string           `json:"transfer_remark"`
 	NotifyURL    string           `json:"notify_url"`
 	Perception   string           `json:"user_recv_perception"`
 	SceneReports []transferReport `json:"transfer_scene_report_infos"`
+}
+
+// payoutRequest is what a bill and a detail of a batch have alike.
+type payoutRequest struct {
+	OpenID    string `json:"openid"`
+	UserName  string `json:"user_name"` // encrypted under the platform's public key
+	AmountFen int64  `json:"transfer_amount"`
+	Remark    string `json:"transfer_remark"`
 }
 
 type transferReport struct {
@@ -50,29 +55,49 @@ func (s *Simulator) checkTransfer(req *transferRequest) error {
 	switch {
 	case req.AppID != s.cfg.AppID:
 		return errApp
-	case !isNumber(req.No, transferNoBytesMin, transferNoBytesMax, ""):
-		return badParameter(fmt.Sprintf("out_bill_no: want %d to %d of 0-9 A-Z a-z", transferNoBytesMin, transferNoBytesMax))
-	case req.SceneID == "" || len(req.SceneID) > sceneIDBytesMax:
-		return badParameter(fmt.Sprintf("transfer_scene_id: want 1 to %d bytes", sceneIDBytesMax))
-	case !isOpenID(req.OpenID):
-		return badParameter(fmt.Sprintf("openid: want 1 to %d visible ASCII characters", openIDBytesMax))
-	case req.AmountFen < 1 || req.AmountFen > transferFenMax:
-		return badParameter(fmt.Sprintf("transfer_amount: want 1 to %d fen", transferFenMax))
-	case req.Remark == "" || !fits(req.Remark, transferRemarkMax):
-		return badParameter(fmt.Sprintf("transfer_remark: want 1 to %d characters", transferRemarkMax))
+	case !isTransferNo(req.No):
+		return badParameter(wantTransferNo("out_bill_no"))
+	case !isSceneID(req.SceneID):
+		return errSceneID
 	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
 		return errNotifyURL
 	case !fits(req.Perception, perceptionMax):
 		return badParameter(fmt.Sprintf("user_recv_perception: want at most %d characters", perceptionMax))
 	case len(req.SceneReports) > reportsMax || slices.ContainsFunc(req.SceneReports, transferReport.tooLong):
 		return badParameter(fmt.Sprintf("transfer_scene_report_infos: want at most %d, of %d and %d characters", reportsMax, reportTypeMax, reportContentMax))
-	case req.UserName == "" && req.AmountFen >= transferNamedFenFrom:
-		return badParameter(fmt.Sprintf("user_name: want one from %d fen on", transferNamedFenFrom))
-	case req.UserName != "" && !s.canRead(req.UserName):
-		return badParameter("user_name: not encrypted under our public key")
+	}
+	if why := s.checkPayout(&req.payoutRequest); why != "" {
+		return badParameter(why)
 	}
 	return nil
 }
+
+// checkPayout says what is wrong with a payout; empty is nothing.
+func (s *Simulator) checkPayout(p *payoutRequest) (why string) {
+	switch {
+	case !isOpenID(p.OpenID):
+		return fmt.Sprintf("openid: want 1 to %d visible ASCII characters", openIDBytesMax)
+	case p.AmountFen < 1 || p.AmountFen > transferFenMax:
+		return fmt.Sprintf("transfer_amount: want 1 to %d fen", transferFenMax)
+	case p.Remark == "" || !fits(p.Remark, transferRemarkMax):
+		return fmt.Sprintf("transfer_remark: want 1 to %d characters", transferRemarkMax)
+	case p.UserName == "" && p.AmountFen >= transferNamedFenFrom:
+		return fmt.Sprintf("user_name: want one from %d fen on", transferNamedFenFrom)
+	case p.UserName != "" && !s.canRead(p.UserName):
+		return "user_name: not encrypted under our public key"
+	}
+	return ""
+}
+
+func isTransferNo(s string) bool { return isNumber(s, transferNoBytesMin, transferNoBytesMax, "") }
+
+func wantTransferNo(field string) string {
+	return fmt.Sprintf("%s: want %d to %d of 0-9 A-Z a-z", field, transferNoBytesMin, transferNoBytesMax)
+}
+
+func isSceneID(s string) bool { return s != "" && len(s) <= sceneIDBytesMax }
+
+var errSceneID = badParameter(fmt.Sprintf("transfer_scene_id: want 1 to %d bytes", sceneIDBytesMax))
 
 // fits counts characters, as the provider does.
 func fits(s string, runesMax int) bool { return utf8.RuneCountInString(s) <= runesMax }

@@ -1,0 +1,62 @@
+package simulator
+
+import (
+	"fmt"
+	"net/url"
+)
+
+const (
+	detailsPageMin = 20 // and the default
+	detailsPageMax = 100
+
+	allDetails = "ALL"
+)
+
+// detailPage is which details a query wants to see.
+type detailPage struct {
+	status        string // of theirs, or allDetails; empty is none
+	offset, limit int64  // among those
+}
+
+func readDetailPage(query url.Values) (w detailPage, err error) {
+	var err1, err2 error
+	w.offset, err1 = number(query.Get("offset"), 0)
+	w.limit, err2 = number(query.Get("limit"), detailsPageMin)
+	if err1 != nil || err2 != nil || w.offset < 0 || w.limit < detailsPageMin || w.limit > detailsPageMax {
+		return w, badParameter(fmt.Sprintf("want offset >= 0 and %d <= limit <= %d", detailsPageMin, detailsPageMax))
+	}
+	switch need := query.Get("need_query_detail"); need {
+	case "", "false":
+		return w, nil
+	case "true":
+	default:
+		return w, badParameter("need_query_detail: want true or false")
+	}
+	w.status = query.Get("detail_status")
+	if w.status != allDetails && w.status != stateTransferred && w.status != stateFailed {
+		return w, badParameter("detail_status: want ALL, SUCCESS or FAIL, with need_query_detail")
+	}
+	return w, nil
+}
+
+// of picks the page. Before the end of a batch there are no details to see.
+func (w *detailPage) of(p *payoutBatch) (page []detailInfo) {
+	if p.end == "" || w.status == "" {
+		return nil
+	}
+	skip := w.offset
+	for i, reason := range p.outcomes() {
+		status := detailEnd(reason)
+		if w.status != allDetails && w.status != status {
+			continue
+		}
+		if skip--; skip >= 0 {
+			continue
+		}
+		if int64(len(page)) == w.limit {
+			break
+		}
+		page = append(page, detailInfo{DetailID: p.detailID(i), No: p.Details[i].No, Status: status})
+	}
+	return page
+}
