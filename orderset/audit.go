@@ -96,6 +96,9 @@ func (a *Auditor) Audit(ctx context.Context) (*Books, error) {
 	if err := r.strays(ctx); err != nil {
 		return nil, fmt.Errorf("audit: transfer: %w", err)
 	}
+	if err := r.batches(ctx); err != nil {
+		return nil, fmt.Errorf("audit: payout_batch: %w", err)
+	}
 	if err := r.judge(ctx); err != nil {
 		return nil, fmt.Errorf("audit: second look: %w", err)
 	}

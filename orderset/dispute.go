@@ -46,7 +46,7 @@ func (d dispute) insert(ctx context.Context, c *sql.Conn) error {
 // nothing.
 type Dispute struct {
 	Kind   string       // payment or transfer
-	Number string       // of the payment or the transfer
+	Number string       // of the payment, the transfer or the batch
 	ID     envelope.ID  // "" when it belongs to no envelope we know
 	What   string       // for people
 	Amount envelope.Fen // that the provider speaks of

@@ -23,6 +23,9 @@
 //   - I7, I8: a transfer is a row with one key and one number. What is posted stays
 //     so; what is held goes on when two people decide it, under a new number. A
 //     word of the provider that contradicts either is kept and changes nothing.
+//   - I7: what is in a batch of payouts is decided by the transaction that makes its
+//     transfers, and stays so until the provider has said what became of each. Of
+//     two spreaders that name a batch alike, the second decides anew.
 //   - An envelope is settled in the transaction that posts its last transfer.
 //   - After any error inside a transaction the transaction is rolled back and its
 //     connection is closed, never reused.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"hongbao/envelope"
-	"hongbao/internal/mariadb"
 )
 
 const (
@@ -42,12 +41,18 @@ func (s *Set) HearTransfers(ctx context.Context, words []envelope.TransferWord) 
 	if len(h.refunded) > 0 {
 		s.touch()
 	}
-	for _, id := range h.settled {
-		if s.memory != nil {
-			s.memory.forget(id)
-		}
-	}
+	s.forget(h.settled)
 	return h.errs, nil
+}
+
+// forget is for envelopes that have moved.
+func (s *Set) forget(ids []envelope.ID) {
+	if s.memory == nil {
+		return
+	}
+	for _, id := range ids {
+		s.memory.forget(id)
+	}
 }
 
 // hearing is one run of the transaction.
@@ -67,7 +72,19 @@ type hearing struct {
 // heard is a transfer as it is to be stored.
 type heard struct {
 	envelope.Transfer
-	wait int64 // μs until it is looked at again, if it is pending still
+	batch string // in which it is; "" when it is asked for by itself
+	wait  int64  // μs until it is looked at again, if it is pending still
+}
+
+// lockStored locks and reads some transfers.
+func lockStored(ctx context.Context, c *sql.Conn, keys []transferKey) (stored []heard, err error) {
+	err = each(ctx, c, func(rows *sql.Rows) (err error) {
+		var t heard
+		t.Transfer, err = scanTransfer(rows, &t.batch)
+		stored = append(stored, t)
+		return err
+	}, lockTransfers(keys))
+	return stored, err
 }
 
 func newHearing(set envelope.SetNumber, words []envelope.TransferWord) *hearing {
@@ -96,7 +113,7 @@ func errNoTransfer(no string) error {
 // run is the body of the transaction. Headers are locked before transfers, and
 // only those of finished envelopes, which nobody opens any more.
 func (h *hearing) run(ctx context.Context, c *sql.Conn) error {
-	finished, err := h.lockFinished(ctx, c)
+	finished, err := lockFinished(ctx, c, h.moved())
 	if err != nil {
 		return err
 	}
@@ -110,7 +127,7 @@ func (h *hearing) run(ctx context.Context, c *sql.Conn) error {
 			return err
 		}
 	}
-	if err := h.settle(ctx, c, finished); err != nil {
+	if h.settled, err = settle(ctx, c, finished, h.posted); err != nil {
 		return err
 	}
 	if err := touched(ctx, c, h.refunded...); err != nil {
@@ -129,25 +146,24 @@ func (h *hearing) hear(ctx context.Context, c *sql.Conn) error {
 	if len(h.keys) == 0 {
 		return nil
 	}
-	stored, err := queryTransfers(ctx, c, lockTransfers(h.keys))
+	stored, err := lockStored(ctx, c, h.keys)
 	if err != nil {
 		return err
 	}
-	for _, t := range stored {
-		k := transferKey{id: t.OrderNo, seq: t.Seq}
-		next, before := heard{Transfer: t}, t.State
+	for _, next := range stored { // rows come in the order of their keys
+		k, before := keyOf(&next.Transfer), next.State
 		for _, i := range h.at[k] {
 			h.hearOne(i, &next)
 		}
 		delete(h.at, k)
-		if before != envelope.Pending {
+		if before != envelope.Pending || next.batch != "" {
 			continue
 		}
 		h.changed = append(h.changed, next)
 		if next.State == envelope.Posted {
-			h.posted = append(h.posted, t.OrderNo)
-			if t.IsRefund() {
-				h.refunded = append(h.refunded, t.OrderNo)
+			h.posted = append(h.posted, k.id)
+			if next.IsRefund() {
+				h.refunded = append(h.refunded, k.id)
 			}
 		}
 	}
@@ -156,7 +172,7 @@ func (h *hearing) hear(ctx context.Context, c *sql.Conn) error {
 			h.dispute(i, k.id, errNoTransfer(h.words[i].No))
 		}
 	}
-	h.posted = slices.Compact(h.posted) // rows come in the order of their keys
+	h.posted = slices.Compact(h.posted)
 	return nil
 }
 
@@ -173,17 +189,25 @@ func (h *hearing) hearOne(i int, t *heard) {
 			h.dispute(i, t.OrderNo, fmt.Errorf("transfer %s is done, but people have begun round %d: %w", word.No, t.Round, envelope.ErrTransferConflict))
 		}
 		return
+	case t.batch != "":
+		h.dispute(i, t.OrderNo, fmt.Errorf("transfer %s is asked for in batch %s, never by itself: %w", word.No, t.batch, envelope.ErrTransferConflict))
+		return
 	}
-	word.ProviderNo, word.Hint = fit(word.ProviderNo, providerNoMax), fit(word.Hint, hintMax)
-	if word.Code = fitReason(word.Code); word.Code == "" {
-		word.Code = unknownRefusal
-	}
-	next, err := t.Hear(word)
+	next, err := t.Hear(fitWord(word))
 	if err != nil {
 		h.dispute(i, t.OrderNo, err)
 		return
 	}
 	t.Transfer, t.wait = next, push(h.words[i].Wait)
+}
+
+// fitWord makes what the provider wrote fit its columns.
+func fitWord(word envelope.TransferStatus) envelope.TransferStatus {
+	word.ProviderNo, word.Hint = fit(word.ProviderNo, providerNoMax), fit(word.Hint, hintMax)
+	if word.Code = fitReason(word.Code); word.Code == "" {
+		word.Code = unknownRefusal
+	}
+	return word
 }
 
 // fit is s if its column takes it, else nothing: half a number is none.
@@ -200,78 +224,12 @@ func (h *hearing) dispute(i int, id envelope.ID, err error) {
 	h.disputes = append(h.disputes, dispute{kind: disputeTransfer, number: h.words[i].No, id: id, what: err.Error(), amount: h.words[i].Amount})
 }
 
-// lockFinished locks the headers of the envelopes that can be settled by these
-// words: those that are finished.
-func (h *hearing) lockFinished(ctx context.Context, c *sql.Conn) (finished []headerState, err error) {
-	var ids []envelope.ID
+// moved are the envelopes whose transfers these words may post, in their order.
+func (h *hearing) moved() (ids []envelope.ID) {
 	for _, k := range h.keys {
 		if slices.ContainsFunc(h.at[k], func(i int) bool { return h.words[i].Progress == envelope.ProgressDone }) {
 			ids = append(ids, k.id)
 		}
 	}
-	for t, ids := range byTable(slices.Compact(ids)) {
-		states, err := queryStates(ctx, c, t.selectStates(ids, false))
-		if mariadb.NoSuchTable(err) {
-			continue // its day has been moved away, and it with it
-		}
-		if err != nil {
-			return nil, err
-		}
-		if ids = unsettled(states); len(ids) == 0 {
-			continue
-		}
-		if states, err = queryStates(ctx, c, t.selectStates(ids, true)); err != nil {
-			return nil, err
-		}
-		finished = append(finished, states...)
-	}
-	return finished, nil
-}
-
-// unsettled are those that are finished and not settled yet.
-func unsettled(states []headerState) (ids []envelope.ID) {
-	for _, s := range states {
-		if s.state == envelope.Empty || s.state == envelope.Expired {
-			ids = append(ids, s.id)
-		}
-	}
-	return ids
-}
-
-// settle makes the envelopes settled whose transfers are all posted now. Two who
-// post the last two of an envelope meet at its header; one who saw it before it
-// was finished is met at the transfer, which is read under a lock.
-func (h *hearing) settle(ctx context.Context, c *sql.Conn, finished []headerState) error {
-	wanted := map[envelope.ID]int{}
-	var ids []envelope.ID
-	for _, s := range finished {
-		if _, posted := slices.BinarySearch(h.posted, s.id); posted && (s.state == envelope.Empty || s.state == envelope.Expired) {
-			ids = append(ids, s.id)
-			if wanted[s.id] = s.openedCount; s.refunded > 0 {
-				wanted[s.id]++
-			}
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	slices.Sort(ids)
-	err := each(ctx, c, func(rows *sql.Rows) error {
-		var id envelope.ID
-		var posted int
-		err := rows.Scan(&id, &posted)
-		if posted == wanted[id] {
-			h.settled = append(h.settled, id)
-		}
-		return err
-	}, countPosted(ids))
-	if err != nil {
-		return err
-	}
-	for t, ids := range byTable(h.settled) {
-		if _, err := c.ExecContext(ctx, t.updateSettled(ids)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return slices.Compact(ids)
 }

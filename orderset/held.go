@@ -44,8 +44,9 @@ const (
 		"VALUES (?, ?, ?, ?, NULLIF(?, ''), ?, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE action = VALUES(action), " +
 		"payee_id = VALUES(payee_id), proposed_by = VALUES(proposed_by), proposed_at = VALUES(proposed_at)"
 	approveDecision = "UPDATE decision SET approved_by = ?, approved_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ?"
-	nextRound       = "UPDATE transfer SET round = ?, payee_id = ?, state = 'pending', placed = FALSE, attempts = 0, provider_no = '', hint = '', reason = '', " +
-		"due_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ? AND state = 'held'"
+	// With a number it goes into the batch of that name, alone: envelope.PayoutBatchNo.
+	nextRound = "UPDATE transfer SET round = ?, payee_id = ?, batch = COALESCE(CONCAT('B', NULLIF(?, ''), tier), ''), state = 'pending', " +
+		"placed = FALSE, attempts = 0, provider_no = '', hint = '', reason = '', due_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ? AND state = 'held'"
 )
 
 // decision is a proposal as it is stored.
@@ -140,20 +141,35 @@ func (s *Set) Approve(ctx context.Context, no, by string) (envelope.Transfer, er
 		if _, err = c.ExecContext(ctx, approveDecision, by, t.OrderNo, t.Seq, round); err != nil {
 			return err
 		}
-		payee := t.Payee
 		if d.Action == ActionRedirect {
-			payee = d.Payee
+			t.Payee = d.Payee
 		}
-		if err := move(ctx, c, nextRound, round+1, payee, t.OrderNo, t.Seq, round); err != nil {
-			return err
-		}
-		ts, err := queryTransfers(ctx, c, selectTransfer, t.OrderNo, t.Seq)
-		if err == nil && len(ts) == 1 {
-			t = ts[0]
-		}
+		t, err = s.beginRound(ctx, c, t)
 		return err
 	})
 	return t, s.decided("approve", no, err)
+}
+
+// beginRound makes a held transfer pending under its next number: in a batch of
+// its own where payouts go in batches.
+func (s *Set) beginRound(ctx context.Context, c *sql.Conn, t envelope.Transfer) (envelope.Transfer, error) {
+	var heads []string
+	head := ""
+	if s.batches && !t.IsRefund() {
+		head = envelope.TransferNo(t.OrderNo, t.Seq, t.Round+1)
+		heads = append(heads, head)
+	}
+	if err := move(ctx, c, nextRound, t.Round+1, t.Payee, head, t.OrderNo, t.Seq, t.Round); err != nil {
+		return t, err
+	}
+	if err := makeBatches(ctx, c, heads); err != nil {
+		return t, err
+	}
+	ts, err := queryTransfers(ctx, c, selectTransfer, t.OrderNo, t.Seq)
+	if err == nil && len(ts) == 1 {
+		t = ts[0]
+	}
+	return t, err
 }
 
 // decided turns an error of Propose or Approve into an answer.
@@ -171,14 +187,14 @@ func lockTransfer(ctx context.Context, c *sql.Conn, no string) (envelope.Transfe
 	if err != nil {
 		return envelope.Transfer{}, 0, errNoTransfer(no)
 	}
-	ts, err := queryTransfers(ctx, c, lockTransfers([]transferKey{{id: id, seq: seq}}))
+	ts, err := lockStored(ctx, c, []transferKey{{id: id, seq: seq}})
 	if err == nil && (len(ts) == 0 || ts[0].Round < round) {
 		err = errNoTransfer(no)
 	}
 	if err != nil {
 		return envelope.Transfer{}, 0, err
 	}
-	return ts[0], round, nil
+	return ts[0].Transfer, round, nil
 }
 
 // readDecision is what was decided about a round, or nil.

@@ -23,9 +23,9 @@ type own struct {
 	minted int
 }
 
-func newOwn(t *testing.T) *own {
+func newOwn(t *testing.T, args ...string) *own {
 	t.Helper()
-	s, admin := ownServer(t)
+	s, admin := ownServer(t, args...)
 	for ahead := range 2 {
 		if err := schema.MakeDayTables(t.Context(), admin, 7, envelope.DayOf(time.Now()).Add(ahead).OfMonth()); err != nil {
 			t.Fatal(err)
@@ -79,7 +79,13 @@ func (o *own) active(t *testing.T, shares int) envelope.Envelope {
 // remembering is an order server of the SET.
 func (o *own) remembering(t *testing.T, memory int) *orderset.Set {
 	t.Helper()
-	cfg := orderset.Config{App: orderset.Account{User: "app", Password: "app-test"}, DrawKey: drawKey(t), Memory: memory, Owner: "own"}
+	return o.server(t, orderset.Config{Memory: memory})
+}
+
+// server is an order server of the SET, after some settings.
+func (o *own) server(t *testing.T, cfg orderset.Config) *orderset.Set {
+	t.Helper()
+	cfg.App, cfg.DrawKey, cfg.Owner = orderset.Account{User: "app", Password: "app-test"}, drawKey(t), "own"
 	cfg.Now, cfg.Log = time.Now, quiet()
 	var err error
 	if cfg.Topology, err = orderset.NewTopology([]orderset.SetSpec{o.spec}); err != nil {

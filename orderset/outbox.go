@@ -13,7 +13,7 @@ import (
 // Bounds of the outbox and of one spread.
 const (
 	touchedMax = 60_000 // order IDs in one row: 1.4 MB of text
-	spreadMax  = 256    // rows of the outbox
+	spreadMax  = 1024   // rows of the outbox
 	// spreadIDsMax ends a spread early when its rows name many envelopes, and
 	// spreadSharesMax when these have many shares: its transaction is to end
 	// well before txMax.
@@ -46,25 +46,25 @@ func (s *Set) touch() {
 	}
 }
 
-// Spread turns up to max rows of the outbox, 256 at most, into what is owed: for
+// Spread turns up to max rows of the outbox, 1024 at most, into what is owed: for
 // each envelope they name the transfers of its new shares, and a delivery to
 // each receiver. It returns how many envelopes it has worked on; zero means that
 // nothing was left to spread. Rows that another spreader is at are passed by.
 func (s *Set) Spread(ctx context.Context, max int) (envelopes int, err error) {
 	err = s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) (err error) {
-		envelopes, err = spread(ctx, c, min(max, spreadMax))
+		envelopes, err = s.spread(ctx, c, min(max, spreadMax))
 		return err
 	})
 	return envelopes, s.answer("spread", err)
 }
 
 // spread is the body of the transaction. The row locks are the lease.
-func spread(ctx context.Context, c *sql.Conn, max int) (envelopes int, err error) {
+func (s *Set) spread(ctx context.Context, c *sql.Conn, max int) (envelopes int, err error) {
 	rows, ids, err := lockPending(ctx, c, max)
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	all, err := payOut(ctx, c, ids)
+	all, err := s.payOut(ctx, c, ids)
 	if err != nil || !all {
 		return len(ids), err // the rows stay pending: the next spread goes on from here
 	}
@@ -113,47 +113,6 @@ func appendIDs(ids []envelope.ID, names string) ([]envelope.ID, error) {
 
 const idLength = len(lastPossibleID)
 
-// payOut makes the transfers of the shares that have none yet, and reports whether
-// that was all of them. Positions have no gaps and transfers are made in their
-// order, so what is missing is what comes after the last one.
-func payOut(ctx context.Context, c *sql.Conn, ids []envelope.ID) (all bool, err error) {
-	last, budget := map[envelope.ID]int{}, spreadSharesMax
-	err = each(ctx, c, func(r *sql.Rows) error {
-		var id envelope.ID
-		var seq int
-		err := r.Scan(&id, &seq)
-		last[id] = seq
-		return err
-	}, selectLastTransfers(ids))
-	if err != nil {
-		return false, err
-	}
-	for t, ids := range byTable(ids) {
-		for chunk := range slices.Chunk(ids, spreadChunk) {
-			states, err := queryStates(ctx, c, t.selectStates(chunk, false))
-			if err != nil {
-				return false, err
-			}
-			var ranges []newSharesOf
-			for _, e := range states {
-				if n := min(e.openedCount-last[e.id], budget); n > 0 {
-					budget -= n
-					ranges = append(ranges, newSharesOf{id: e.id, from: last[e.id] + 1, to: last[e.id] + n})
-				}
-			}
-			if len(ranges) > 0 {
-				if _, err := c.ExecContext(ctx, t.insertPayouts(ranges)); err != nil {
-					return false, err
-				}
-			}
-			if budget == 0 {
-				return false, nil
-			}
-		}
-	}
-	return true, nil
-}
-
 // byTable yields some IDs by the table they are in, in one order for everybody,
 // each table's in the order of the IDs given.
 func byTable(ids []envelope.ID) func(yield func(DayTable, []envelope.ID) bool) {
@@ -168,6 +127,15 @@ func byTable(ids []envelope.ID) func(yield func(DayTable, []envelope.ID) bool) {
 			}
 		}
 	}
+}
+
+// inTableOrder is the IDs in the order in which byTable yields them.
+func inTableOrder(ids []envelope.ID) []envelope.ID {
+	sorted := make([]envelope.ID, 0, len(ids))
+	for _, ids := range byTable(ids) {
+		sorted = append(sorted, ids...)
+	}
+	return sorted
 }
 
 // headerState is what decides whether a header is settled.

@@ -1,6 +1,7 @@
 package orderset
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 // finished, and its refund once that is posted. Headers are read first; shares
 // of later openers than they know of are left out.
 func (s *Set) Statements(ctx context.Context, ds []envelope.Delivery) ([]envelope.Statement, error) {
+	if len(ds) == 0 {
+		return nil, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
 	statements := make([]envelope.Statement, len(ds))
@@ -25,14 +29,13 @@ func (s *Set) Statements(ctx context.Context, ds []envelope.Delivery) ([]envelop
 		ids[i] = d.ID
 	}
 	slices.Sort(ids)
-	for t, ids := range byTable(slices.Compact(ids)) {
-		if err := s.statements(ctx, t, ids, func(id envelope.ID, fill func(*envelope.Statement, envelope.Cursor)) {
-			for _, i := range at[id] {
-				fill(&statements[i], ds[i].At)
-			}
-		}); err != nil {
-			return nil, s.answer(fmt.Sprintf("read %d statements", len(ds)), err)
+	err := s.statements(ctx, slices.Compact(ids), func(id envelope.ID, fill func(*envelope.Statement, envelope.Cursor)) {
+		for _, i := range at[id] {
+			fill(&statements[i], ds[i].At)
 		}
+	})
+	if err != nil {
+		return nil, s.answer(fmt.Sprintf("read %d statements", len(ds)), err)
 	}
 	for i := range statements {
 		if statements[i].Envelope.ID == "" {
@@ -42,10 +45,10 @@ func (s *Set) Statements(ctx context.Context, ds []envelope.Delivery) ([]envelop
 	return statements, nil
 }
 
-// statements reads those of one table. of calls fill with every statement of an
-// envelope and its receiver's cursor.
-func (s *Set) statements(ctx context.Context, t DayTable, ids []envelope.ID, of func(envelope.ID, func(*envelope.Statement, envelope.Cursor))) error {
-	headers, now, err := queryHeaders(ctx, s.db, t.selectHeaders(ids))
+// statements reads those of some envelopes. of calls fill with every statement of
+// an envelope and its receiver's cursor.
+func (s *Set) statements(ctx context.Context, ids []envelope.ID, of func(envelope.ID, func(*envelope.Statement, envelope.Cursor))) error {
+	headers, now, err := queryHeaders(ctx, s.db, selectHeadersOf(ids))
 	if err != nil {
 		return err
 	}
@@ -65,10 +68,11 @@ func (s *Set) statements(ctx context.Context, t DayTable, ids []envelope.ID, of 
 		}
 	}
 	if len(ranges) > 0 {
-		shares, err := queryShares(ctx, s.db, t.selectShareRanges(ranges))
+		shares, err := queryShares(ctx, s.db, selectShareRanges(ranges))
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(shares, func(a, b newShare) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.share.Seq, b.share.Seq)) })
 		for _, r := range shares {
 			of(r.id, func(st *envelope.Statement, at envelope.Cursor) {
 				if r.share.Seq >= firstOwed(&st.Envelope, at) {

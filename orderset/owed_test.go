@@ -175,6 +175,7 @@ func TestReceiversAreToldOfAWholeLifeOnceAndInOrder(t *testing.T) {
 	opened := open(t, s, requests(e.ID, "ann", "bob"))
 	opened = append(opened, open(t, s, requests(e.ID, "carl"))...)
 	spread(t, s)
+	rested(t, w)
 	facts := tell(t, s, envelope.TopicBook)
 	if len(facts) != 1 || facts[0].Kind != envelope.FactOpened || len(facts[0].Shares) != 3 {
 		t.Fatalf("told %+v, want three shares", facts)
@@ -189,15 +190,18 @@ func TestReceiversAreToldOfAWholeLifeOnceAndInOrder(t *testing.T) {
 		return err == nil && now.State == envelope.Expired
 	})
 	spread(t, s)
+	rested(t, w)
 	facts = tell(t, s, envelope.TopicBook)
 	if len(facts) != 1 || facts[0].Kind != envelope.FactFinished || len(facts[0].Shares) != 3 || facts[0].BestLuck == 0 {
 		t.Errorf("told %+v, want the end with all three shares", facts)
 	}
 	carryOut(t, s)
+	rested(t, w)
 	facts = tell(t, s, envelope.TopicBook)
 	if refund := transfer(t, w, e.ID, 0); len(facts) != 1 || facts[0].Kind != envelope.FactRefunded || facts[0].Refund.Amount != refund.Amount || facts[0].Refund.PostedAt.IsZero() {
 		t.Errorf("told %+v, want the refund", facts)
 	}
+	rested(t, w)
 	if facts := tell(t, s, envelope.TopicBook); facts != nil {
 		t.Errorf("told %v after the end", kinds(facts))
 	}

@@ -106,13 +106,8 @@ func idsOf(es []envelope.Envelope) []envelope.ID {
 // strays looks for transfers whose envelope is not there.
 func (r *review) strays(ctx context.Context) error {
 	for after := envelope.ID(""); ; {
-		var ids, sound []envelope.ID
-		err := each(ctx, r.auditor.db, func(rows *sql.Rows) error {
-			var id envelope.ID
-			err := rows.Scan(&id)
-			ids = append(ids, id)
-			return err
-		}, selectTransferIDs, after, auditPage)
+		var sound []envelope.ID
+		ids, err := queryIDs(ctx, r.auditor.db, selectTransferIDs, after, auditPage)
 		if err != nil || len(ids) == 0 {
 			return err
 		}

@@ -26,8 +26,11 @@ type Config struct {
 	DrawKey  envelope.DrawKey
 	Memory   int    // envelopes each SET remembers; 0: every open locks and reads
 	Owner    string // names this process in machine_lease, 1 to 128 bytes
-	Now      func() time.Time
-	Log      *slog.Logger
+	// BatchPayouts puts payouts that come to be owed into batches. What is owed
+	// already stays as it was made.
+	BatchPayouts bool
+	Now          func() time.Time
+	Log          *slog.Logger
 }
 
 // Router turns IDs into transactions of the SET they name. It implements

@@ -46,6 +46,7 @@ type Set struct {
 	health  health
 	counts  counts
 	touches chan struct{} // buffered 1: something can be spread
+	batches bool          // new payouts go into batches
 }
 
 // poolConfig is how every connection to a SET is made.
@@ -101,7 +102,7 @@ func openSet(spec SetSpec, cfg *Config) (*Set, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("SET %v: %w", spec.Number, err), db.Close())
 	}
-	s := &Set{number: spec.Number, db: db, writes: writes, drawKey: cfg.DrawKey, now: cfg.Now, touches: make(chan struct{}, 1)}
+	s := &Set{number: spec.Number, db: db, writes: writes, drawKey: cfg.DrawKey, now: cfg.Now, batches: cfg.BatchPayouts, touches: make(chan struct{}, 1)}
 	if cfg.Memory > 0 {
 		s.memory = newMemory(cfg.Memory)
 	}

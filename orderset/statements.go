@@ -3,16 +3,16 @@ package orderset
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"hongbao/envelope"
 )
 
-// This file, and its neighbours owedstatements.go and fillstatements.go, are the
-// only places where SQL text is put together. What goes into the text is of four
-// kinds only: table names made by schema from checked
-// integers, integers, order IDs that ParseID or Body.In made (23 digits), and
-// strings through quoted. Everything else is a placeholder.
+// This file, and its neighbours owedstatements.go, batchstatements.go and
+// fillstatements.go, are the only places where SQL text is put together. What goes
+// into the text is of four kinds only: table names made by schema from checked
+// integers, integers, order IDs that ParseID or Body.In made (23 digits) with the
+// transfer numbers made of them, and strings through quoted. Everything else is a
+// placeholder.
 
 const (
 	headerFields = "order_id, kind, state, ver, sender_id, group_id, COALESCE(recipient_id, ''), greeting, " +
@@ -230,11 +230,6 @@ func (b *text) add(parts ...string) {
 func (b *text) int(v int64) {
 	var buf [20]byte
 	b.Write(strconv.AppendInt(buf[:0], v, 10))
-}
-
-// time writes a point in time as DATETIME(3) keeps it.
-func (b *text) time(at time.Time) {
-	b.add("TIMESTAMP'", at.UTC().Format("2006-01-02 15:04:05.000"), "'")
 }
 
 func (b *text) ids(ids []envelope.ID) {

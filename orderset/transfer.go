@@ -19,16 +19,16 @@ const (
 	selectHeld     = "SELECT " + transferColumns + " FROM transfer WHERE state = 'held' ORDER BY tier, due_at LIMIT ?"
 
 	// One tier is one range of the index, in the order in which it is due.
-	selectDueTransfers = "SELECT " + transferColumns + " FROM transfer WHERE state = 'pending' AND tier = ? AND due_at <= UTC_TIMESTAMP(3) " +
+	selectDueTransfers = "SELECT " + transferColumns + " FROM transfer WHERE state = 'pending' AND batch = '' AND tier = ? AND due_at <= UTC_TIMESTAMP(3) " +
 		"ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED"
 
 	insertRefund = "INSERT INTO transfer (order_id, seq, payee_id, amount_fen, charged_fen, tier, created_at, due_at) " +
 		"VALUES (?, 0, ?, ?, ?, " + tierOfAmount + ", UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))"
 )
 
-func scanTransfer(rows *sql.Rows) (t envelope.Transfer, err error) {
-	err = rows.Scan(&t.OrderNo, &t.Seq, &t.Round, &t.Payee, &t.Amount, &t.Charged, &t.State, &t.Placed, &t.Attempts,
-		&t.ProviderNo, &t.Hint, &t.Reason, &t.CreatedAt, &t.DueAt)
+func scanTransfer(rows *sql.Rows, more ...any) (t envelope.Transfer, err error) {
+	err = rows.Scan(append([]any{&t.OrderNo, &t.Seq, &t.Round, &t.Payee, &t.Amount, &t.Charged, &t.State, &t.Placed, &t.Attempts,
+		&t.ProviderNo, &t.Hint, &t.Reason, &t.CreatedAt, &t.DueAt}, more...)...)
 	return t, err
 }
 
@@ -66,30 +66,28 @@ func (s *Set) Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.T
 	return ts[0], s.answer("read transfer", nil)
 }
 
-const tiers = 3 // 0 from 100.00, 1 from 10.00, 2 below
-
-// ClaimTransfers takes up to max pending transfers that are due, 1024 at most:
-// larger amounts first, but a quarter of them are those that are due longest, so
+// ClaimTransfers takes up to max pending transfers that are due and in no batch,
+// 1024 at most: larger amounts first, but a quarter of them are those that are due longest, so
 // that nothing waits for ever. Nobody else gets them before the lease ends. They
 // are marked as placed; what is returned says whether they were before, and
 // Attempts counts this claim.
 func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) (claimed []envelope.Transfer, err error) {
 	max = min(max, claimMax)
 	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
-		var due [tiers][]envelope.Transfer
+		var due [envelope.Tiers][]envelope.Transfer
 		for tier := range due {
 			var err error
 			if due[tier], err = queryTransfers(ctx, c, selectDueTransfers, tier, max); err != nil {
 				return err
 			}
 		}
-		if claimed = choose(due, max); len(claimed) == 0 {
+		if claimed = choose(due, max, func(t *envelope.Transfer) time.Time { return t.DueAt }); len(claimed) == 0 {
 			return nil
 		}
 		keys := make([]transferKey, len(claimed))
 		for i := range claimed {
 			claimed[i].Attempts++
-			keys[i] = transferKey{id: claimed[i].OrderNo, seq: claimed[i].Seq}
+			keys[i] = keyOf(&claimed[i])
 		}
 		slices.SortFunc(keys, compareKeys)
 		_, err := c.ExecContext(ctx, claimTransfers(keys), push(lease))
@@ -98,18 +96,20 @@ func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) 
 	return claimed, s.answer("claim transfers", err)
 }
 
+func keyOf(t *envelope.Transfer) transferKey { return transferKey{id: t.OrderNo, seq: t.Seq} }
+
 func compareKeys(a, b transferKey) int {
 	return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.seq, b.seq))
 }
 
-// choose picks max of the due transfers, each tier in the order in which they
-// are due: a quarter by age whatever the tier, the rest by tier.
-func choose(due [tiers][]envelope.Transfer, max int) []envelope.Transfer {
-	var chosen []envelope.Transfer
+// choose picks max of what is due in each tier, given in the order in which it is
+// due: a quarter by age whatever the tier, the rest by tier.
+func choose[T any](due [envelope.Tiers][]T, max int, dueAt func(*T) time.Time) []T {
+	var chosen []T
 	for len(chosen) < (max+3)/4 {
 		oldest := -1
 		for tier := range due {
-			if len(due[tier]) > 0 && (oldest < 0 || due[tier][0].DueAt.Before(due[oldest][0].DueAt)) {
+			if len(due[tier]) > 0 && (oldest < 0 || dueAt(&due[tier][0]).Before(dueAt(&due[oldest][0]))) {
 				oldest = tier
 			}
 		}

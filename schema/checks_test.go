@@ -50,6 +50,12 @@ func delivery() columnValues {
 	return columnValues{"order_id": "'00000000000000000000033'", "topic": "'book'", "due_at": "UTC_TIMESTAMP(3)", "since": "UTC_TIMESTAMP(3)"}
 }
 
+// payoutBatch is three small payouts.
+func payoutBatch() columnValues {
+	return columnValues{"no": "'B00000000000000000000033P0012'", "tier": "2", "`count`": "3", "total_fen": "30",
+		"created_at": "UTC_TIMESTAMP(3)", "due_at": "UTC_TIMESTAMP(3)"}
+}
+
 // decision is a proposal to try again.
 func decision() columnValues {
 	return columnValues{"order_id": "'00000000000000000000033'", "seq": "1", "round": "1", "action": "'release'",
@@ -112,6 +118,10 @@ func TestSoundRowsAreStored(t *testing.T) {
 		{"transfer", transfer(), nil},
 		{"transfer", transfer(), columnValues{"seq": "0", "amount_fen": "1000", "tier": "1", "round": "9"}},
 		{"transfer", transfer(), columnValues{"seq": "500", "amount_fen": "10000", "charged_fen": "10000", "tier": "0", "placed": "TRUE", "state": "'posted'", "posted_at": "UTC_TIMESTAMP(3)"}},
+		{"transfer", transfer(), columnValues{"batch": "'B00000000000000000000033P500X92'"}},
+		{"payout_batch", payoutBatch(), nil},
+		{"payout_batch", payoutBatch(), columnValues{"`count`": "500", "total_fen": "10000000", "tier": "0", "placed": "TRUE"}},
+		{"payout_batch", payoutBatch(), columnValues{"state": "'ended'", "placed": "TRUE", "refused": "3", "ended_at": "UTC_TIMESTAMP(3)"}},
 		{"delivery", delivery(), nil},
 		{"delivery", delivery(), columnValues{"topic": "'event'", "stage": "3", "seq": "500", "state": "'parked'"}},
 		{"decision", decision(), columnValues{"approved_by": "'bob'", "approved_at": "UTC_TIMESTAMP(3)"}},
@@ -129,7 +139,7 @@ func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
 	cfg := madeSet(t)
 	app := as(t, cfg, cfg.Accounts.App)
 	sound := map[string]columnValues{
-		envelope: lucky(), shares: share(), "outbox": outbox(), "transfer": transfer(), "delivery": delivery(), "decision": decision(),
+		envelope: lucky(), shares: share(), "outbox": outbox(), "transfer": transfer(), "payout_batch": payoutBatch(), "delivery": delivery(), "decision": decision(),
 		"machine_lease": {"machine_id": "1"}, "set_info": {"set_number": "1", "environment": "'drill'", "cluster_uuid": "UUID()"},
 	}
 	seen := map[string]bool{}
@@ -185,6 +195,18 @@ func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
 		{"transfer", "placed_first", columnValues{"state": "'held'"}},
 		{"transfer", "posted", columnValues{"state": "'posted'", "placed": "TRUE"}},
 		{"transfer", "posted", columnValues{"posted_at": "UTC_TIMESTAMP(3)"}},
+		{"transfer", "refund_alone", columnValues{"seq": "0", "batch": "'B00000000000000000000033P0012'"}},
+		{"payout_batch", "tier", columnValues{"tier": "3"}},
+		{"payout_batch", "count", columnValues{"`count`": "0", "total_fen": "0"}},
+		{"payout_batch", "count", columnValues{"`count`": "501", "total_fen": "501"}},
+		{"payout_batch", "total", columnValues{"total_fen": "2"}},
+		{"payout_batch", "total", columnValues{"total_fen": "60001"}},
+		{"payout_batch", "attempts", columnValues{"attempts": "-1"}},
+		{"payout_batch", "refused", columnValues{"refused": "1"}},
+		{"payout_batch", "refused", columnValues{"refused": "4", "state": "'ended'", "placed": "TRUE", "ended_at": "UTC_TIMESTAMP(3)"}},
+		{"payout_batch", "placed_first", columnValues{"state": "'ended'", "ended_at": "UTC_TIMESTAMP(3)"}},
+		{"payout_batch", "ended", columnValues{"state": "'ended'", "placed": "TRUE"}},
+		{"payout_batch", "ended", columnValues{"ended_at": "UTC_TIMESTAMP(3)"}},
 		{"delivery", "stage", columnValues{"stage": "4"}},
 		{"delivery", "seq", columnValues{"seq": "501"}},
 		{"delivery", "wanted", columnValues{"wanted": "0"}},
@@ -250,12 +272,15 @@ func TestUniqueKeysRefuseASecondOne(t *testing.T) {
 	const dispute = "INSERT INTO dispute (kind, number, what, amount_fen, created_at) VALUES ('payment', 'tx', 'a fen too many', %d, UTC_TIMESTAMP(3))"
 	do(t, app, fmt.Sprintf(payout, "'bob', 5, 100"))
 	do(t, app, fmt.Sprintf(dispute, 101))
+	const batch = "INSERT INTO payout_batch (no, tier, count, total_fen, created_at, due_at) VALUES ('B00000000000000000000033P0012', 2, %d, 500, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))"
+	do(t, app, fmt.Sprintf(batch, 3))
 	const errDuplicate = 1062
 	for _, statement := range []string{
 		"INSERT INTO share_3_05 VALUES ('00000000000000000000033', 3, 'bob', 5, UTC_TIMESTAMP(3))", // I2
 		"INSERT INTO share_3_05 VALUES ('00000000000000000000033', 1, 'eve', 5, UTC_TIMESTAMP(3))", // I4
 		"INSERT INTO send_key VALUES ('alice', 'k', REPEAT('y', 32), '00000000000000000000043', UTC_TIMESTAMP(3))",
 		fmt.Sprintf(payout, "'eve', 6, 100"), // I7
+		fmt.Sprintf(batch, 4),                // I7
 		fmt.Sprintf(dispute, 102),            // said again
 		"INSERT INTO machine_lease (machine_id) VALUES (64)",
 		in(cfg, "INSERT INTO set_info SELECT set_number, 'production', UUID() FROM {}.set_info"),

@@ -3,10 +3,10 @@
 // to tell that it is still so.
 //
 // A SET S lives in the database hb_S. It has control tables (set_info,
-// machine_lease, send_key; outbox, delivery and transfer for what is owed;
-// decision, dispute and pause for people) and, for each day of the month, ten pairs of
-// day tables, envelope_<digit>_<day> and share_<digit>_<day>. The SQL is in
-// sql/, one file a table, in the subset that MySQL 8 and MariaDB 10.11 share;
+// machine_lease, send_key; outbox, delivery, transfer and payout_batch for what
+// is owed; decision, dispute and pause for people) and, for each day of the month,
+// ten pairs of day tables, envelope_<digit>_<day> and share_<digit>_<day>. The SQL
+// is in sql/, one file a table, in the subset that MySQL 8 and MariaDB 10.11 share;
 // what goes into its braces are names made from checked integers (FH4).
 //
 // Shard N of the books lives in hb_books_N, on a server of its own or on a SET's.

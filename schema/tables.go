@@ -22,6 +22,7 @@ func controlTables() []table {
 		{"outbox", "outbox.sql"},
 		{"delivery", "delivery.sql"},
 		{"transfer", "transfer.sql"},
+		{"payout_batch", "payout_batch.sql"},
 		{"decision", "decision.sql"},
 		{"dispute", "dispute.sql"},
 		{"pause", "pause.sql"},

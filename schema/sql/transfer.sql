@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   state       ENUM('pending','posted','held') CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending',
   placed      BOOLEAN NOT NULL DEFAULT FALSE, -- the provider may know of it
   attempts    INT NOT NULL DEFAULT 0,
+  batch       VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '', -- payout_batch.no; '' is asked for by itself
   tier        TINYINT NOT NULL, -- larger amounts first when there is more to do than can be done
   provider_no VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   hint        VARCHAR(1024) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
@@ -19,12 +20,14 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   posted_at   DATETIME(3) NULL,
 
   PRIMARY KEY (order_id, seq),
-  -- The last column is only read along, for the age of the oldest.
-  KEY due (state, tier, due_at, created_at),
+  -- The last columns are only read along, for the age of the oldest and the sum of
+  -- a batch.
+  KEY due (state, batch, tier, due_at, created_at, amount_fen),
   CONSTRAINT {table}_seq CHECK (seq BETWEEN 0 AND 500),
   CONSTRAINT {table}_round CHECK (round BETWEEN 1 AND 9),
   CONSTRAINT {table}_amount CHECK (amount_fen BETWEEN 1 AND charged_fen),
   CONSTRAINT {table}_tier CHECK (tier = CASE WHEN amount_fen >= 10000 THEN 0 WHEN amount_fen >= 1000 THEN 1 ELSE 2 END),
+  CONSTRAINT {table}_refund_alone CHECK (seq > 0 OR batch = ''),
   CONSTRAINT {table}_attempts CHECK (attempts >= 0),
   -- The provider decides only about what it was asked.
   CONSTRAINT {table}_placed_first CHECK (state = 'pending' OR placed),

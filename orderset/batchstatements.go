@@ -1,0 +1,67 @@
+package orderset
+
+import "hongbao/envelope"
+
+// The statements about batches of payouts, put together by the rules of
+// statements.go.
+
+const (
+	lockBatch = "SELECT state = 'ended', count, total_fen, refused FROM payout_batch WHERE no = ? FOR UPDATE"
+
+	// One tier is one range of the index, in the order in which it is due.
+	selectDueBatches = "SELECT no, placed, attempts + 1, created_at, due_at FROM payout_batch WHERE state = 'pending' AND tier = ? " +
+		"AND due_at <= UTC_TIMESTAMP(3) ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED"
+
+	putOffBatch = "UPDATE payout_batch SET due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE no = ? AND state = 'pending'"
+	endBatch    = "UPDATE payout_batch SET state = 'ended', placed = TRUE, refused = ?, provider_no = ?, ended_at = UTC_TIMESTAMP(3) WHERE no = ?"
+
+	// What is in a batch is one range of the index.
+	selectOrdersIn = "SELECT DISTINCT order_id FROM transfer FORCE INDEX (due) WHERE state = 'pending' AND batch = ? ORDER BY order_id"
+	postBatch      = "UPDATE transfer FORCE INDEX (due) SET state = 'posted', placed = TRUE, posted_at = UTC_TIMESTAMP(3) " +
+		"WHERE state = 'pending' AND batch = ?"
+)
+
+func (b *text) batches(nos []string) {
+	for i, no := range nos {
+		if i > 0 {
+			b.add(",")
+		}
+		b.quoted(no)
+	}
+}
+
+// insertBatches makes the batches that are named after some payouts, as far as
+// there are transfers in them.
+func insertBatches(heads []string) string {
+	var nos []string
+	for _, head := range heads {
+		for tier := range envelope.Tiers {
+			nos = append(nos, envelope.PayoutBatchNo(head, tier))
+		}
+	}
+	b := &text{}
+	b.add("INSERT INTO payout_batch (no, tier, count, total_fen, created_at, due_at) " +
+		"SELECT batch, tier, COUNT(*), SUM(amount_fen), MIN(created_at), UTC_TIMESTAMP(3) FROM transfer FORCE INDEX (due) " +
+		"WHERE state = 'pending' AND batch IN (")
+	b.batches(nos)
+	b.add(") GROUP BY batch, tier")
+	return b.String()
+}
+
+func claimBatches(nos []string) string {
+	b := &text{}
+	b.add("UPDATE payout_batch FORCE INDEX (PRIMARY) SET placed = TRUE, attempts = attempts + 1, due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE no IN (")
+	b.batches(nos)
+	b.add(")")
+	return b.String()
+}
+
+// selectPayoutsIn reads what is in some pending batches. The columns that are left
+// out are as they were made: of its own a payout in a batch hears nothing.
+func selectPayoutsIn(nos []string) string {
+	b := &text{}
+	b.add("SELECT batch, order_id, seq, round, payee_id, amount_fen, charged_fen, created_at FROM transfer FORCE INDEX (due) WHERE state = 'pending' AND batch IN (")
+	b.batches(nos)
+	b.add(")")
+	return b.String()
+}

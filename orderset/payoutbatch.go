@@ -1,0 +1,94 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// claimBatchesMax bounds the batches in one claim: with their payouts they are
+// some thousand rows.
+const claimBatchesMax = 16
+
+// dueBatch is a batch as it is claimed.
+type dueBatch struct {
+	envelope.PayoutBatch
+	dueAt time.Time
+}
+
+// ClaimBatches takes up to max pending batches of payouts that are due, 16 at
+// most, with their payouts (but for DueAt, the batch is due): larger amounts first, but a quarter of them are those
+// that are due longest. Nobody else gets them before the lease ends. They are
+// marked as placed; what is returned says whether they were before, and Attempts
+// counts this claim.
+func (s *Set) ClaimBatches(ctx context.Context, max int, lease time.Duration) (claimed []envelope.PayoutBatch, err error) {
+	max = min(max, claimBatchesMax)
+	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+		due, err := lockDueBatches(ctx, c, max)
+		if claimed = nil; err != nil || len(due) == 0 {
+			return err
+		}
+		nos := make([]string, len(due))
+		for i := range due {
+			claimed, nos[i] = append(claimed, due[i].PayoutBatch), due[i].No
+		}
+		if _, err := c.ExecContext(ctx, claimBatches(nos), push(lease)); err != nil {
+			return err
+		}
+		return readPayouts(ctx, c, claimed, nos)
+	})
+	return claimed, s.answer("claim payout batches", err)
+}
+
+func lockDueBatches(ctx context.Context, c *sql.Conn, max int) ([]dueBatch, error) {
+	var due [envelope.Tiers][]dueBatch
+	for tier := range due {
+		err := each(ctx, c, func(rows *sql.Rows) error {
+			var b dueBatch
+			err := rows.Scan(&b.No, &b.Placed, &b.Attempts, &b.CreatedAt, &b.dueAt)
+			due[tier] = append(due[tier], b)
+			return err
+		}, selectDueBatches, tier, max)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return choose(due, max, func(b *dueBatch) time.Time { return b.dueAt }), nil
+}
+
+// readPayouts reads what is in some batches, without locks: while they are pending
+// nothing joins them or leaves.
+func readPayouts(ctx context.Context, q queryer, batches []envelope.PayoutBatch, nos []string) error {
+	at := make(map[string]*envelope.PayoutBatch, len(batches))
+	for i := range batches {
+		at[batches[i].No] = &batches[i]
+	}
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var no string
+		t := envelope.Transfer{State: envelope.Pending}
+		err := rows.Scan(&no, &t.OrderNo, &t.Seq, &t.Round, &t.Payee, &t.Amount, &t.Charged, &t.CreatedAt)
+		if b := at[no]; b != nil {
+			b.Payouts = append(b.Payouts, t)
+		}
+		return err
+	}, selectPayoutsIn(nos))
+	for i := range batches {
+		slices.SortFunc(batches[i].Payouts, func(a, b envelope.Transfer) int { return compareKeys(keyOf(&a), keyOf(&b)) })
+	}
+	return err
+}
+
+// PutOffBatch makes a pending batch due again after wait, a day at most. One that
+// has ended stays so. A number that no batch can have is ErrNotFound.
+func (s *Set) PutOffBatch(ctx context.Context, no string, wait time.Duration) error {
+	if _, err := envelope.ParsePayoutBatchNo(no); err != nil {
+		return errNoBatch(no)
+	}
+	return s.update(ctx, fmt.Sprintf("put off batch %.40q", no), putOffBatch, push(wait), no)
+}
+
+func errNoBatch(no string) error { return fmt.Errorf("batch %.40q: %w", no, envelope.ErrNotFound) }
