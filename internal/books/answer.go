@@ -22,8 +22,8 @@ const (
 	retryAfterLock = 200 * time.Millisecond
 )
 
-// contended reports whether the same transaction is worth another try: it lost
-// a lock or a race, be it the one for a new row.
+// contended reports whether the same rows are worth another try: the transaction
+// lost a lock or a race, or took for news what was there.
 func contended(err error) bool { return mariadb.LostRace(err) || mariadb.Duplicate(err) }
 
 // answer turns what the shard's database ended with into one of the classes of

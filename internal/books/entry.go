@@ -38,6 +38,17 @@ func (r *ReceivedRow) key() rowKey { return rowKey{r.User, r.ID} }
 func (r *SentRow) key() rowKey     { return rowKey{r.User, r.ID} }
 func (r *ReceivedRow) in() yearKey { return yearKey{r.User, r.Year} }
 func (r *SentRow) in() yearKey     { return yearKey{r.User, r.Year} }
+
+// columns adds the row's, as the statements name them: as the plain types that
+// the driver knows without reflection.
+func (r *ReceivedRow) columns(args []any) []any {
+	return append(args, string(r.User), string(r.ID), r.Year, r.Seq, string(r.Sender), r.Kind, int64(r.Amount), r.BestLuck, r.OpenedAt)
+}
+
+func (r *SentRow) columns(args []any) []any {
+	return append(args, string(r.User), string(r.ID), r.Year, r.Kind, int64(r.Total), r.Count, int64(r.Refunded), r.PaidAt)
+}
+
 func (k rowKey) compare(o rowKey) int {
 	return cmp.Or(cmp.Compare(k.user, o.user), cmp.Compare(k.id, o.id))
 }
@@ -57,6 +68,13 @@ type entries struct {
 // its envelope arrives.
 func entriesOf(facts []envelope.Fact) entries {
 	var all entries
+	shares := 0
+	for i := range facts {
+		if facts[i].Kind == envelope.FactOpened {
+			shares += len(facts[i].Shares)
+		}
+	}
+	all.received = make([]ReceivedRow, 0, shares)
 	for i := range facts {
 		f := &facts[i]
 		e := &f.Envelope

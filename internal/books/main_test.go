@@ -39,7 +39,7 @@ func runWithServer(m *testing.M) (code int) {
 	ports, err := cluster.FreePorts(1)
 	if err == nil {
 		server, err = cluster.StartMariaDB(context.Background(), cluster.MariaDBConfig{
-			Name: "books", Dir: dir, Port: ports[0], ServerID: 1, AdminPassword: "admin",
+			Name: "books", Dir: dir, Port: ports[0], ServerID: 1, AdminPassword: "admin", BufferPoolMiB: 128, // as the playground's
 		})
 	}
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 type counts struct {
 	transactions atomic.Uint64 // committed posts
 	rows         atomic.Uint64 // rows that these wrote or changed
-	again        atomic.Uint64 // transactions run again
+	again        atomic.Uint64 // transactions run again, for whatever reason
 	unknown      atomic.Uint64 // commits whose answer was lost
 }
 
@@ -33,7 +33,7 @@ func (s *shard) register(reg prometheus.Registerer) error {
 	return errors.Join(
 		counter("transactions_total", "Committed transactions that wrote users' books.", &s.counts.transactions),
 		counter("rows_total", "Rows of users' books written or changed.", &s.counts.rows),
-		counter("again_total", "Transactions run again after a lost lock, race or answer.", &s.counts.again),
+		counter("again_total", "Transactions run again after a lost lock, race or answer, or because the same was posted before.", &s.counts.again),
 		counter("commit_unknown_total", "Commits whose answer was lost.", &s.counts.unknown),
 		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hongbao_books_pool_in_use", Help: "Database connections in use."},
 			func() float64 { return float64(s.db.Stats().InUse) })),

@@ -16,14 +16,15 @@ import (
 
 const (
 	shardsAtOnceMax = 8               // shards one post writes to at the same time
-	rowsMax         = 1000            // rows of either kind in one transaction
+	rowsMax         = 2000            // rows of either kind in one transaction
 	triesMax        = 3               // of one transaction that loses locks, races or its answer
 	txMax           = 5 * time.Second // one transaction, from the connection to the commit's answer
 )
 
 // Post writes what happened. It may be repeated at any time and from anywhere:
-// what is there already is not written again. The facts may be of any number of
-// envelopes; they are cut into transactions of at most 1,000 rows of a kind.
+// what is there already is not written again, but found, at up to twice the cost
+// of news. The facts may be of any number of envelopes; they are cut into
+// transactions of at most 2,000 rows of a kind.
 //
 // An error says that some of it may not be written. It is a [envelope.BusyError]
 // or wraps [envelope.ErrUnknownOutcome] where only time has to pass.
@@ -55,10 +56,11 @@ func (s *shard) post(ctx context.Context, all entries) error {
 }
 
 // writeAgain is write, run again while it loses locks or races, and when nobody
-// knows whether it was committed: then the rows themselves say.
+// knows whether it was committed. The first run takes for granted that news is
+// news; if that is wrong, a key refuses it, and later ones ask the rows themselves.
 func (s *shard) writeAgain(ctx context.Context, part *entries) error {
 	for try := 1; ; try++ {
-		err := s.write(ctx, part)
+		err := s.write(ctx, part, try == 1)
 		lost := errors.Is(err, errCommitUnknown)
 		if lost {
 			s.counts.unknown.Add(1)
@@ -70,10 +72,10 @@ func (s *shard) writeAgain(ctx context.Context, part *entries) error {
 	}
 }
 
-// write is one transaction. After any error it is rolled back and its
-// connection is closed: the session may be in autocommit (1213) or hold half a
-// transaction (1205).
-func (s *shard) write(ctx context.Context, part *entries) error {
+// write is one transaction, trusting that news was not posted before, or looking
+// for every row. After any error it is rolled back and its connection is closed:
+// the session may be in autocommit (1213) or hold half a transaction (1205).
+func (s *shard) write(ctx context.Context, part *entries, trusting bool) error {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
 	if err := s.identify(ctx); err != nil {
@@ -85,7 +87,11 @@ func (s *shard) write(ctx context.Context, part *entries) error {
 	}
 	defer conn.Close()
 	w := &writing{conn: conn}
-	if err := w.run(ctx, part); err != nil {
+	news, others := entries{}, *part
+	if trusting {
+		news, others = part.split()
+	}
+	if err := w.run(ctx, part.years(), &news, &others); err != nil {
 		abandon(ctx, conn)
 		return err
 	}

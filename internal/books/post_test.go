@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hongbao/envelope"
+	"hongbao/internal/books"
+	"hongbao/internal/settest"
 )
 
 func TestABookSaysWhatHappened(t *testing.T) {
@@ -49,6 +51,43 @@ func TestFG2PostTwiceWritesOnce(t *testing.T) {
 	l.post(t, append(told(e), told(e)...)...)
 	l.wantTruth(t, e)
 	l.post(t)
+	l.wantTruth(t, e)
+}
+
+// TestFG2ARepeatAmongNewsIsAddedOnce has one row of many there already: what was
+// written and added before the database refused it must be gone.
+func TestFG2ARepeatAmongNewsIsAddedOnce(t *testing.T) {
+	truth := []envelope.Statement{gift(1, "alice", users(30)...), gift(2, "bob", users(30)...), refunded(expired(gift(3, "carol", users(30)...)))}
+	facts := told(truth...)
+	last := facts[1]
+	last.Shares = last.Shares[29:]
+	for name, known := range map[string]envelope.Fact{"sent": facts[0], "received": last} {
+		t.Run(name, func(t *testing.T) {
+			l := newLibrary(t, 1)
+			l.post(t, known)
+			l.post(t, facts...)
+			l.wantTruth(t, truth...)
+			if again, rows := metric(t, l, "hongbao_books_again_total"), metric(t, l, "hongbao_books_rows_total"); again != 1 || rows != 93 {
+				t.Errorf("%v transactions run again for %v rows, want 1 for 93", again, rows)
+			}
+		})
+	}
+}
+
+// TestNewsIsWrittenWithoutALook loses the next query that looks for rows.
+func TestNewsIsWrittenWithoutALook(t *testing.T) {
+	l := newLibrary(t, 1)
+	l.proxies[0].Lose(settest.LostBefore, "SELECT user_id")
+	e := gift(1, "alice", users(30)...)
+	l.post(t, told(e)...)
+	if hits := l.proxies[0].Hits(); hits != 0 {
+		t.Errorf("%d queries looked for news", hits)
+	}
+	wantBusy(t, l.Post(t.Context(), told(e)), books.ReasonUnavailable)
+	if hits := l.proxies[0].Hits(); hits != 1 {
+		t.Errorf("%d queries looked for a repeat, want the one that was lost", hits)
+	}
+	l.post(t, told(e)...)
 	l.wantTruth(t, e)
 }
 

@@ -36,10 +36,12 @@ func repeated(part, between string, n int) string {
 	return strings.Repeat(part+between, n-1) + part
 }
 
-// lockYears makes the years' rows that are missing and locks all of them, in the
-// order given.
+// lockYears makes the years' rows that are missing, locks all of them in the
+// order given, and adds what is new to them. What it adds may be 0.
 func lockYears(n int) string {
-	return "INSERT INTO summary (user_id, year) VALUES " + repeated("(?,?)", ",", n) + " ON DUPLICATE KEY UPDATE year = summary.year"
+	return "INSERT INTO summary (user_id, year, sent_count, sent_fen, received_count, received_fen) VALUES " + repeated("(?,?,?,?,?,?)", ",", n) +
+		" ON DUPLICATE KEY UPDATE sent_count = summary.sent_count + VALUES(sent_count), sent_fen = summary.sent_fen + VALUES(sent_fen), " +
+		"received_count = summary.received_count + VALUES(received_count), received_fen = summary.received_fen + VALUES(received_fen)"
 }
 
 // oneOf names rows by their whole primary key: two equalities a row, because
@@ -56,14 +58,24 @@ func selectSent(n int) string {
 	return "SELECT user_id, order_id, refunded_fen FROM sent FORCE INDEX (PRIMARY) WHERE " + oneOf(n)
 }
 
-func putReceived(n int) string {
+// insertReceived and insertSent write rows that are not there.
+func insertReceived(n int) string {
 	return "INSERT INTO received (user_id, order_id, year, seq, sender_id, kind, amount_fen, best_luck, opened_at) VALUES " +
-		repeated("(?,?,?,?,?,?,?,?,?)", ",", n) + " ON DUPLICATE KEY UPDATE best_luck = VALUES(best_luck)"
+		repeated("(?,?,?,?,?,?,?,?,?)", ",", n)
+}
+
+func insertSent(n int) string {
+	return "INSERT INTO sent (user_id, order_id, year, kind, total_fen, count, refunded_fen, paid_at) VALUES " +
+		repeated("(?,?,?,?,?,?,?,?)", ",", n)
+}
+
+// putReceived and putSent write rows, and what is new of those that are there.
+func putReceived(n int) string {
+	return insertReceived(n) + " ON DUPLICATE KEY UPDATE best_luck = VALUES(best_luck)"
 }
 
 func putSent(n int) string {
-	return "INSERT INTO sent (user_id, order_id, year, kind, total_fen, count, refunded_fen, paid_at) VALUES " +
-		repeated("(?,?,?,?,?,?,?,?)", ",", n) + " ON DUPLICATE KEY UPDATE refunded_fen = VALUES(refunded_fen)"
+	return insertSent(n) + " ON DUPLICATE KEY UPDATE refunded_fen = VALUES(refunded_fen)"
 }
 
 func selectYears(n int) string {
