@@ -143,6 +143,53 @@ func TestTheFactsOfOneEnvelopeAreToldInOrder(t *testing.T) {
 	})
 }
 
+// What is claimed is told before the lease ends, though the receiver is getting
+// slower.
+func TestWhatASlowReceiverIsToldIsClaimedOnce(t *testing.T) {
+	for name, each := range map[string]time.Duration{"1 s": time.Second, "2 s": 2 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScript()
+				for n := range 4000 {
+					s.owe(envelope.TopicEvent, active(n))
+				}
+				s.tell = func(context.Context, envelope.Fact) error {
+					time.Sleep(min(each, 100*time.Millisecond+time.Since(start())/60))
+					return nil
+				}
+				run(t, s.relay(t), 15*time.Minute)
+				for _, p := range s.deliveries {
+					if p.state != "idle" {
+						t.Fatalf("%s is %s", p.d.ID, p.state)
+					}
+				}
+				if n := s.claims["event"]; n != len(s.deliveries) {
+					t.Errorf("%d claimed, %d owed", n, len(s.deliveries))
+				}
+			})
+		})
+	}
+}
+
+func TestHowMuchIsClaimedGoesByThePaceOfTheReceiver(t *testing.T) {
+	for _, c := range []struct {
+		last int
+		took time.Duration
+		want int
+	}{
+		{1, 0, eventsMax},
+		{1, 20 * time.Millisecond, 250},
+		{128, 100 * time.Millisecond, eventsMax},
+		{128, 2500 * time.Millisecond, 256},
+		{512, time.Minute, eventsMin},
+		{1, 10 * time.Second, eventsMin},
+	} {
+		if got := eventsWithin(c.last, c.took); got != c.want {
+			t.Errorf("%d in %v: then %d, want %d", c.last, c.took, got, c.want)
+		}
+	}
+}
+
 func TestAnEventThatIsNotTakenIsToldAgainBeforeTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
@@ -233,7 +280,7 @@ func TestAPausedTopicClaimsNothing(t *testing.T) {
 				for _, topic := range topics[:3] {
 					s.owe(envelope.Topic(topic), active(0))
 				}
-				m := s.debt(0)
+				m, b := s.debt(0), s.batch(1, 3)
 				s.paused[topic] = "people said so"
 				s.after(time.Minute, func() {
 					for _, p := range s.deliveries {
@@ -243,6 +290,9 @@ func TestAPausedTopicClaimsNothing(t *testing.T) {
 					}
 					if paused := topic == "transfer"; paused != (m.Attempts == 0) {
 						t.Errorf("transfer: %d attempts", m.Attempts)
+					}
+					if paused := topic == "transfer"; paused != (b.Attempts == 0) {
+						t.Errorf("batch: %d attempts", b.Attempts)
 					}
 					delete(s.paused, topic)
 				})
@@ -254,6 +304,9 @@ func TestAPausedTopicClaimsNothing(t *testing.T) {
 				}
 				if m.State != envelope.Posted {
 					t.Errorf("resumed, and the transfer is %s", m.State)
+				}
+				if !b.ended {
+					t.Error("resumed, and the batch is pending")
 				}
 			})
 		})
@@ -284,6 +337,7 @@ func TestTheMetricsShowWhatWaits(t *testing.T) {
 		for n := range 30 {
 			s.debt(n)
 		}
+		s.batch(100, 12)
 		reg := prometheus.NewRegistry()
 		r := s.relay(t, func(c *Config) {
 			c.Backlog = func(context.Context) (map[string]Backlog, error) {
@@ -306,7 +360,7 @@ func TestTheMetricsShowWhatWaits(t *testing.T) {
 		}
 		for name, want := range map[string]float64{
 			"hongbao_relay_pending": 7, "hongbao_relay_oldest_seconds": 90, "hongbao_relay_stuck": 2,
-			"hongbao_relay_claimed_total": 30, "hongbao_relay_transfers_total": 30, "hongbao_relay_first_call_seconds": 30,
+			"hongbao_relay_claimed_total": 42, "hongbao_relay_transfers_total": 42, "hongbao_relay_first_call_seconds": 42,
 		} {
 			if got[name] != want {
 				t.Errorf("%s is %v, want %v", name, got[name], want)

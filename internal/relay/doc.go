@@ -4,7 +4,7 @@
 // provider is asked about payments it never reported. One [Relay] works for one
 // SET; several may work for the same one, on one machine or many.
 //
-//	outbox ──spread──▶ transfer rows ──▶ provider
+//	outbox ──spread──▶ transfer rows ──▶ provider: a bill each, or in batches
 //	                   delivery rows ──▶ book, event
 //	unpaid envelopes ────────────────▶ charge: paid, or closed in time
 //
@@ -15,14 +15,16 @@
 //     A relay that dies in the middle of anything leaves a lease that ends.
 //   - A transfer has one number for ever (I7). An answer that nobody can believe
 //     is asked for again under that number, without end; it is never a failure,
-//     and no transfer is parked for it.
+//     and no transfer is parked for it. The same holds for a batch of payouts,
+//     whose members never change.
 //   - Every receiver is told at least once, and of one envelope in order, as long
 //     as its delivery is told within the lease: each call is cut off before.
 //   - One poisoned envelope fails alone. A batch that fails is halved down to it;
 //     after attemptsMax it is parked, which is logged as an error and counted.
 //   - A receiver that is out costs its backlog nothing: after a busy answer, or
 //     failuresMax failures in a row, only one piece of work at a time is risked
-//     until one succeeds, and the rest waits untouched.
+//     until one succeeds, and the rest waits untouched. Bills and batches have
+//     one receiver, and find its outage once.
 //   - Everything is bounded: batches, calls in flight, every call, every wait.
 //
 // Not guaranteed:
@@ -33,6 +35,9 @@
 //   - Order between envelopes, and order of transfers, which are independent.
 //   - That a fact is told alone: a receiver that was away hears of several shares
 //     at once.
+//   - That payouts in one batch are independent. The provider refuses one payee
+//     without the others; a batch that it takes for a mistake waits as a whole,
+//     asked about again and again, for people to look at.
 //   - Expiry, reconciliation and the removal of rows that are done. Those are
 //     jobs of the closed day and of the lanes.
 package relay

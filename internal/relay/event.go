@@ -12,18 +12,22 @@ import (
 )
 
 const (
-	eventsMax      = 128 // envelopes claimed at once
-	eventsInFlight = 16  // envelopes told of at once
+	eventsMin      = 128             // envelopes claimed at once
+	eventsMax      = 512             // as long as these take no longer than
+	eventsTakeMax  = 5 * time.Second // this, at the pace of the claim before
+	eventsInFlight = 16              // envelopes told of at once
 	tellMax        = 10 * time.Second
 )
 
 // eventOnce tells the IM backend what is owed: several envelopes at once, the
 // facts of each in order.
 func (r *Relay) eventOnce(ctx context.Context) (int, error) {
-	ds, err := r.claim(ctx, envelope.TopicEvent, r.event.allow(eventsMax))
+	ds, err := r.claim(ctx, envelope.TopicEvent, r.event.allow(r.eventsNext))
 	if len(ds) == 0 {
 		return 0, err
 	}
+	begun := r.cfg.Now()
+	defer func() { r.eventsNext = eventsWithin(len(ds), r.cfg.Now().Sub(begun)) }()
 	work, cancel := carry(ctx, deliveryWorkMax)
 	defer cancel()
 	all, err := r.statements(work, ds)
@@ -51,6 +55,13 @@ func (r *Relay) eventOnce(ctx context.Context) (int, error) {
 	finish, cancelFinish := carry(ctx, claimMax)
 	defer cancelFinish()
 	return len(ds), r.finish(finish, told)
+}
+
+// eventsWithin is how many to claim when telling of the last few took so long. A
+// slow receiver is given few: what is not told within the lease has to be claimed
+// again.
+func eventsWithin(last int, took time.Duration) int {
+	return min(max(eventsMin, int(time.Duration(last)*eventsTakeMax/max(took, 1))), eventsMax)
 }
 
 // tell tells all that is owed of one envelope. It begins nothing after the end of

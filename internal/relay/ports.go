@@ -34,6 +34,20 @@ type Store interface {
 	// error, or nil, for each word; when the second is set nothing is recorded.
 	HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error)
 
+	// ClaimBatches takes due batches of payouts, larger amounts first, with their
+	// payouts; otherwise it is as ClaimTransfers.
+	ClaimBatches(ctx context.Context, max int, lease time.Duration) ([]envelope.PayoutBatch, error)
+	// HearBatch records what became of each payout of a batch and ends it, in one
+	// transaction; when the status is unknown, the batch is made due at once instead.
+	// A repeat changes nothing. The error wraps
+	// [envelope.ErrTransferConflict] when the status does not add up to the batch
+	// or contradicts what is recorded, and [envelope.ErrNotFound] when there is no
+	// such batch; the status is then kept for people.
+	HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error
+	// PutOffBatch has a batch that is still pending looked at after wait. One that
+	// has ended stays so.
+	PutOffBatch(ctx context.Context, no string, wait time.Duration) error
+
 	// Paused maps the topics that people have paused to their reasons.
 	Paused(ctx context.Context) (map[string]string, error)
 	Pause(ctx context.Context, topic, reason string) error

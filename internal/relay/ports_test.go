@@ -20,9 +20,12 @@ type script struct {
 	unspread   []*movement
 	deliveries []*parcel
 	transfers  []*movement
+	payouts    []*bundle
 	byNo       map[string]*movement
 	paused     map[string]string
-	batches    []int // words in each commit
+	batches    []int          // words in each commit
+	claims     map[string]int // by topic, of deliveries; claims of bills and of batches
+	spreads    []time.Duration
 	touched    chan struct{}
 
 	// What the parts do; nil is what is expected of them.
@@ -34,7 +37,12 @@ type script struct {
 	place func(ctx context.Context, t envelope.Transfer) (envelope.TransferStatus, error)
 	look  func(ctx context.Context, t envelope.Transfer) (envelope.TransferStatus, error)
 	post  func(fs []envelope.Fact) error
-	tell  func(ctx context.Context, f envelope.Fact) error
+
+	placeBatch func(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error)
+	lookBatch  func(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error)
+	hearBatch  func(status envelope.PayoutBatchStatus) error
+
+	tell func(ctx context.Context, f envelope.Fact) error
 
 	calls []call
 }
@@ -58,10 +66,17 @@ type movement struct {
 	envelope.Transfer
 }
 
+type bundle struct {
+	envelope.PayoutBatch
+	ended bool
+	due   time.Time
+	heard []envelope.TransferStatus
+}
+
 func start() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) } // of every synctest bubble
 
 func newScript() *script {
-	return &script{paused: map[string]string{}, byNo: map[string]*movement{}, touched: make(chan struct{}, 1)}
+	return &script{paused: map[string]string{}, byNo: map[string]*movement{}, claims: map[string]int{}, touched: make(chan struct{}, 1)}
 }
 
 func (s *script) note(what, no string) {
@@ -146,6 +161,16 @@ func (s *script) debt(n int) *movement {
 	return m
 }
 
+// batch adds a batch of that many payouts that is due now.
+func (s *script) batch(n, payouts int) *bundle {
+	b := &bundle{due: time.Now(), PayoutBatch: envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(id(n), 1, 1), 2), CreatedAt: time.Now()}}
+	for seq := range payouts {
+		b.Payouts = append(b.Payouts, envelope.Transfer{OrderNo: id(n), Seq: seq + 1, Round: 1, Payee: "bob", Amount: 10, Charged: 1000, State: envelope.Pending, CreatedAt: time.Now()})
+	}
+	s.payouts = append(s.payouts, b)
+	return b
+}
+
 func (s *script) Touched() <-chan struct{} { return s.touched }
 
 func (s *script) Spread(context.Context, int) (int, error) {
@@ -153,6 +178,9 @@ func (s *script) Spread(context.Context, int) (int, error) {
 	defer s.mu.Unlock()
 	n := s.outbox
 	s.outbox = 0
+	if n > 0 {
+		s.spreads = append(s.spreads, time.Since(start()))
+	}
 	s.transfers, s.unspread = append(s.transfers, s.unspread...), nil
 	return n, nil
 }
@@ -164,6 +192,7 @@ func (s *script) ClaimDeliveries(_ context.Context, topic envelope.Topic, most i
 		if p.d.Topic == topic && p.state == "pending" && !p.due.After(time.Now()) && len(ds) < most {
 			p.due = time.Now().Add(lease)
 			p.d.Attempts++
+			s.claims[string(topic)]++
 			ds = append(ds, p.d)
 		}
 	}
@@ -217,6 +246,7 @@ func (s *script) ParkDelivery(_ context.Context, d envelope.Delivery, reason str
 func (s *script) ClaimTransfers(_ context.Context, most int, lease time.Duration) (ts []envelope.Transfer, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.claims["bills"]++
 	for _, m := range s.transfers {
 		if m.State == envelope.Pending && !m.DueAt.After(time.Now()) && len(ts) < most {
 			m.Attempts++
@@ -247,6 +277,55 @@ func (s *script) HearTransfers(_ context.Context, words []envelope.TransferWord)
 		m.DueAt = time.Now().Add(w.Wait)
 	}
 	return errs, nil
+}
+
+func (s *script) ClaimBatches(_ context.Context, most int, lease time.Duration) (bs []envelope.PayoutBatch, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claims["batches"]++
+	for _, b := range s.payouts {
+		if !b.ended && !b.due.After(time.Now()) && len(bs) < most {
+			b.Attempts++
+			bs = append(bs, b.PayoutBatch)
+			b.Placed, b.due = true, time.Now().Add(lease)
+		}
+	}
+	return bs, nil
+}
+
+func (s *script) HearBatch(_ context.Context, status envelope.PayoutBatchStatus) (err error) {
+	if s.hearBatch != nil {
+		if err := s.hearBatch(status); err != nil {
+			return err
+		}
+	}
+	err = envelope.ErrNotFound
+	s.bundle(status.No, func(b *bundle) {
+		if status.Progress == envelope.ProgressUnknown {
+			b.due, err = time.Now(), nil
+			return
+		}
+		var heard []envelope.TransferStatus
+		if heard, err = b.Hear(&status); err == nil && !b.ended {
+			b.ended, b.heard = true, heard
+		}
+	})
+	return err
+}
+
+func (s *script) PutOffBatch(_ context.Context, no string, wait time.Duration) error {
+	s.bundle(no, func(b *bundle) { b.due = time.Now().Add(wait) })
+	return nil
+}
+
+func (s *script) bundle(no string, change func(b *bundle)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.payouts {
+		if b.No == no {
+			change(b)
+		}
+	}
 }
 
 func (s *script) Paused(context.Context) (map[string]string, error) {
@@ -323,6 +402,27 @@ func (s *script) Query(ctx context.Context, t envelope.Transfer) (envelope.Trans
 		return envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressAbsent}, nil
 	}
 	return s.look(ctx, t)
+}
+
+func (s *script) PlaceBatch(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error) {
+	s.note("place batch", b.No)
+	if s.placeBatch == nil {
+		return paid(b), nil
+	}
+	return s.placeBatch(ctx, b)
+}
+
+func (s *script) QueryBatch(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error) {
+	s.note("query batch", b.No)
+	if s.lookBatch == nil {
+		return envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressAbsent}, nil
+	}
+	return s.lookBatch(ctx, b)
+}
+
+// paid is a batch whose payouts were all carried out.
+func paid(b envelope.PayoutBatch) envelope.PayoutBatchStatus {
+	return envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: "b1", Paid: len(b.Payouts), PaidAmount: b.Total()}
 }
 
 func (s *script) Post(_ context.Context, fs []envelope.Fact) error {

@@ -8,12 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"hongbao/envelope"
 )
 
-// Bounds of the transfers under way at once.
+// Bounds of the transfers by bill under way at once.
 const (
 	InFlightDefault = 64
 	inFlightMax     = 1024
@@ -33,7 +31,7 @@ type Config struct {
 	// Backlog maps topics to what waits under them. Asked every few seconds.
 	Backlog   func(ctx context.Context) (map[string]Backlog, error)
 	PayWithin time.Duration // from order to closing it unpaid, as in envelope.Limits
-	InFlight  int           // transfers at the provider at a time, 16 to 1024; 0 for InFlightDefault
+	InFlight  int           // transfers by bill at the provider at a time, 16 to 1024; 0 for InFlightDefault
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -62,12 +60,17 @@ type Relay struct {
 	pauses  *pauses
 	words   *recorder
 	jobs    []job
-	wakes   []chan struct{} // of the drains; buffered 1
+	wakes   []chan struct{} // of the drains of what is spread; buffered 1
 
-	book, event, charge, transfer *brake
+	batchDue chan struct{} // one of wakes
 
-	slots  *semaphore.Weighted // of transfers in flight, cfg.InFlight in all
-	flying sync.WaitGroup      // the transfers in flight
+	eventsNext int // to be claimed; owned by the drain of events
+
+	book, event, charge *brake
+	transfer            *brake // of bills and batches: they have one receiver
+
+	bills, batches *places        // at the provider
+	flying         sync.WaitGroup // the bills and batches in flight
 }
 
 // New refuses an incomplete configuration.
@@ -80,24 +83,43 @@ func New(cfg Config) (*Relay, error) {
 		metrics: newMetrics(),
 		pauses:  &pauses{ask: cfg.Store.Paused, now: cfg.Now},
 		words:   newRecorder(cfg.Store.HearTransfers),
-		slots:   semaphore.NewWeighted(int64(cfg.InFlight)),
+		bills:   newPlaces(cfg.InFlight, transferClaimMin),
+		batches: newPlaces(batchesInFlight, 1),
+
+		eventsNext: eventsMin,
 	}
+	r.charge, r.book = r.brake(string(envelope.TopicCharge)), r.brake(string(envelope.TopicBook))
+	r.event, r.transfer = r.brake(string(envelope.TopicEvent)), r.brake(topicTransfer)
 	r.jobs = []job{
-		{topic: topicOutbox, run: r.spreadOnce, full: spreadRowsMax, every: pollEvery, wake: cfg.Store.Touched()},
+		{topic: topicOutbox, run: r.spreadOnce, full: spreadFull, gather: spreadGatherFor, every: pollEvery, wake: cfg.Store.Touched()},
 		{topic: "backlog", run: r.backlogOnce, full: 1, every: backlogEvery},
+		// Charges are looked at by their age, and none comes from the outbox.
+		{topic: string(envelope.TopicCharge), run: r.chargeOnce, full: chargesMax, gather: gatherFor, every: pollEvery},
 	}
-	r.charge = r.drain(string(envelope.TopicCharge), r.chargeOnce, chargesMax)
-	r.book = r.drain(string(envelope.TopicBook), r.bookOnce, booksMax)
-	r.event = r.drain(string(envelope.TopicEvent), r.eventOnce, eventsMax)
-	r.transfer = r.drain(topicTransfer, r.transferOnce, transferClaimMin)
+	r.drain(string(envelope.TopicBook), r.bookOnce, booksMax)
+	r.drain(string(envelope.TopicEvent), r.eventOnce, eventsMin)
+	r.drain(topicTransfer, r.transferOnce, transferClaimMin)
+	r.batchDue = r.drain(topicTransfer, r.batchOnce, batchesInFlight)
 	return r, nil
 }
 
-// drain adds the job that empties one topic, and makes its brake.
-func (r *Relay) drain(topic string, run func(context.Context) (int, error), full int) *brake {
+// drain adds a job that carries out what is spread, and returns what wakes it.
+func (r *Relay) drain(topic string, run func(context.Context) (int, error), full int) chan struct{} {
 	wake := make(chan struct{}, 1)
 	r.wakes = append(r.wakes, wake)
-	r.jobs = append(r.jobs, job{topic: topic, run: run, full: full, every: pollEvery, wake: wake})
+	r.jobs = append(r.jobs, job{topic: topic, run: run, full: full, gather: gatherFor, every: pollEvery, wake: wake})
+	return wake
+}
+
+func wakeUp(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default: // it has yet to look at an earlier one
+	}
+}
+
+// brake makes the brake of one topic's receiver.
+func (r *Relay) brake(topic string) *brake {
 	return &brake{now: r.cfg.Now, turned: func(shut bool, cause error) {
 		r.metrics.braked(topic, shut)
 		if shut {
@@ -125,7 +147,8 @@ func (r *Relay) Run(ctx context.Context) {
 }
 
 const (
-	spreadRowsMax = 256 // outbox rows in one transaction
+	spreadRowsMax = 1024 // outbox rows in one transaction
+	spreadFull    = 512  // envelopes named by so many rows that there may be more
 	spreadMax     = 10 * time.Second
 )
 
@@ -143,10 +166,7 @@ func (r *Relay) spreadOnce(ctx context.Context) (int, error) {
 	if n > 0 {
 		r.metrics.spread.Add(float64(n))
 		for _, wake := range r.wakes {
-			select {
-			case wake <- struct{}{}:
-			default: // it has yet to look at an earlier one
-			}
+			wakeUp(wake)
 		}
 	}
 	return n, nil

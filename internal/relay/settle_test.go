@@ -220,17 +220,24 @@ func TestAnOutageDrainsOnARealDatabase(t *testing.T) {
 // A commit that is lost, before or after it took effect, costs time and nothing
 // else.
 func TestLostCommitsLoseNothing(t *testing.T) {
-	for name, fault := range map[string]settest.Fault{"before": settest.LostBefore, "after": settest.LostAfter} {
+	for name, c := range map[string]struct {
+		fault   settest.Fault
+		batches bool
+	}{"before": {settest.LostBefore, false}, "after": {settest.LostAfter, false}, "before, batches": {settest.LostBefore, true}, "after, batches": {settest.LostAfter, true}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			all := b.active(t, 20, 5)
-			const faults = 12
-			for range faults {
-				b.Proxies[0].Lose(fault, "COMMIT")
+			set, want := b.set(), b.wantAllPaid
+			if c.batches {
+				set, want = b.batching(t), b.wantBatched
 			}
-			b.start(t, b.set(), b.set())
+			const faults = 8
+			for range faults {
+				b.Proxies[0].Lose(c.fault, "COMMIT")
+			}
+			b.start(t, set, set)
 			eventually(t, 60*time.Second, "everything is carried out", func() bool { b.hurry(t); return b.idle(t) && b.Proxies[0].Hits() == faults })
-			b.wantAllPaid(t, all)
+			want(t, all)
 		})
 	}
 }

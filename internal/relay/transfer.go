@@ -23,52 +23,12 @@ func whileAwaiting() wait { return wait{30 * time.Second, time.Hour} }
 // It has done nothing, and people must; then it is to go on by itself.
 func afterNonsense() wait { return wait{time.Minute, time.Hour} }
 
-// transferOnce puts due transfers into flight and does not wait for them: one
-// slow answer holds up no other transfer. While the provider is out it waits
-// until nothing is in flight, and then risks a single one.
+// transferOnce puts due transfers by bill into flight.
 func (r *Relay) transferOnce(ctx context.Context) (int, error) {
-	if paused, err := r.pauses.paused(ctx, topicTransfer); paused || err != nil {
-		return 0, err
-	}
-	free, err := r.reserve(ctx)
-	if free == 0 {
-		return 0, err
-	}
-	ts, err := r.claimTransfers(ctx, r.transfer.allow(free))
-	r.slots.Release(int64(free - len(ts)))
-	for _, t := range ts {
-		r.flying.Go(func() {
-			defer r.slots.Release(1)
-			r.carryOut(ctx, t)
-		})
-	}
-	return len(ts), err
-}
-
-// reserve takes places in flight, waiting for the least that is worth a claim.
-func (r *Relay) reserve(ctx context.Context) (int, error) {
-	free := transferClaimMin
-	if r.transfer.isShut() {
-		if r.transfer.allow(1) == 0 {
-			return 0, nil
-		}
-		free = r.cfg.InFlight
-	}
-	if err := r.slots.Acquire(ctx, int64(free)); err != nil {
-		return 0, err
-	}
-	for free+transferClaimMin <= r.cfg.InFlight && r.slots.TryAcquire(transferClaimMin) {
-		free += transferClaimMin
-	}
-	return free, nil
+	return launch(ctx, r, r.bills, r.claimTransfers, r.carryOut)
 }
 
 func (r *Relay) claimTransfers(ctx context.Context, most int) ([]envelope.Transfer, error) {
-	if most == 0 { // the brake was shut meanwhile
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, claimMax)
-	defer cancel()
 	ts, err := r.cfg.Store.ClaimTransfers(ctx, most, transferLease)
 	if err != nil {
 		return nil, fmt.Errorf("claim transfers: %w", err)
@@ -107,12 +67,23 @@ func (r *Relay) ask(ctx context.Context, t envelope.Transfer) (envelope.Transfer
 		if err != nil || status.Progress != envelope.ProgressAbsent {
 			return status, err
 		}
-	} else if !t.CreatedAt.IsZero() {
-		r.metrics.firstCall.Observe(max(0, r.cfg.Now().Sub(t.CreatedAt)).Seconds())
+	} else {
+		r.firstCallAbout(t)
 	}
 	status, err := r.cfg.Cashier.Place(ctx, t)
 	r.transfer.heard(err)
 	return status, err
+}
+
+// firstCallAbout notes how long transfers have waited for the provider to hear of
+// them.
+func (r *Relay) firstCallAbout(ts ...envelope.Transfer) {
+	now := r.cfg.Now()
+	for i := range ts {
+		if created := ts[i].CreatedAt; !created.IsZero() {
+			r.metrics.firstCall.Observe(max(0, now.Sub(created)).Seconds())
+		}
+	}
 }
 
 // judge turns the provider's answer, or the lack of one, into the word to be
@@ -125,18 +96,23 @@ func (r *Relay) judge(t envelope.Transfer, s envelope.TransferStatus, err error)
 	if err == nil {
 		return envelope.TransferWord{TransferStatus: s, Wait: waitFor(s.Progress, t.Attempts)}
 	}
-	unknown := envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressUnknown}}
-	switch d, busy := retryAfter(err); {
+	unknown := envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressUnknown}
+	return envelope.TransferWord{TransferStatus: unknown, Wait: r.waitAfter(err, "transfer", t.No(), t.Attempts)}
+}
+
+// waitAfter is how long a transfer or a batch is left alone after a call that
+// has ended in err.
+func (r *Relay) waitAfter(err error, what, no string, attempts int) time.Duration {
+	d, busy := retryAfter(err)
+	switch {
 	case busy:
-		unknown.Wait = d
+		return d
 	case outage(err):
-		unknown.Wait = afterFailure().after(t.Attempts)
-		r.cfg.Log.Warn("transfer", "number", t.No(), "attempts", t.Attempts, "err", err)
-	default:
-		unknown.Wait = afterNonsense().after(t.Attempts)
-		r.alarm(topicTransfer, "the provider takes a transfer for a mistake", "number", t.No(), "attempts", t.Attempts, "cause", err)
+		r.cfg.Log.Warn(what, "number", no, "attempts", attempts, "err", err)
+		return afterFailure().after(attempts)
 	}
-	return unknown
+	r.alarm(topicTransfer, "the provider takes a "+what+" for a mistake", "number", no, "attempts", attempts, "cause", err)
+	return afterNonsense().after(attempts)
 }
 
 // waitFor is how long a transfer is left alone if it is pending afterwards.

@@ -57,7 +57,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	w := servers.World(t, 1)
-	return &bench{World: w, admin: w.Admin(t, 0), cashier: &cashier{moved: map[string]envelope.Fen{}, placed: map[string]int{}}, books: newReceiver(), events: newReceiver()}
+	return &bench{World: w, admin: w.Admin(t, 0), cashier: &cashier{moved: map[string]envelope.Fen{}, placed: map[string]int{}, batches: map[string]*bundled{}}, books: newReceiver(), events: newReceiver()}
 }
 
 func (b *bench) set() *orderset.Set { return b.Router.Sets()[0] }
@@ -125,6 +125,7 @@ func (b *bench) openAll(t *testing.T, all []envelope.Envelope, user envelope.Use
 func (b *bench) hurry(t *testing.T) {
 	t.Helper()
 	b.exec(t, "UPDATE transfer SET due_at = UTC_TIMESTAMP(3) WHERE state = 'pending' AND due_at > UTC_TIMESTAMP(3)")
+	b.exec(t, "UPDATE payout_batch SET due_at = UTC_TIMESTAMP(3) WHERE state = 'pending' AND due_at > UTC_TIMESTAMP(3)")
 	b.exec(t, "UPDATE delivery SET due_at = UTC_TIMESTAMP(3) WHERE state = 'pending' AND topic <> 'charge' AND due_at > UTC_TIMESTAMP(3)")
 }
 
@@ -197,8 +198,13 @@ func eventually(t testing.TB, most time.Duration, what string, done func() bool)
 type cashier struct {
 	mu     sync.Mutex
 	moved  map[string]envelope.Fen
-	placed map[string]int // calls of Place, by number
+	placed map[string]int // calls of Place and PlaceBatch, by number
 	queue  []envelope.Transfer
+
+	batches map[string]*bundled
+	refuse  func(payoutNo string) bool // nil: none
+	wrong   []string                   // what should not have been asked for
+
 	lie    func(t envelope.Transfer) lie                       // nil: the truth
 	charge func(id envelope.ID) (envelope.ChargeStatus, error) // nil: unpaid
 }

@@ -1,0 +1,111 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// batchesInFlight are at the provider at a time, beside the bills; together they
+// are up to batchesInFlight × envelope.PayoutBatchMax payouts.
+const batchesInFlight = 8
+
+// batchOnce puts due batches of payouts into flight. People pause them and the
+// brake stops them together with the bills: they go to the same provider.
+func (r *Relay) batchOnce(ctx context.Context) (int, error) {
+	return launch(ctx, r, r.batches, r.claimBatches, r.carryOutBatch)
+}
+
+func (r *Relay) claimBatches(ctx context.Context, most int) ([]envelope.PayoutBatch, error) {
+	bs, err := r.cfg.Store.ClaimBatches(ctx, most, transferLease)
+	if err != nil {
+		return nil, fmt.Errorf("claim batches: %w", err)
+	}
+	for i := range bs {
+		r.metrics.claimed.WithLabelValues(topicTransfer).Add(float64(len(bs[i].Payouts)))
+	}
+	return bs, nil
+}
+
+// carryOutBatch has one batch carried out or looked at, and the answer recorded.
+// What is not recorded is asked for again when the lease ends, under the same
+// number and with the same payouts (I7).
+func (r *Relay) carryOutBatch(ctx context.Context, b envelope.PayoutBatch) {
+	work, cancel := carry(ctx, transferCallMax)
+	defer cancel()
+	status, err := r.askBatch(work, b)
+	progress, wait := r.judgeBatch(&b, &status, err)
+	record, cancelRecord := carry(ctx, recordMax)
+	defer cancelRecord()
+	if progress == envelope.ProgressDone {
+		err = r.endBatch(record, status)
+	} else if err = r.cfg.Store.PutOffBatch(record, b.No, wait); err == nil {
+		r.metrics.transfers.WithLabelValues(string(progress)).Add(float64(len(b.Payouts)))
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, envelope.ErrTransferConflict), errors.Is(err, envelope.ErrNotFound):
+		r.alarm(topicTransfer, "a batch is disputed", "number", b.No, "cause", err)
+	default:
+		r.cfg.Log.Warn("record a batch", "number", b.No, "progress", progress, "err", err)
+	}
+}
+
+// judgeBatch is what has become of a batch as far as can be told, and how long it
+// is left alone unless that is its end. As with bills, an error says nothing
+// about the money.
+func (r *Relay) judgeBatch(b *envelope.PayoutBatch, s *envelope.PayoutBatchStatus, err error) (envelope.Progress, time.Duration) {
+	if err == nil && s.No != b.No {
+		err = fmt.Errorf("asked about %s, told about %q: %w", b.No, s.No, envelope.ErrUnknownOutcome)
+	}
+	if err != nil {
+		return envelope.ProgressUnknown, r.waitAfter(err, "batch", b.No, b.Attempts)
+	}
+	return s.Progress, waitFor(s.Progress, b.Attempts)
+}
+
+// askBatch places a batch that was never placed; about any other it asks first,
+// as with bills.
+func (r *Relay) askBatch(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error) {
+	if b.Placed {
+		status, err := r.cfg.Cashier.QueryBatch(ctx, b)
+		r.transfer.heard(err)
+		if err != nil || status.Progress != envelope.ProgressAbsent {
+			return status, err
+		}
+	} else {
+		r.firstCallAbout(b.Payouts...)
+	}
+	status, err := r.cfg.Cashier.PlaceBatch(ctx, b)
+	r.transfer.heard(err)
+	return status, err
+}
+
+// HearBatch takes what the provider says of its own accord about one batch. When
+// that is its end it returns once it is committed; the errors are those of
+// [Relay.Hear]. Any other word has the batch asked about at once.
+func (r *Relay) HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
+	ctx, cancel := context.WithTimeout(ctx, recordMax)
+	defer cancel()
+	if status.Progress == envelope.ProgressDone {
+		return r.endBatch(ctx, status)
+	}
+	status.Progress = envelope.ProgressUnknown
+	if err := r.cfg.Store.HearBatch(ctx, status); err != nil {
+		return fmt.Errorf("hear batch %s: %w", status.No, err)
+	}
+	wakeUp(r.batchDue)
+	return nil
+}
+
+func (r *Relay) endBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
+	if err := r.cfg.Store.HearBatch(ctx, status); err != nil {
+		return fmt.Errorf("end batch %s: %w", status.No, err)
+	}
+	r.metrics.transfers.WithLabelValues(string(envelope.ProgressDone)).Add(float64(status.Paid))
+	r.metrics.transfers.WithLabelValues(string(envelope.ProgressRefused)).Add(float64(len(status.Refused)))
+	return nil
+}
