@@ -24,6 +24,7 @@ type Phase struct {
 	Opens          Latency     `json:"opens"`
 	FirstCall      Delay       `json:"commit_to_call"`
 	Callback       Delay       `json:"callback"`
+	Call           Delay       `json:"call"` // of the provider
 	CPU            CPUShares   `json:"cpu"`
 	Samples        []PhaseTick `json:"samples"`
 }
@@ -55,9 +56,7 @@ type CPUShares struct {
 // phase offers a rate for some time, or until the backlog is too large, and
 // waits until all of it has been carried out.
 func (p *pipeline) phase(ctx context.Context, s *Server, rate float64, length time.Duration) (*Phase, error) {
-	// Of a load that will be cut short, no more is prepared than the backlog may hold.
-	opens := min(rate*length.Seconds(), float64(4*p.backlogMax())+rate)
-	stage, err := p.stage(ctx, s, Spread, max(fewCallers, int(1.2*opens)/p.count+1))
+	stage, err := p.stage(ctx, s, Spread, max(fewCallers, int(pipelineSpare*rate*length.Seconds())/p.count+1))
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +91,7 @@ func (p *pipeline) phase(ctx context.Context, s *Server, rate float64, length ti
 	r.Bounded = r.Seconds >= length.Seconds() && r.DrainSeconds <= pipelineBehind.Seconds()
 	r.CPU = sharesOf(before, after, run.CPU, time.Since(start))
 	r.FirstCall, r.Callback = delayOf(later.FirstCall.Since(delays.FirstCall)), delayOf(later.Callback.Since(delays.Callback))
+	r.Call = delayOf(later.Call.Since(delays.Call))
 	r.count(run)
 	return r, p.audit(ctx, stage)
 }
@@ -119,7 +119,7 @@ func (p *pipeline) offer(ctx context.Context, stage *Stage, rate float64, length
 				return err
 			}
 			r.sample(time.Since(start), b)
-			if b.Total() > p.backlogMax() {
+			if b.Total() > p.backlogMax(rate) {
 				return nil
 			}
 		}
@@ -154,6 +154,11 @@ func (r *Phase) count(run *Run) {
 	r.Opens = latencies.latency()
 	r.OpensPerSecond = over(float64(opened), r.Seconds)
 	r.Carried = over(float64(opened), r.Seconds+r.DrainSeconds)
+}
+
+// signatures a second, while the load and its drain lasted.
+func (r *Phase) signatures() float64 {
+	return over(signaturesOfCall*r.Call.Count+signaturesOfCallback*r.Callback.Count, r.Seconds+r.DrainSeconds)
 }
 
 // drain waits until nothing is owed, and says how long that took.

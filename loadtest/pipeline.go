@@ -45,30 +45,37 @@ func (b Backlog) Total() int { return b.Outbox + b.Transfers + b.Books + b.Event
 type Delays struct {
 	FirstCall Buckets // from the commit of a share to the first call of the provider about its payout
 	Callback  Buckets // the provider's callbacks, answered
+	Call      Buckets // our calls of the provider
 }
 
 const (
 	peakWarm            = 400 * time.Millisecond
 	peakFor             = time.Second
 	pipelineOpeners     = 1.02 // people for each share: somebody must be told empty
+	pipelineSpare       = 1.2  // shares prepared, over what is opened
 	pipelineConnections = 500
 	pipelineProbes      = 5
 	pipelineProbeFor    = 15 * time.Second
 	pipelineNear        = 1.15 // the rate is known well enough
 	pipelineGuess       = 0.9  // of what was carried while saturated
-	// The backlog that ends a load which cannot be sustained, and is then drained.
-	pipelineBacklogMax = 8000
-	pipelineDrainMax   = 10 * time.Minute
-	pipelineSampleFor  = time.Second
+	// The backlog that ends a load which cannot be sustained, and is then drained:
+	// so much, or what is opened in so many seconds.
+	pipelineBacklogMax     = 8000
+	pipelineBacklogSeconds = 3
+	pipelineDrainMax       = 10 * time.Minute
+	pipelineSampleFor      = time.Second
 	// A backlog is bounded if what is left at the end is carried out so soon.
 	pipelineBehind = 2 * time.Second
 
 	stepsOfPipeline = stepsOfCell + 1 + pipelineProbes + 1 + 1 + 1
 )
 
-// signaturesOfPayout are ours under the request, the provider's under its
-// answer, and the provider's under its callback.
-const signaturesOfPayout = 3
+// A call of the provider is signed by us, and its answer by the provider; so is
+// its callback.
+const (
+	signaturesOfCall     = 2
+	signaturesOfCallback = 1
+)
 
 // Pipeline is how much of what opens leave behind a machine carries out.
 type Pipeline struct {
@@ -90,7 +97,7 @@ const (
 	RatioFirstCall     = "commit_to_call_p99_ms"
 	RatioCallback      = "callback_p99_ms"
 	RatioRefund        = "refund_p99_s"
-	RatioSignatures    = "payout_rsa_share_of_cpu"
+	RatioSignatures    = "rsa_share_of_cpu"
 )
 
 func (c *PipelineConfig) validate() error {
@@ -168,7 +175,9 @@ func (p *pipeline) run(ctx context.Context, s *Server) error {
 	return p.refunds(ctx)
 }
 
-func (p *pipeline) backlogMax() int { return pipelineBacklogMax / max(1, p.cfg.Hurry) }
+func (p *pipeline) backlogMax(rate float64) int {
+	return max(pipelineBacklogMax, int(pipelineBacklogSeconds*rate)) / max(1, p.cfg.Hurry)
+}
 
 // peak is what opens alone come to, with everything after them held back, and
 // then drained.
@@ -235,7 +244,7 @@ func (p *pipeline) judge() {
 	r.Ratios = map[string]float64{
 		RatioSustained: sustained, RatioSustainedPeak: over(sustained, r.Peak.PerSecond),
 		RatioFirstCall: r.Main.FirstCall.P99, RatioCallback: r.Main.Callback.P99, RatioRefund: r.Refund.P99 / 1e3,
-		RatioSignatures: r.Main.Carried * signaturesOfPayout * r.SignatureMs / 1e3 / float64(r.Machine.CPUs),
+		RatioSignatures: r.Main.signatures() * r.SignatureMs / 1e3 / float64(r.Machine.CPUs),
 	}
 	r.Targets = held(r.Ratios, []Target{
 		{Ratio: RatioSustainedPeak, AtLeast: p.cfg.Share, What: "opens a second with everything behind them carried out, against opens alone"},

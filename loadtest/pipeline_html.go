@@ -51,7 +51,7 @@ func (r *Pipeline) limitSection() section {
 			fmt.Sprint(one.BacklogEnd.Total()), short(one.Carried), percent(one.CPU.Service), percent(one.CPU.Databases), percent(one.CPU.Provider), percent(one.CPU.Crowd)})
 	}
 	return section{Title: "What limits it", Tables: []table{t, cellTable("Opens alone", []Cell{*r.Peak})},
-		Text: fmt.Sprintf("A payout takes three RSA-2048 signatures of %.2f ms (ours, the provider's answer, its callback) and as many verifications, all on this machine: "+
+		Text: fmt.Sprintf("Every call of the provider, every answer and every callback carries an RSA-2048 signature of %.2f ms, made and verified on this machine: "+
 			"the signatures alone are %.0f %% of it at the sustained rate.", r.SignatureMs, 100*r.Ratios[RatioSignatures])}
 }
 

@@ -89,6 +89,9 @@ func (g *ground) delays(ctx context.Context) (d loadtest.Delays, err error) {
 	if d.FirstCall, err = histogram(metrics, "hongbao_relay_first_call_seconds", ""); err != nil {
 		return d, err
 	}
+	if d.Call, err = histogram(metrics, "hongbao_payment_call_seconds", ""); err != nil {
+		return d, err
+	}
 	d.Callback, err = histogram(metrics, "hongbao_http_request_seconds", `route="/v1/payment/notifications"`)
 	return d, err
 }
@@ -177,8 +180,8 @@ func printPipeline(r *loadtest.Pipeline) {
 		float64(m.BacklogMost.BooksMs)/1e3, float64(m.BacklogMost.EventsMs)/1e3, m.Opens.P50, m.Opens.P99)
 	fmt.Printf("the machine meanwhile: service %.0f %%, databases %.0f %%, simulated provider %.0f %%, crowd %.0f %%\n",
 		100*cpu.Service, 100*cpu.Databases, 100*cpu.Provider, 100*cpu.Crowd)
-	fmt.Printf("a payout takes three RSA-2048 signatures of %.2f ms, and their verification: %.0f %% of the machine at %.0f payouts/s, for the signatures alone\n",
-		r.SignatureMs, 100*r.Ratios[loadtest.RatioSignatures], m.Carried)
+	fmt.Printf("%.0f payouts/s in %.0f calls of the provider: the RSA-2048 signatures of calls, answers and callbacks, %.2f ms each, are %.0f %% of the machine\n",
+		m.Carried, m.Call.Count, r.SignatureMs, 100*r.Ratios[loadtest.RatioSignatures])
 	fmt.Printf("refunds: posted %.1f s after expiry (p50), %.1f s (p99)\n", r.Refund.P50/1e3, r.Refund.P99/1e3)
 	printTargets(r.Targets)
 }

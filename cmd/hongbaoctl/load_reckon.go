@@ -23,7 +23,7 @@ const overdueSlack = time.Minute
 func (g *ground) reckon(ctx context.Context) (*loadtest.Reckoning, error) {
 	w := &reckoner{g: g, ours: map[string]claimed{}, out: &loadtest.Reckoning{States: map[envelope.State]int{},
 		Unsettled: []envelope.ID{}, UserBooks: []string{}}}
-	for _, step := range []func(context.Context) error{w.readSets, w.readProvider, w.readDisputes, w.readUsers, w.readEvents} {
+	for _, step := range []func(context.Context) error{w.readSets, w.readBatches, w.readProvider, w.readDisputes, w.readUsers, w.readEvents} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -146,6 +146,13 @@ func (w *reckoner) readProvider(ctx context.Context) error {
 		w.out.Differences = append(w.out.Differences, loadtest.Difference(d))
 	}
 	return err
+}
+
+// readBatches makes the batches' numbers known: the provider speaks of them too.
+func (w *reckoner) readBatches(ctx context.Context) error {
+	return w.g.auditors(func(a *orderset.Auditor) error {
+		return a.Batches(ctx, func(no string, total envelope.Fen, ended bool) { w.ours[no] = claimed{total, ended} })
+	})
 }
 
 func (w *reckoner) readDisputes(ctx context.Context) error {

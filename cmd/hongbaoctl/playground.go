@@ -34,6 +34,7 @@ type playgroundUpCmd struct {
 
 	Life      time.Duration `help:"From payment to expiry; short ones show refunds sooner." default:"24h"`
 	PayWithin time.Duration `help:"From order to closing it unpaid." default:"15m"`
+	Payouts   string        `help:"The provider's product for payouts: bills, each confirmed by its payee, or batches of hundreds." default:"bills" enum:"bills,batches"`
 }
 
 const (

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -94,7 +96,7 @@ func (p *playground) startDatabases(ctx context.Context) error {
 	g.Go(func() (err error) {
 		p.books, err = cluster.StartMariaDB(ctx, cluster.MariaDBConfig{
 			Name: "books", Dir: p.path("books"), Port: p.cmd.BooksPort,
-			ServerID: booksServerID, AdminPassword: admin.Password, BufferPoolMiB: 128,
+			ServerID: booksServerID, AdminPassword: admin.Password, BufferPoolMiB: 256,
 		})
 		return err
 	})
@@ -119,9 +121,24 @@ func (p *playground) applySchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return eachShard(p.settings, func(shard schema.BookShard, db *schema.Server) error {
+	err = eachShard(p.settings, func(shard schema.BookShard, db *schema.Server) error {
 		return applyBooks(ctx, p.settings, shard, db)
 	})
+	if err != nil {
+		return err
+	}
+	return p.checkSchema(ctx)
+}
+
+// checkSchema refuses the databases of another version of these programs. Apply
+// makes what is missing and changes no table that is there.
+func (p *playground) checkSchema(ctx context.Context) error {
+	found, err := differences(ctx, p.settings)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	first := slices.Sorted(maps.Keys(found))[0]
+	return fmt.Errorf("%s was made by another version of this program (%v): remove the directory, or start another with --dir", p.cmd.Dir, found[first][0])
 }
 
 func (p *playground) startSimulator(ctx context.Context) error {

@@ -159,6 +159,7 @@ func (p *playground) newSettings(payment simulator.Keys) *settings.Settings {
 		Limits:  settings.Limits{Life: p.cmd.Life, PayWithin: p.cmd.PayWithin},
 		Payment: paymentSettings(payment, "http://"+loopback(p.cmd.SimulatorPort), "http://"+loopback(p.cmd.APIPort)+"/v1/payment/notifications"),
 	}
+	s.Payment.Payouts = p.cmd.Payouts
 	for range playgroundShards {
 		s.Books = append(s.Books, settings.Shard{Primary: loopback(p.cmd.BooksPort)})
 	}

@@ -77,9 +77,18 @@ func (schemaVerifyCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	accounts, err := schemaAccounts(s)
+	found, err := differences(ctx, s)
 	if err != nil {
 		return err
+	}
+	return reportDifferences(c.JSON, found)
+}
+
+// differences are what is not as this program would make it, by SET or database.
+func differences(ctx context.Context, s *settings.Settings) (map[string][]schema.Difference, error) {
+	accounts, err := schemaAccounts(s)
+	if err != nil {
+		return nil, err
 	}
 	var days []int
 	for _, day := range hotDays() {
@@ -94,7 +103,7 @@ func (schemaVerifyCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = eachShard(s, func(shard schema.BookShard, db *schema.Server) error {
 		diffs, err := schema.VerifyBooks(ctx, db.DB, shard, accounts)
@@ -103,10 +112,7 @@ func (schemaVerifyCmd) Run(ctx context.Context, c *cli) error {
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return reportDifferences(c.JSON, found)
+	return found, err
 }
 
 func reportDifferences(asJSON bool, found map[string][]schema.Difference) error {

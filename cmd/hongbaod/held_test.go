@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
@@ -175,7 +176,13 @@ func (p *heldMoney) endLife(id string) {
 }
 
 func TestFH13HeldMoneyMovesOnceTwoPeopleSaySo(t *testing.T) {
-	p := &heldMoney{settest.Playground(t), t}
+	for _, product := range []string{settings.PayoutBills, settings.PayoutBatches} {
+		t.Run(product, func(t *testing.T) { heldMoneyMoves(t, product) })
+	}
+}
+
+func heldMoneyMoves(t *testing.T, product string) {
+	p := &heldMoney{settest.Playground(t, "--payouts", product), t}
 	const lies = `{"rules": [{"lie": "refuse_limit", "kind": "payout", "party": "unlucky", "times": 1},
 		{"lie": "refuse_closed", "kind": "payout", "party": "gone", "times": 1000}, {"lie": "refuse_closed", "kind": "refund", "times": 1000}]}`
 	if a, err := p.Call(t.Context(), http.MethodPut, p.PaymentSimulator+"/simulator/lies", "", lies); err != nil || a.Status != http.StatusOK {

@@ -55,12 +55,11 @@ func (d *daemon) addEvents(conf *settings.Settings, tickets *envelope.Tickets) e
 	for _, s := range secrets {
 		cfg.Secrets = append(cfg.Secrets, webhook.Secret(s))
 	}
-	sender, err := webhook.New(cfg)
-	if err != nil {
+	if d.sender, err = webhook.New(cfg); err != nil {
 		return err
 	}
-	d.events = sender
-	return d.metrics.Register(sender)
+	d.events = d.sender
+	return d.metrics.Register(d.sender)
 }
 
 // addRelays makes one relay a SET: what it carries out, and for whom.
@@ -125,7 +124,7 @@ func (d *daemon) addJobs() (err error) {
 }
 
 // notified takes what the payment provider says of its own accord: a payment
-// for the teller, or what became of a transfer for the relay of its SET.
+// for the teller, or what became of transfers for the relay of their SET.
 func (d *daemon) notified(teller *envelope.Teller, provider *payment.Client) func(context.Context, http.Header, []byte) error {
 	return func(ctx context.Context, header http.Header, body []byte) error {
 		notice, err := provider.ParseNotice(header, body)
@@ -136,9 +135,23 @@ func (d *daemon) notified(teller *envelope.Teller, provider *payment.Client) fun
 			return err
 		case notice.Payment != nil:
 			return teller.Paid(ctx, *notice.Payment)
+		case notice.Batch != nil:
+			return d.hearBatch(ctx, *notice.Batch)
 		}
 		return d.hear(ctx, *notice.Transfer)
 	}
+}
+
+func (d *daemon) hearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
+	id, err := envelope.ParsePayoutBatchNo(status.No)
+	if err != nil {
+		return fmt.Errorf("%w: %w", envelope.ErrNotFound, err)
+	}
+	r := d.relays[id.Set()]
+	if r == nil {
+		return envelope.ErrNotFound
+	}
+	return r.HearBatch(ctx, status)
 }
 
 func (d *daemon) hear(ctx context.Context, status envelope.TransferStatus) error {

@@ -21,6 +21,7 @@ import (
 	"hongbao/internal/httpapi"
 	"hongbao/internal/payment"
 	"hongbao/internal/relay"
+	"hongbao/internal/webhook"
 	"hongbao/orderset"
 	"hongbao/reconcile"
 )
@@ -112,6 +113,7 @@ type daemon struct {
 	migrators []*orderset.Migrator
 	books     *books.Books
 	events    relay.Events
+	sender    *webhook.Sender // of the events; nil: nobody is told
 	relays    map[envelope.SetNumber]*relay.Relay
 	operators *httpapi.Authenticator // nil: nobody can move held money
 	jobs      reconcile.Jobs
@@ -134,7 +136,7 @@ func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (d *daem
 	if err = errors.Join(d.addMigrators(conf), d.addBooks(conf), d.addOperators(conf)); err != nil {
 		return nil, err
 	}
-	provider, err := newProvider(conf)
+	provider, err := d.newProvider(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +180,8 @@ func (d *daemon) addOrders(conf *settings.Settings, drawKey envelope.DrawKey) er
 		memory = recordsPerSet
 	}
 	d.router, err = orderset.NewRouter(orderset.Config{
-		Topology: topology, App: app, DrawKey: drawKey, Memory: memory, Owner: owner, Now: time.Now, Log: d.log,
+		Topology: topology, App: app, DrawKey: drawKey, Memory: memory, Owner: owner,
+		BatchPayouts: conf.Payment.InBatches(), Now: time.Now, Log: d.log,
 	})
 	if err != nil {
 		return err
@@ -226,12 +229,16 @@ func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, ticket
 }
 
 // newProvider is the client of the payment provider.
-func newProvider(conf *settings.Settings) (*payment.Client, error) {
+func (d *daemon) newProvider(conf *settings.Settings) (*payment.Client, error) {
 	cfg, err := conf.PaymentConfig(time.Now)
 	if err != nil {
 		return nil, err
 	}
-	return payment.New(cfg)
+	provider, err := payment.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return provider, d.metrics.Register(provider)
 }
 
 // trust refuses to serve on databases whose settings make our promises untrue.
@@ -271,6 +278,9 @@ func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 }
 
 func (d *daemon) close() {
+	if d.sender != nil {
+		d.sender.Close()
+	}
 	for _, m := range d.migrators {
 		m.Close()
 	}

@@ -129,8 +129,19 @@ type Payment struct {
 	APIv3KeyFile    string        `yaml:"apiv3_key_file"`
 	PlatformKeys    []PlatformKey `yaml:"platform_keys"`
 	TransferScene   string        `yaml:"transfer_scene,omitempty"` // transfer_scene_id that payouts are made under; default 1000
+	Payouts         string        `yaml:"payouts,omitempty"`        // bills, the default, or batches: which product pays out
 	BillAccount     string        `yaml:"bill_account,omitempty"`   // BASIC, the default, or OPERATION, where payouts leave from it
 }
+
+// The provider's products for payouts, as payment.payouts names them. What has
+// been made for one is carried out by it, whatever the setting says since.
+const (
+	PayoutBills   = "bills"   // each on its own, confirmed by its payee (商家转账)
+	PayoutBatches = "batches" // hundreds in a request, straight into the payees' wallets (商家转账到零钱)
+)
+
+// InBatches reports whether new payouts are made in batches.
+func (p *Payment) InBatches() bool { return p.Payouts == PayoutBatches }
 
 // PlatformKey is a public key of the provider, by its serial.
 type PlatformKey struct {
@@ -184,10 +195,21 @@ func (s *Settings) Save(file string) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	if err := os.WriteFile(file+".new", raw, 0o600); err != nil {
+	if err := write(file+".new", raw); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	return os.Rename(file+".new", file)
+}
+
+// write returns once the file is on disk: what replaces an old one must be whole
+// after a power cut.
+func write(file string, raw []byte) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func (s *Settings) validate() error {
@@ -214,6 +236,11 @@ func (s *Settings) validate() error {
 		if n < 0 || n > 255 {
 			return fmt.Errorf("%s: want 0 to 255, have %d", key, n)
 		}
+	}
+	switch s.Payment.Payouts {
+	case "", PayoutBills, PayoutBatches:
+	default:
+		return fmt.Errorf("payment.payouts: must be %s or %s, have %q", PayoutBills, PayoutBatches, s.Payment.Payouts)
 	}
 	if len(s.Keys.Tokens) == 0 {
 		return errors.New("keys.tokens: at least one key is required, or nobody can call the API")
