@@ -119,20 +119,26 @@ func batchNews(d desk) map[string]any {
 // which of the payouts failed.
 func TestBatchNotificationsAreDoneOrWorthAQuestion(t *testing.T) {
 	b := testBatch(3)
-	paid := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: batchProviderNo, Paid: 3, PaidAmount: b.Total()}
-	ask := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown, ProviderNo: batchProviderNo}
+	paid := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: batchProviderNo, Count: 3, Total: b.Total(), Paid: 3, PaidAmount: b.Total()}
+	ask := func(said ...int) envelope.PayoutBatchStatus {
+		s := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown, ProviderNo: batchProviderNo, Count: 3, Total: b.Total(), Paid: len(said)}
+		for _, i := range said {
+			s.PaidAmount += b.Payouts[i].Amount
+		}
+		return s
+	}
 	unaccounted := batchNews(desk{batch: b, status: "CLOSED"})
-	unaccounted["success_num"], unaccounted["success_amount"] = 1, 101
+	unaccounted["success_num"], unaccounted["success_amount"] = 1, int(b.Payouts[0].Amount)
 	for name, row := range map[string]struct {
 		event string
 		said  map[string]any
 		want  envelope.PayoutBatchStatus
 	}{
 		"paid":              {EventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED"}), paid},
-		"one failed":        {EventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED", failed: []int{1}}), ask},
+		"one failed":        {EventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED", failed: []int{1}}), ask(0, 2)},
 		"paid, and closed":  {EventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED"}), paid},
-		"closed":            {EventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED", failed: []int{0, 1, 2}}), ask},
-		"closed, and which": {EventPayoutBatchClosed, unaccounted, ask},
+		"closed":            {EventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED", failed: []int{0, 1, 2}}), ask()},
+		"closed, and which": {EventPayoutBatchClosed, unaccounted, ask(0)},
 	} {
 		c := newClient(t, nil)
 		body := eventOf(t, row.event, ResourceKindPayout, row.said)

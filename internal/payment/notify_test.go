@@ -343,7 +343,8 @@ func checkNotice(t *testing.T, n *Notice) {
 		said++
 		_, err := envelope.ParsePayoutBatchNo(s.No)
 		done := s.Progress == envelope.ProgressDone
-		if err != nil || len(s.Refused) > 0 || !done && s.Progress != envelope.ProgressUnknown || done != (s.Paid > 0) || s.PaidAmount < envelope.Fen(s.Paid) {
+		if err != nil || len(s.Refused) > 0 || !done && s.Progress != envelope.ProgressUnknown || done && s.Paid != s.Count ||
+			s.Count < 1 || s.Paid < 0 || s.Paid > s.Count || s.Total < envelope.Fen(s.Count) || s.PaidAmount < envelope.Fen(s.Paid) || s.PaidAmount > s.Total {
 			t.Errorf("accepted %+v, %v", s, err)
 		}
 	}

@@ -67,13 +67,15 @@ func TestBatchesPayOutAndStandInTheBills(t *testing.T) {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	said := next(t, w.batches)
-	want := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: first.ProviderNo, Paid: envelope.PayoutBatchMax, PaidAmount: b.Total()}
+	end := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: first.ProviderNo, Paid: envelope.PayoutBatchMax, PaidAmount: b.Total()}
+	want := end
+	want.Count, want.Total = envelope.PayoutBatchMax, b.Total() // which only a notification says
 	if diff := cmp.Diff(want, said); diff != "" {
 		t.Errorf("notified of %s", diff)
 	}
 	again, err := w.client.PlaceBatch(ctx, b)
 	asked, askErr := w.client.QueryBatch(ctx, b)
-	if err != nil || askErr != nil || !cmp.Equal(again, said) || !cmp.Equal(asked, said) {
+	if err != nil || askErr != nil || !cmp.Equal(again, end) || !cmp.Equal(asked, end) {
 		t.Errorf("again: %+v, %v; asked: %+v, %v", again, err, asked, askErr)
 	}
 	w.movedOnce(b, said)
@@ -151,18 +153,24 @@ func TestFG2OtherTermsUnderABatchsNumberAreToldTheFirst(t *testing.T) {
 	}
 }
 
-// TestFF3LyingCallbacksAboutBatchesChangeNothing: what is forged or does not add
-// up is refused, and the truth comes after.
+// TestFF3LyingCallbacksAboutBatchesChangeNothing: what is forged is refused, what
+// is of a fen too much contradicts the batch, and the truth comes after.
 func TestFF3LyingCallbacksAboutBatchesChangeNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	for i, lie := range []string{"forged_callback", "probe_callback", "wrong_amount"} {
-		b := batchOf(i+1, 3)
+		b, refused := batchOf(i+1, 3), int32(i+1)
 		w.lie(lie, "payout")
 		if _, err := w.client.PlaceBatch(context.Background(), b); err != nil {
 			t.Fatal(err)
 		}
 		said := next(t, w.batches)
-		if said.Progress != envelope.ProgressDone || w.refused.Load() != int32(i+1) {
+		if lie == "wrong_amount" {
+			if _, err := b.Hear(&said); !errors.Is(err, envelope.ErrTransferConflict) || said.Total != b.Total()+1 {
+				t.Errorf("of a fen too much: %+v, %v", said, err)
+			}
+			said, refused = next(t, w.batches), refused-1
+		}
+		if said.Progress != envelope.ProgressDone || w.refused.Load() != refused {
 			t.Errorf("%s: notified of %+v after %d refusals", lie, said, w.refused.Load())
 		}
 		w.movedOnce(b, said)
