@@ -192,7 +192,7 @@ func (c *comparison) mode(ctx context.Context, mode string) error {
 // stage prepares envelopes on a server.
 func (c *comparison) stage(ctx context.Context, s *Server, scenario Scenario, envelopes int) (*Stage, error) {
 	c.stages++
-	plan, err := NewPlan(PlanConfig{Scenario: scenario, Seed: c.cfg.Seed + uint64(c.stages), Envelopes: envelopes,
+	plan, err := NewPlan(PlanConfig{Scenario: scenario, Seed: c.cfg.Seed + uint64(c.stages), Envelopes: envelopes, AtOnce: spreadEnvelopes,
 		Count: c.count, Openers: c.openers, Users: compareUsers})
 	if err != nil {
 		return nil, err

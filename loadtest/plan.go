@@ -18,7 +18,7 @@ type Scenario string
 // The scenarios.
 const (
 	Hot      Scenario = "hot"      // one envelope after another, hundreds of openers each
-	Spread   Scenario = "spread"   // all envelopes at the same time
+	Spread   Scenario = "spread"   // hundreds at the same time, and the next hundreds when these are empty
 	Festival Scenario = "festival" // people send and open; a spike at midnight
 )
 
@@ -47,6 +47,7 @@ type PlanConfig struct {
 	Scenario  Scenario `json:"scenario"`
 	Seed      uint64   `json:"seed"`
 	Envelopes int      `json:"envelopes"` // 1 to EnvelopesMax
+	AtOnce    int      `json:"at_once"`   // Spread: of them, that are opened at the same time; 0 for all
 	Count     int      `json:"count"`     // shares of each, 1 to CountMax
 	Openers   int      `json:"openers"`   // people who tap each, 1 to Users
 	Users     int      `json:"users"`     // people there are, 1 to UsersMax
@@ -64,6 +65,8 @@ func (c *PlanConfig) validate() error {
 		return nil
 	case c.Count < 1 || c.Count > CountMax:
 		return fmt.Errorf("plan: want 1 <= count <= %d, have %d", CountMax, c.Count)
+	case c.AtOnce < 0:
+		return fmt.Errorf("plan: want at once >= 0, have %d", c.AtOnce)
 	case c.Openers < 1 || c.Openers > c.Users:
 		return fmt.Errorf("plan: want 1 <= openers <= users = %d, have %d", c.Users, c.Openers)
 	case c.Envelopes*c.Openers > tapsMax:
@@ -162,8 +165,8 @@ func newGift(r *rand.Rand, count, users int) Gift {
 // fen is an amount below n.
 func fen(r *rand.Rand, n envelope.Fen) envelope.Fen { return envelope.Fen(r.Int64N(int64(n))) }
 
-// drawTaps fills Taps: envelope after envelope when hot, a round through all of
-// them in a fresh order when spread, and now and then a tap repeated.
+// drawTaps fills Taps: envelope after envelope when hot, a round through those that
+// are at once in a fresh order when spread, and now and then a tap repeated.
 func (p *Plan) drawTaps(r *rand.Rand) {
 	users := make([]walk, len(p.Gifts))
 	for i := range users {
@@ -178,10 +181,17 @@ func (p *Plan) drawTaps(r *rand.Rand) {
 			}
 		}
 	} else {
-		near = 2 * len(p.Gifts)
-		for range p.Config.Openers {
-			for _, g := range r.Perm(len(p.Gifts)) {
-				taps = append(taps, Tap{int32(g), users[g].next()})
+		atOnce := p.Config.AtOnce
+		if atOnce == 0 {
+			atOnce = len(p.Gifts)
+		}
+		near = 2 * atOnce
+		for first := 0; first < len(p.Gifts); first += atOnce {
+			for range p.Config.Openers {
+				for _, i := range r.Perm(min(atOnce, len(p.Gifts)-first)) {
+					g := first + i
+					taps = append(taps, Tap{int32(g), users[g].next()})
+				}
 			}
 		}
 	}
@@ -247,7 +257,8 @@ func divisor(a, b int) int {
 // Digest identifies a plan: two runs with the same digest wanted the same.
 func (p *Plan) Digest() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%+v\n", p.Config)
+	c := &p.Config // but for AtOnce, which the taps show
+	fmt.Fprintf(h, "{Scenario:%s Seed:%d Envelopes:%d Count:%d Openers:%d Users:%d}\n", c.Scenario, c.Seed, c.Envelopes, c.Count, c.Openers, c.Users)
 	for i := range p.Gifts {
 		fmt.Fprintf(h, "%+v\n", p.Gifts[i])
 	}

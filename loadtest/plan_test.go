@@ -98,6 +98,22 @@ func TestSpreadKeepsAllEnvelopesOpen(t *testing.T) {
 	checkOpeners(t, p, 40)
 }
 
+func TestSpreadOpensSoManyAtOnceAndThenTheNext(t *testing.T) {
+	const atOnce = 50
+	p := plan(t, PlanConfig{Scenario: Spread, Seed: 1, Envelopes: 220, AtOnce: atOnce, Count: 100, Openers: 40, Users: 400})
+	last := 0
+	for i, tap := range p.Taps {
+		wave := int(tap.Gift) / atOnce
+		if last = max(last, wave); wave < last-1 { // a repeat may come a little later
+			t.Fatalf("tap %d is for envelope %d, when those of wave %d are opened", i, tap.Gift, last)
+		}
+	}
+	if last != 220/atOnce {
+		t.Errorf("the last wave is %d", last)
+	}
+	checkOpeners(t, p, 40)
+}
+
 // checkOpeners: so many different people each, one in twenty tapping again.
 func checkOpeners(t *testing.T, p *Plan, want int) {
 	t.Helper()
