@@ -16,7 +16,7 @@ type Phase struct {
 	Rate           float64     `json:"offered_per_second"`
 	Seconds        float64     `json:"seconds"` // that the load lasted: shorter than wanted when its backlog grew too large
 	OpensPerSecond float64     `json:"opens_per_second"`
-	Bounded        bool        `json:"bounded"` // what was left at the end was carried out within two seconds
+	Bounded        bool        `json:"bounded"` // what was left at the end was carried out within five seconds
 	BacklogMost    Backlog     `json:"backlog_most"`
 	BacklogEnd     Backlog     `json:"backlog_end"`
 	DrainSeconds   float64     `json:"drain_s"`            // from the end of the load until nothing was owed

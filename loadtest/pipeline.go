@@ -50,10 +50,11 @@ type Delays struct {
 
 const (
 	peakWarm            = 400 * time.Millisecond
-	peakFor             = time.Second
+	peakFor             = 3 * time.Second
 	pipelineOpeners     = 1.02 // people for each share: somebody must be told empty
-	pipelineSpare       = 1.2  // shares prepared, over what is opened
-	pipelineConnections = 500
+	pipelineOver        = 1.01 // of the rate that is aimed at: arrivals are random
+	pipelineSpare       = 1.2  // shares prepared, over what is tapped
+	pipelineConnections = 1000
 	pipelineProbes      = 5
 	pipelineProbeFor    = 15 * time.Second
 	pipelineNear        = 1.15 // the rate is known well enough
@@ -61,11 +62,12 @@ const (
 	// The backlog that ends a load which cannot be sustained, and is then drained:
 	// so much, or what is opened in so many seconds.
 	pipelineBacklogMax     = 8000
-	pipelineBacklogSeconds = 3
+	pipelineBacklogSeconds = 5
 	pipelineDrainMax       = 10 * time.Minute
-	pipelineSampleFor      = time.Second
-	// A backlog is bounded if what is left at the end is carried out so soon.
-	pipelineBehind = 2 * time.Second
+	pipelineSampleFor      = 2 * time.Second // counting costs the databases something
+	// A backlog is bounded if what is left at the end is carried out so soon: what
+	// the service lets gather included.
+	pipelineBehind = 5 * time.Second
 
 	stepsOfPipeline = stepsOfCell + 1 + pipelineProbes + 1 + 1 + 1
 )
@@ -198,7 +200,7 @@ func (p *pipeline) peak(ctx context.Context, s *Server) (err error) {
 // find is the highest rate whose backlog stays bounded: the one that is aimed
 // at, or one that some probes find below it.
 func (p *pipeline) find(ctx context.Context, s *Server) (rate float64, err error) {
-	aim := p.cfg.Share * p.out.Peak.PerSecond
+	aim := p.cfg.Share * p.out.Peak.PerSecond * pipelineOver * p.taps()
 	length := pipelineProbeFor / time.Duration(max(1, p.cfg.Hurry))
 	p.progress("%.0f opens/s, %.0f %% of the peak", aim, 100*p.cfg.Share)
 	if p.out.Target, err = p.phase(ctx, s, aim, length); err != nil {
@@ -207,7 +209,7 @@ func (p *pipeline) find(ctx context.Context, s *Server) (rate float64, err error
 	if p.out.Target.Bounded {
 		return aim, nil
 	}
-	low, high, next := 0.0, aim, min(aim, pipelineGuess*p.out.Target.Carried)
+	low, high, next := 0.0, aim, min(aim, pipelineGuess*p.out.Target.Carried*p.taps())
 	for range pipelineProbes {
 		p.progress("probe %.0f opens/s", next)
 		one, err := p.phase(ctx, s, next, length)
@@ -228,6 +230,12 @@ func (p *pipeline) find(ctx context.Context, s *Server) (rate float64, err error
 		low = next // what the probes have come down to; whether it is bounded, its own run shows
 	}
 	return low, nil
+}
+
+// taps are how many come for each share: some are told that it is empty, and some
+// tap twice.
+func (p *pipeline) taps() float64 {
+	return float64(p.openers) / float64(p.count) * (1 + 1.0/repeatOneIn)
 }
 
 // judge draws the conclusions, if there is nothing to hide.

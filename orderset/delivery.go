@@ -21,10 +21,11 @@ const (
 	// pushMax bounds leases and waits: what is put off further is looked at
 	// once a day.
 	pushMax = 24 * time.Hour
-	// restFor is how long a receiver is left alone about an envelope after it was
-	// told of it: a busy envelope is told of once a second, however many shares are
-	// taken in it.
-	restFor = time.Second
+	// How long receivers are left alone about an envelope after they were told of
+	// it: of a busy one they hear so often, however many shares are taken in it. The
+	// IM backend has people waiting, the books have not.
+	eventRest = time.Second
+	bookRest  = 3 * time.Second
 )
 
 // push is a lease or a wait in the unit of the statements.
@@ -70,8 +71,8 @@ func (s *Set) ClaimDeliveries(ctx context.Context, topic envelope.Topic, max int
 }
 
 // FinishDeliveries records that receivers know what At says. A delivery whose
-// envelope has moved on since the claim, or moves on within a second, is due again
-// after that second.
+// envelope has moved on since the claim, or soon moves on, is due again after a
+// rest: a second for events, three for the books.
 func (s *Set) FinishDeliveries(ctx context.Context, ds []envelope.Delivery) error {
 	sorted := slices.SortedFunc(slices.Values(ds), func(a, b envelope.Delivery) int {
 		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Topic, b.Topic))

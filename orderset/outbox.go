@@ -64,18 +64,47 @@ func (s *Set) spread(ctx context.Context, c *sql.Conn, max int) (envelopes int, 
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	all, err := s.payOut(ctx, c, ids)
+	begun, all, err := s.payOut(ctx, c, ids)
 	if err != nil || !all {
 		return len(ids), err // the rows stay pending: the next spread goes on from here
 	}
 	for chunk := range slices.Chunk(ids, spreadChunk) {
-		if _, err := c.ExecContext(ctx, upsertDeliveries(chunk)); err != nil {
+		if err := deliver(ctx, c, chunk, begun); err != nil {
 			return 0, err
 		}
 	}
 	_, err = c.ExecContext(ctx, updateSpread(rows))
 	return len(ids), err
 }
+
+// deliver owes some envelopes' news to their receivers. An envelope that has begun
+// to be paid out was spread before, and has its deliveries.
+func deliver(ctx context.Context, c *sql.Conn, ids []envelope.ID, begun map[envelope.ID]bool) error {
+	var there, others []envelope.ID
+	for _, id := range ids {
+		if begun[id] {
+			there = append(there, id)
+		} else {
+			others = append(others, id)
+		}
+	}
+	if len(there) > 0 {
+		res, err := c.ExecContext(ctx, updateDeliveries(there))
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || int(n) < deliveriesEach*len(there) {
+			others = ids // some are not there after all; to owe something twice is to owe it
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	_, err := c.ExecContext(ctx, upsertDeliveries(others))
+	return err
+}
+
+const deliveriesEach = 2 // of an envelope: to the books and to the IM backend
 
 const selectPending = "SELECT id, touched FROM outbox WHERE state = 'pending' ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED"
 

@@ -18,25 +18,27 @@ type payouts struct {
 	head  string
 	room  int
 	heads []string // of all batches
+
+	begun map[envelope.ID]bool // had transfers of shares before
 }
 
 // payOut makes the transfers of the shares that have none yet, and reports whether
-// that was all of them. Positions have no gaps and transfers are made in their
+// that was all of them, and which envelopes had some before. Positions have no gaps and transfers are made in their
 // order, so what is missing is what comes after the last one.
-func (s *Set) payOut(ctx context.Context, c *sql.Conn, ids []envelope.ID) (all bool, err error) {
-	p := payouts{budget: spreadSharesMax}
+func (s *Set) payOut(ctx context.Context, c *sql.Conn, ids []envelope.ID) (begun map[envelope.ID]bool, all bool, err error) {
+	p := payouts{budget: spreadSharesMax, begun: make(map[envelope.ID]bool, len(ids))}
 	if !s.batches {
 		p.room = spreadSharesMax
 	}
 	for chunk := range slices.Chunk(inTableOrder(ids), spreadChunk) {
 		if err := p.makeTransfers(ctx, c, chunk); err != nil {
-			return false, err
+			return nil, false, err
 		}
 		if p.budget == 0 {
 			break
 		}
 	}
-	return p.budget > 0, makeBatches(ctx, c, p.heads)
+	return p.begun, p.budget > 0, makeBatches(ctx, c, p.heads)
 }
 
 // makeTransfers makes those of some envelopes, table by table.
@@ -46,6 +48,7 @@ func (p *payouts) makeTransfers(ctx context.Context, c *sql.Conn, ids []envelope
 		var m newSharesOf
 		err := r.Scan(&m.id, &m.from, &m.to)
 		missing[m.id] = m
+		p.begun[m.id] = m.from > 1
 		return err
 	}, selectUnspread(ids))
 	if err != nil {

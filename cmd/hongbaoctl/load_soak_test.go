@@ -3,6 +3,7 @@ package main_test
 import (
 	"testing"
 
+	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/loadtest"
@@ -13,7 +14,13 @@ import (
 const soakLiesMin = 100
 
 func TestFG1FG4ASoakUnderEveryLieEndsWithBooksThatAgreeAndFindsABrokenProvider(t *testing.T) {
-	p := settest.Playground(t, "--life", "4s", "--pay-within", "3s")
+	for _, product := range []string{settings.PayoutBills, settings.PayoutBatches} {
+		t.Run(product, func(t *testing.T) { soaks(t, product) })
+	}
+}
+
+func soaks(t *testing.T, product string) {
+	p := settest.Playground(t, "--life", "4s", "--pay-within", "3s", "--payouts", product)
 	var honest loadtest.SoakRun
 	load(t, p, &honest, "soak", "--duration", "8s", "--rate", "5", "--seed", "1")
 	checkSoak(t, &honest)
@@ -54,7 +61,7 @@ func checkSoak(t *testing.T, r *loadtest.SoakRun) {
 }
 
 func TestThePipelineIsMeasuredOnAPlayground(t *testing.T) {
-	p := settest.Playground(t)
+	p := settest.Playground(t, "--payouts", settings.PayoutBatches)
 	var r loadtest.Pipeline
 	load(t, p, &r, "pipeline", "--duration", "20s", "--hurry", "8", "--html", t.TempDir()+"/pipeline.html")
 	if !r.Passed || r.Peak.PerSecond <= 0 || r.SignatureMs <= 0 || len(r.Targets) != 4 {

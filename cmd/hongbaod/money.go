@@ -136,13 +136,13 @@ func (d *daemon) notified(teller *envelope.Teller, provider *payment.Client) fun
 		case notice.Payment != nil:
 			return teller.Paid(ctx, *notice.Payment)
 		case notice.Batch != nil:
-			return d.hearBatch(ctx, *notice.Batch)
+			return d.hearBatch(*notice.Batch)
 		}
 		return d.hear(ctx, *notice.Transfer)
 	}
 }
 
-func (d *daemon) hearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
+func (d *daemon) hearBatch(status envelope.PayoutBatchStatus) error {
 	id, err := envelope.ParsePayoutBatchNo(status.No)
 	if err != nil {
 		return fmt.Errorf("%w: %w", envelope.ErrNotFound, err)
@@ -151,7 +151,7 @@ func (d *daemon) hearBatch(ctx context.Context, status envelope.PayoutBatchStatu
 	if r == nil {
 		return envelope.ErrNotFound
 	}
-	return r.HearBatch(ctx, status)
+	return r.HearBatch(status)
 }
 
 func (d *daemon) hear(ctx context.Context, status envelope.TransferStatus) error {

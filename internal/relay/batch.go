@@ -45,12 +45,17 @@ func (r *Relay) carryOutBatch(ctx context.Context, b envelope.PayoutBatch) {
 	} else if err = r.cfg.Store.PutOffBatch(record, b.No, wait); err == nil {
 		r.metrics.transfers.WithLabelValues(string(progress)).Add(float64(len(b.Payouts)))
 	}
+	r.recorded(b.No, progress, err)
+}
+
+// recorded says what came of recording a word about a batch.
+func (r *Relay) recorded(no string, progress envelope.Progress, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, envelope.ErrTransferConflict), errors.Is(err, envelope.ErrNotFound):
-		r.alarm(topicTransfer, "a batch is disputed", "number", b.No, "cause", err)
+		r.alarm(topicTransfer, "a batch is disputed", "number", no, "cause", err)
 	default:
-		r.cfg.Log.Warn("record a batch", "number", b.No, "progress", progress, "err", err)
+		r.cfg.Log.Warn("record a batch", "number", no, "progress", progress, "err", err)
 	}
 }
 
@@ -82,23 +87,6 @@ func (r *Relay) askBatch(ctx context.Context, b envelope.PayoutBatch) (envelope.
 	status, err := r.cfg.Cashier.PlaceBatch(ctx, b)
 	r.transfer.heard(err)
 	return status, err
-}
-
-// HearBatch takes what the provider says of its own accord about one batch. When
-// that is its end it returns once it is committed; the errors are those of
-// [Relay.Hear]. Any other word has the batch asked about at once.
-func (r *Relay) HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
-	ctx, cancel := context.WithTimeout(ctx, recordMax)
-	defer cancel()
-	if status.Progress == envelope.ProgressDone {
-		return r.endBatch(ctx, status)
-	}
-	status.Progress = envelope.ProgressUnknown
-	if err := r.cfg.Store.HearBatch(ctx, status); err != nil {
-		return fmt.Errorf("hear batch %s: %w", status.No, err)
-	}
-	wakeUp(r.batchDue)
-	return nil
 }
 
 func (r *Relay) endBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {

@@ -140,7 +140,7 @@ func TestABatchThatEndsBeforeItsPlacementIsAnsweredStaysEnded(t *testing.T) {
 		b := s.batch(0, 3)
 		r := s.relay(t)
 		s.placeBatch = func(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error) {
-			if err := r.HearBatch(ctx, paid(b)); err != nil {
+			if err := r.HearBatch(paid(b)); err != nil {
 				t.Error(err)
 			}
 			return batchStatus(b, envelope.ProgressUnderWay)
@@ -152,23 +152,54 @@ func TestABatchThatEndsBeforeItsPlacementIsAnsweredStaysEnded(t *testing.T) {
 	})
 }
 
-func TestFG2TheEndOfABatchMayBeHeardTwice(t *testing.T) {
+func TestFG2FG3TheEndOfABatchMayBeHeardTwiceAndAnotherEndIsAnAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
 		r := s.relay(t)
-		for range 2 {
-			if err := r.HearBatch(t.Context(), paid(b.PayoutBatch)); err != nil {
-				t.Error(err)
-			}
-		}
 		nobodys, short := paid(b.PayoutBatch), paid(b.PayoutBatch)
 		nobodys.No, short.Paid = "B1", 2
-		if err := r.HearBatch(t.Context(), nobodys); !errors.Is(err, envelope.ErrNotFound) {
-			t.Errorf("a word about nothing: %v", err)
+		alarms := func() float64 { return testutil.ToFloat64(r.metrics.alarms.WithLabelValues(topicTransfer)) }
+		for i, word := range []envelope.PayoutBatchStatus{paid(b.PayoutBatch), paid(b.PayoutBatch), nobodys, short} {
+			r.hearNotice(t.Context(), word)
+			if want := float64(max(0, i-1)); !b.ended || alarms() != want {
+				t.Errorf("word %d: ended %t, %v alarms, want %v", i, b.ended, alarms(), want)
+			}
 		}
-		if err := r.HearBatch(t.Context(), short); !errors.Is(err, envelope.ErrTransferConflict) {
-			t.Errorf("FG3 another end: %v", err)
+	})
+}
+
+// TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded has a database that
+// takes seconds.
+func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript()
+		b := s.batch(0, 3)
+		b.due = time.Now().Add(time.Hour)
+		s.hearBatch = func(envelope.PayoutBatchStatus) error {
+			time.Sleep(3 * time.Second)
+			return nil
+		}
+		r := s.relay(t)
+		go func() {
+			start := time.Now()
+			taken := 0
+			for range noticesMax + noticesAtOnce + 1 {
+				err := r.HearBatch(paid(b.PayoutBatch))
+				if busy, full := errors.AsType[*envelope.BusyError](err); err == nil {
+					taken++
+				} else if !full || busy.RetryAfter <= 0 {
+					t.Errorf("over the bound: %v", err)
+				}
+				synctest.Wait()
+			}
+			if took := time.Since(start); took > 0 || taken != noticesMax+noticesAtOnce {
+				t.Errorf("%d were taken in %v", taken, took)
+			}
+		}()
+		run(t, r, 10*time.Second)
+		if !b.ended {
+			t.Error("what was taken is not recorded")
 		}
 	})
 }
@@ -185,7 +216,7 @@ func TestACallbackThatIsNotTheEndHasTheBatchAskedAboutAtOnce(t *testing.T) {
 		const heard = 500 * time.Millisecond
 		go func() {
 			time.Sleep(heard)
-			if err := r.HearBatch(t.Context(), envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
+			if err := r.HearBatch(envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
 				t.Error(err)
 			}
 		}()

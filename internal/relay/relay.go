@@ -71,6 +71,8 @@ type Relay struct {
 
 	bills, batches *places        // at the provider
 	flying         sync.WaitGroup // the bills and batches in flight
+
+	notices chan envelope.PayoutBatchStatus
 }
 
 // New refuses an incomplete configuration.
@@ -85,6 +87,7 @@ func New(cfg Config) (*Relay, error) {
 		words:   newRecorder(cfg.Store.HearTransfers),
 		bills:   newPlaces(cfg.InFlight, transferClaimMin),
 		batches: newPlaces(batchesInFlight, 1),
+		notices: make(chan envelope.PayoutBatchStatus, noticesMax),
 
 		eventsNext: eventsMin,
 	}
@@ -137,6 +140,9 @@ func (r *Relay) Run(ctx context.Context) {
 	var recording, loops sync.WaitGroup
 	stop := make(chan struct{})
 	recording.Go(func() { r.words.run(context.WithoutCancel(ctx), stop) })
+	for range noticesAtOnce {
+		recording.Go(func() { r.hearNotices(context.WithoutCancel(ctx), stop) })
+	}
 	for _, j := range r.jobs {
 		loops.Go(func() { r.loop(ctx, j) })
 	}
