@@ -2,7 +2,6 @@ package envelope
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -21,29 +20,22 @@ type PayoutBatch struct {
 // PayoutBatchMax is how many payouts a batch has at most; the provider takes 1000.
 const PayoutBatchMax = 500
 
-// PayoutBatchNo names a batch after a payout in it and the tier that all of them
-// are in: "B", the payout's number, the tier's digit. A payout is in one batch at
-// most, so no two batches are named after the same one.
-func PayoutBatchNo(payoutNo string, tier int) string {
-	return "B" + payoutNo + strconv.Itoa(tier)
-}
+// PayoutBatchNo names a batch after a payout: "B", and its number. A payout is at
+// the head of one batch at most, so no two batches are named after the same one.
+func PayoutBatchNo(payoutNo string) string { return "B" + payoutNo }
 
 // Tiers of amounts, by which payouts are carried out when there is more to do
-// than can be done: 0 from 100.00, 1 from 10.00, 2 below.
+// than can be done: 0 from 100.00, 1 from 10.00, 2 below. A batch is in that of its
+// largest payout.
 const Tiers = 3
 
 // ParsePayoutBatchNo reads a number back, as far as the order that the first
 // payout is of. Anything that PayoutBatchNo would not make is an error.
 func ParsePayoutBatchNo(no string) (ID, error) {
-	bad := fmt.Errorf("batch number %q: want B, the number of a payout, and 0 to %d", cutString(no), Tiers-1)
 	payout, ok := strings.CutPrefix(no, "B")
-	if !ok || payout == "" {
-		return "", bad
-	}
-	last := len(payout) - 1
-	id, seq, _, err := ParseTransferNo(payout[:last])
-	if err != nil || seq == 0 || payout[last] < '0' || payout[last] >= '0'+Tiers {
-		return "", bad
+	id, seq, _, err := ParseTransferNo(payout)
+	if !ok || err != nil || seq == 0 {
+		return "", fmt.Errorf("batch number %q: want B and the number of a payout", cutString(no))
 	}
 	return id, nil
 }

@@ -14,7 +14,7 @@ import (
 const batchOrder = envelope.ID("02504704131072000010032")
 
 func payoutBatch(amounts ...envelope.Fen) envelope.PayoutBatch {
-	b := envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(batchOrder, 1, 1), 2)}
+	b := envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(batchOrder, 1, 1))}
 	for i, amount := range amounts {
 		b.Payouts = append(b.Payouts, envelope.Transfer{OrderNo: batchOrder, Seq: i + 1, Round: 1, Amount: amount, State: envelope.Pending})
 	}
@@ -22,7 +22,7 @@ func payoutBatch(amounts ...envelope.Fen) envelope.PayoutBatch {
 }
 
 func TestBatchNumbersLeadToTheirOrder(t *testing.T) {
-	longest := envelope.PayoutBatchNo(envelope.TransferNo(batchOrder, 500, envelope.RoundMax), envelope.Tiers-1)
+	longest := envelope.PayoutBatchNo(envelope.TransferNo(batchOrder, 500, envelope.RoundMax))
 	for _, no := range []string{longest, payoutBatch(1).No} {
 		if id, err := envelope.ParsePayoutBatchNo(no); err != nil || id != batchOrder {
 			t.Errorf("ParsePayoutBatchNo(%q) = %q, %v", no, id, err)
@@ -33,7 +33,7 @@ func TestBatchNumbersLeadToTheirOrder(t *testing.T) {
 	}
 	first := payoutBatch(1).No
 	for _, no := range []string{
-		"", "B", "B2", first[1:], first[:len(first)-1], first + "0", first[:len(first)-1] + "3", "b" + first[1:], envelope.PayoutBatchNo(string(batchOrder)+"R", 0),
+		"", "B", "B2", first[1:], first[:len(first)-1], first + "0", "b" + first[1:], "B" + first, envelope.PayoutBatchNo(string(batchOrder) + "R"),
 	} {
 		if id, err := envelope.ParsePayoutBatchNo(no); err == nil {
 			t.Errorf("ParsePayoutBatchNo(%q) = %q", no, id)

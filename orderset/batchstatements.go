@@ -31,20 +31,18 @@ func (b *text) batches(nos []string) {
 }
 
 // insertBatches makes the batches that are named after some payouts, as far as
-// there are transfers in them.
+// there are transfers in them. A batch goes first for the largest of them.
 func insertBatches(heads []string) string {
-	var nos []string
-	for _, head := range heads {
-		for tier := range envelope.Tiers {
-			nos = append(nos, envelope.PayoutBatchNo(head, tier))
-		}
+	nos := make([]string, len(heads))
+	for i, head := range heads {
+		nos[i] = envelope.PayoutBatchNo(head)
 	}
 	b := &text{}
 	b.add("INSERT INTO payout_batch (no, tier, count, total_fen, created_at, due_at) " +
-		"SELECT batch, tier, COUNT(*), SUM(amount_fen), MIN(created_at), UTC_TIMESTAMP(3) FROM transfer FORCE INDEX (due) " +
+		"SELECT batch, MIN(tier), COUNT(*), SUM(amount_fen), MIN(created_at), UTC_TIMESTAMP(3) FROM transfer FORCE INDEX (due) " +
 		"WHERE state = 'pending' AND batch IN (")
 	b.batches(nos)
-	b.add(") GROUP BY batch, tier")
+	b.add(") GROUP BY batch")
 	return b.String()
 }
 

@@ -44,8 +44,7 @@ const (
 		"VALUES (?, ?, ?, ?, NULLIF(?, ''), ?, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE action = VALUES(action), " +
 		"payee_id = VALUES(payee_id), proposed_by = VALUES(proposed_by), proposed_at = VALUES(proposed_at)"
 	approveDecision = "UPDATE decision SET approved_by = ?, approved_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ?"
-	// With a number it goes into the batch of that name, alone: envelope.PayoutBatchNo.
-	nextRound = "UPDATE transfer SET round = ?, payee_id = ?, batch = COALESCE(CONCAT('B', NULLIF(?, ''), tier), ''), state = 'pending', " +
+	nextRound       = "UPDATE transfer SET round = ?, payee_id = ?, batch = ?, state = 'pending', " +
 		"placed = FALSE, attempts = 0, provider_no = '', hint = '', reason = '', due_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ? AND state = 'held'"
 )
 
@@ -154,12 +153,12 @@ func (s *Set) Approve(ctx context.Context, no, by string) (envelope.Transfer, er
 // its own where payouts go in batches.
 func (s *Set) beginRound(ctx context.Context, c *sql.Conn, t envelope.Transfer) (envelope.Transfer, error) {
 	var heads []string
-	head := ""
+	batch := ""
 	if s.batches && !t.IsRefund() {
-		head = envelope.TransferNo(t.OrderNo, t.Seq, t.Round+1)
-		heads = append(heads, head)
+		head := envelope.TransferNo(t.OrderNo, t.Seq, t.Round+1)
+		heads, batch = append(heads, head), envelope.PayoutBatchNo(head)
 	}
-	if err := move(ctx, c, nextRound, t.Round+1, t.Payee, head, t.OrderNo, t.Seq, t.Round); err != nil {
+	if err := move(ctx, c, nextRound, t.Round+1, t.Payee, batch, t.OrderNo, t.Seq, t.Round); err != nil {
 		return t, err
 	}
 	if err := makeBatches(ctx, c, heads); err != nil {

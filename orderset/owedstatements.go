@@ -75,7 +75,7 @@ func selectShareRanges(ranges []newSharesOf) string {
 }
 
 // insertPayouts makes the transfers of some shares, given in the order of their
-// tables, in the batches that are named after head, or in none. Under READ
+// tables, in the batch that is named after head, or in none. Under READ
 // COMMITTED it reads without locks. One that another spreader has made meanwhile
 // stays as it is, in the batch in which it is. The order of the join is fixed: a
 // plan that began with the headers would read every share of theirs.
@@ -87,7 +87,7 @@ func insertPayouts(head string, ranges []newSharesOf) string {
 		if head == "" {
 			b.add("''")
 		} else {
-			b.add("CONCAT('B", head, "', "+tierOfAmount+")") // envelope.PayoutBatchNo
+			b.quoted(envelope.PayoutBatchNo(head))
 		}
 		b.add(", s.opened_at, UTC_TIMESTAMP(3) FROM ", t.shares(), " s FORCE INDEX (PRIMARY) STRAIGHT_JOIN ", t.envelopes(), " e ON e.order_id = s.order_id WHERE ")
 		addRanges(b, "s.", ranges)
@@ -145,7 +145,7 @@ func selectUnspread(ids []envelope.ID) string {
 // in no order.
 func selectUnsettled(ids []envelope.ID) string {
 	return idsByTable(ids, func(b *text, t DayTable, ids []envelope.ID) {
-		b.add("SELECT order_id FROM ", t.envelopes(), " WHERE state IN ('empty', 'expired') AND order_id IN (")
+		b.add("SELECT order_id FROM ", t.envelopes(), " FORCE INDEX (PRIMARY) WHERE state IN ('empty', 'expired') AND order_id IN (")
 		b.ids(ids)
 		b.add(")")
 	})

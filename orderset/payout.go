@@ -13,8 +13,8 @@ import (
 // payouts makes the transfers of one spread.
 type payouts struct {
 	budget int // how many more this spread makes
-	// The batches under way, one a tier, are named after the payout at their head,
-	// or "" when payouts stay by themselves; room is how many more they take.
+	// The batch under way is named after the payout at its head, or "" when payouts
+	// stay by themselves; room is how many more it takes.
 	head  string
 	room  int
 	heads []string // of all batches

@@ -50,7 +50,7 @@ func opened(t testing.TB, w *settest.World, s *orderset.Set, share envelope.Fen,
 	return e
 }
 
-func TestPayoutsOfASpreadGoIntoOneBatchATierAcrossAllTables(t *testing.T) {
+func TestPayoutsOfASpreadGoIntoOneBatchAcrossAllTables(t *testing.T) {
 	w := servers.World(t, 1)
 	s := batching(t, w)
 	tables, want := map[string]bool{}, map[envelope.Fen]int{}
@@ -67,29 +67,27 @@ func TestPayoutsOfASpreadGoIntoOneBatchATierAcrossAllTables(t *testing.T) {
 		t.Errorf("claimed by themselves are %v, want the refund alone", ts)
 	}
 	bs := claimBatches(t, s, 10)
-	if len(bs) != 3 {
-		t.Fatalf("%d batches, want one a tier", len(bs))
+	if len(bs) != 1 {
+		t.Fatalf("%d batches, want one", len(bs))
 	}
-	slices.SortFunc(bs, func(a, b envelope.PayoutBatch) int { return int(b.Payouts[0].Amount - a.Payouts[0].Amount) })
-	for tier, b := range bs {
-		if _, err := envelope.ParsePayoutBatchNo(b.No); err != nil || b.No[len(b.No)-1] != byte('0'+tier) || b.Placed || b.Attempts != 1 {
-			t.Errorf("batch %d is claimed as %s, placed %v, attempt %d: %v", tier, b.No, b.Placed, b.Attempts, err)
+	b := bs[0]
+	if _, err := envelope.ParsePayoutBatchNo(b.No); err != nil || b.Placed || b.Attempts != 1 {
+		t.Errorf("claimed as %s, placed %v, attempt %d: %v", b.No, b.Placed, b.Attempts, err)
+	}
+	if !slices.IsSorted(numbers(&b)) {
+		t.Error("the batch is out of order")
+	}
+	oldest := b.Payouts[0].CreatedAt
+	for _, p := range b.Payouts {
+		if want[p.Amount]--; p.State != envelope.Pending || p.Payee == "" {
+			t.Errorf("in the batch is %+v", p)
 		}
-		if !slices.IsSorted(numbers(&b)) {
-			t.Errorf("batch %d is out of order", tier)
+		if p.CreatedAt.Before(oldest) {
+			oldest = p.CreatedAt
 		}
-		oldest := b.Payouts[0].CreatedAt
-		for _, p := range b.Payouts {
-			if want[p.Amount]--; p.State != envelope.Pending || p.Payee == "" || p.Amount < 1000 != (tier == 2) || p.Amount >= 10000 != (tier == 0) {
-				t.Errorf("in batch %d is %+v", tier, p)
-			}
-			if p.CreatedAt.Before(oldest) {
-				oldest = p.CreatedAt
-			}
-		}
-		if !b.CreatedAt.Equal(oldest) {
-			t.Errorf("batch %d is of %v, its oldest payout of %v", tier, b.CreatedAt, oldest)
-		}
+	}
+	if !b.CreatedAt.Equal(oldest) {
+		t.Errorf("the batch is of %v, its oldest payout of %v", b.CreatedAt, oldest)
 	}
 	for share, n := range want {
 		if n != 0 {
@@ -115,7 +113,7 @@ func TestABatchTakesFiveHundredPayoutsAndTheNextOneGoesOnWithinAnEnvelope(t *tes
 		for _, no := range numbers(&b) {
 			payouts[no] = true
 		}
-		if !slices.Contains(numbers(&b), b.No[1:len(b.No)-1]) {
+		if !slices.Contains(numbers(&b), b.No[1:]) {
 			t.Errorf("batch %s is named after a payout that is not in it", b.No)
 		}
 	}
@@ -150,8 +148,8 @@ func TestLargerBatchesGoFirstAndNoneStarves(t *testing.T) {
 	for range 8 {
 		for _, share := range []envelope.Fen{999, 10000} {
 			opened(t, w, s, share, 1, 1)
+			spread(t, s)
 		}
-		spread(t, s)
 	}
 	exec(t, w.Admin(t, 0), "UPDATE payout_batch SET due_at = due_at - INTERVAL 1 HOUR WHERE tier = 2")
 	tally := func(bs []envelope.PayoutBatch) string {
@@ -164,6 +162,20 @@ func TestLargerBatchesGoFirstAndNoneStarves(t *testing.T) {
 	for _, want := range []string{"map[999:1 10000:3]", "map[999:1 10000:3]", "map[999:2 10000:2]", "map[999:4]", "map[]"} {
 		if got := tally(claimBatches(t, s, 4)); got != want {
 			t.Errorf("claimed %s, want %s", got, want)
+		}
+	}
+}
+
+func TestABatchGoesFirstForTheLargestPayoutInIt(t *testing.T) {
+	w := servers.World(t, 1)
+	s := batching(t, w)
+	for tier, shares := range [][]envelope.Fen{{1, 10000, 999}, {1, 9999, 2}, {1, 999, 2}} {
+		for _, share := range shares {
+			opened(t, w, s, share, 1, 1)
+		}
+		spread(t, s)
+		if got := count(t, w.Admin(t, 0), "SELECT tier FROM payout_batch ORDER BY created_at DESC LIMIT 1"); got != int64(tier) {
+			t.Errorf("a batch of %v is in tier %d, want %d", shares, got, tier)
 		}
 	}
 }
@@ -195,9 +207,9 @@ func TestFG10ASpreaderThatComesSecondPutsNothingIntoTheBatchOfTheFirst(t *testin
 				e := o.active(t, 4)
 				open(t, second, requests(e.ID, crowd(4)...))
 				sums := o.overtake(t, second, e.ID, test.head, test.taken)
-				want := map[string]int{envelope.PayoutBatchNo(envelope.TransferNo(e.ID, test.head, 1), 2): test.taken}
+				want := map[string]int{envelope.PayoutBatchNo(envelope.TransferNo(e.ID, test.head, 1)): test.taken}
 				if test.next > 0 {
-					want[envelope.PayoutBatchNo(envelope.TransferNo(e.ID, test.next, 1), 2)] = 4 - test.taken
+					want[envelope.PayoutBatchNo(envelope.TransferNo(e.ID, test.next, 1))] = 4 - test.taken
 				}
 				if fmt.Sprint(sums) != fmt.Sprint(want) {
 					t.Errorf("batches are %v, want %v", sums, want)
@@ -221,7 +233,7 @@ func (o *own) overtake(t *testing.T, s *orderset.Set, id envelope.ID, head, take
 		t.Fatal(err)
 	}
 	defer first.Rollback()
-	no := envelope.PayoutBatchNo(envelope.TransferNo(id, head, 1), 2)
+	no := envelope.PayoutBatchNo(envelope.TransferNo(id, head, 1))
 	for _, statement := range []string{
 		fmt.Sprintf("INSERT INTO transfer (order_id, seq, payee_id, amount_fen, charged_fen, tier, batch, created_at, due_at) "+
 			"SELECT order_id, seq, user_id, amount_fen, 400, 2, '%s', opened_at, opened_at FROM %s WHERE order_id = '%s' AND seq <= %d", no, shares(id), id, taken),

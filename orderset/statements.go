@@ -199,7 +199,8 @@ func (t DayTable) selectStates(ids []envelope.ID, lock bool) string {
 
 func (t DayTable) updateSettled(ids []envelope.ID) string {
 	b := &text{}
-	b.add("UPDATE ", t.envelopes(), " SET state = 'settled', ver = ver + 1 WHERE state IN ('empty', 'expired') AND order_id IN (")
+	// By state, the server would lock envelopes that are settled elsewhere.
+	b.add("UPDATE ", t.envelopes(), " FORCE INDEX (PRIMARY) SET state = 'settled', ver = ver + 1 WHERE state IN ('empty', 'expired') AND order_id IN (")
 	b.ids(ids)
 	b.add(")")
 	return b.String()

@@ -23,7 +23,7 @@ const batchProviderNo = "1030000071100999991182020050700019480001"
 
 // testBatch is a batch of so many payouts, of 101 fen, 102 fen, and so on.
 func testBatch(payouts int) envelope.PayoutBatch {
-	b := envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(orderNo(), 1, 1), 2), CreatedAt: noon()}
+	b := envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(orderNo(), 1, 1)), CreatedAt: noon()}
 	for i := range payouts {
 		t := testPayout()
 		t.Seq, t.Payee, t.Amount = i+1, envelope.UserID("oUser-"+strconv.Itoa(i+1)), envelope.Fen(101+i)
@@ -157,7 +157,7 @@ func TestPayoutBatchSaysWhatTheProviderExpects(t *testing.T) {
 		}
 		return d.placed(t)
 	})
-	no := "B" + string(orderNo()) + "P0012"
+	no := "B" + string(orderNo()) + "P001"
 	status, err := c.PlaceBatch(context.Background(), d.batch)
 	want := envelope.PayoutBatchStatus{No: no, Progress: envelope.ProgressUnderWay, ProviderNo: batchProviderNo}
 	if diff := cmp.Diff(want, status); diff != "" || err != nil {

@@ -14,7 +14,7 @@ import (
 
 // batchOf is a batch of so many payouts of one order.
 func batchOf(n, payouts int) envelope.PayoutBatch {
-	b := envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(orderNo(n), 1, 1), 2), CreatedAt: now()}
+	b := envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(orderNo(n), 1, 1)), CreatedAt: now()}
 	for seq := range payouts {
 		b.Payouts = append(b.Payouts, payout(n, seq+1))
 	}

@@ -163,7 +163,7 @@ func (s *script) debt(n int) *movement {
 
 // batch adds a batch of that many payouts that is due now.
 func (s *script) batch(n, payouts int) *bundle {
-	b := &bundle{due: time.Now(), PayoutBatch: envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(id(n), 1, 1), 2), CreatedAt: time.Now()}}
+	b := &bundle{due: time.Now(), PayoutBatch: envelope.PayoutBatch{No: envelope.PayoutBatchNo(envelope.TransferNo(id(n), 1, 1)), CreatedAt: time.Now()}}
 	for seq := range payouts {
 		b.Payouts = append(b.Payouts, envelope.Transfer{OrderNo: id(n), Seq: seq + 1, Round: 1, Payee: "bob", Amount: 10, Charged: 1000, State: envelope.Pending, CreatedAt: time.Now()})
 	}

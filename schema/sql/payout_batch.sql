@@ -4,7 +4,7 @@
 CREATE TABLE IF NOT EXISTS {database}.{table} (
   no          VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- the provider knows it by this
   state       ENUM('pending','ended') CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending',
-  tier        TINYINT NOT NULL, -- that of all its payouts
+  tier        TINYINT NOT NULL, -- that of its largest payout
   `count`     SMALLINT NOT NULL,
   total_fen   BIGINT NOT NULL,
   placed      BOOLEAN NOT NULL DEFAULT FALSE, -- the provider may know of it
