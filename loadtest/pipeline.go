@@ -11,10 +11,11 @@ import (
 // it is required, of CompareConfig only Users and Key.
 type PipelineConfig struct {
 	CompareConfig
-	Server *Server // the one that is measured; Start is not called
-	Count  int     // shares that it allows an envelope
-	Share  float64 // of the peak, that is to be sustained, 0 to 1
-	For    time.Duration
+	Server  *Server // the one that is measured; Start is not called
+	Payouts string  // the product they go by, for the report
+	Count   int     // shares that it allows an envelope
+	Share   float64 // of the peak, that is to be sustained, 0 to 1
+	For     time.Duration
 	// Short starts a server on the same databases whose envelopes live for ShortLife.
 	Short     func(ctx context.Context) (*Server, error)
 	ShortLife time.Duration
@@ -82,6 +83,7 @@ const (
 // Pipeline is how much of what opens leave behind a machine carries out.
 type Pipeline struct {
 	Session
+	Payouts     string             `json:"payouts"`        // by bills or by batches
 	Peak        *Cell              `json:"peak,omitempty"` // opens alone; absent, like all figures, when the audit failed
 	Target      *Phase             `json:"at_target,omitempty"`
 	Probes      []*Phase           `json:"probes,omitempty"`
@@ -141,7 +143,7 @@ func MeasurePipeline(ctx context.Context, cfg PipelineConfig) (*Pipeline, error)
 	// Short: each second of a peak takes more than a minute to carry out.
 	c.spans.warm, c.spans.measure = peakWarm/time.Duration(max(1, cfg.Hurry)), peakFor/time.Duration(max(1, cfg.Hurry))
 	c.openers = min(int(float64(cfg.Count)*pipelineOpeners)+1, compareUsers)
-	p := &pipeline{c, cfg, &Pipeline{}}
+	p := &pipeline{c, cfg, &Pipeline{Payouts: cfg.Payouts}}
 	err = c.on(ctx, ModeGroup, func(s *Server) error { return p.run(ctx, s) })
 	if err == nil {
 		p.out.Session, err = c.close(ctx)
@@ -242,7 +244,7 @@ func (p *pipeline) taps() float64 {
 func (p *pipeline) judge() {
 	r := p.out
 	if !r.Passed {
-		*r = Pipeline{Session: r.Session}
+		*r = Pipeline{Session: r.Session, Payouts: r.Payouts}
 		return
 	}
 	sustained := r.Main.OpensPerSecond

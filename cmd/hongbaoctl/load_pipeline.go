@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -38,7 +39,7 @@ func (l loadPipelineCmd) Run(ctx context.Context, c *cli) error {
 	if life := g.settings.Bounds().Life; life < 2*l.Duration {
 		return fmt.Errorf("load pipeline: envelopes of this playground live for %v, which the measurement would outlast; start one with a longer --life", life)
 	}
-	cfg := loadtest.PipelineConfig{CompareConfig: l.measure(g, c.JSON), Count: g.settings.Bounds().CountMax, Share: l.Share, For: l.Duration,
+	cfg := loadtest.PipelineConfig{CompareConfig: l.measure(g, c.JSON), Payouts: cmp.Or(g.settings.Payment.Payouts, settings.PayoutBills), Count: g.settings.Bounds().CountMax, Share: l.Share, For: l.Duration,
 		Short: g.startShort, ShortLife: pipelineLife, HoldBack: g.holdBack, Backlog: g.backlog, Delays: g.delays,
 		ProviderCPU: g.providerCPU, Signature: signatureCost}
 	cfg.HeldBack = false // while the peak is measured, and then no more
@@ -180,8 +181,8 @@ func printPipeline(r *loadtest.Pipeline) {
 		float64(m.BacklogMost.BooksMs)/1e3, float64(m.BacklogMost.EventsMs)/1e3, m.Opens.P50, m.Opens.P99)
 	fmt.Printf("the machine meanwhile: service %.0f %%, databases %.0f %%, simulated provider %.0f %%, crowd %.0f %%\n",
 		100*cpu.Service, 100*cpu.Databases, 100*cpu.Provider, 100*cpu.Crowd)
-	fmt.Printf("%.0f payouts/s in %.0f calls of the provider: the RSA-2048 signatures of calls, answers and callbacks, %.2f ms each, are %.0f %% of the machine\n",
-		m.Carried, m.Call.Count, r.SignatureMs, 100*r.Ratios[loadtest.RatioSignatures])
+	fmt.Printf("payouts by %s: %.0f payouts/s in %.0f calls of the provider: the RSA-2048 signatures of calls, answers and callbacks, %.2f ms each, are %.0f %% of the machine\n",
+		r.Payouts, m.Carried, m.Call.Count, r.SignatureMs, 100*r.Ratios[loadtest.RatioSignatures])
 	fmt.Printf("refunds: posted %.1f s after expiry (p50), %.1f s (p99)\n", r.Refund.P50/1e3, r.Refund.P99/1e3)
 	printTargets(r.Targets)
 }
