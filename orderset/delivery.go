@@ -98,7 +98,8 @@ const (
 	// Since starts again, so that no earlier claim is taken for a later one.
 	unparkDelivery = "UPDATE delivery SET state = 'pending', attempts = 0, due_at = UTC_TIMESTAMP(3), since = UTC_TIMESTAMP(3), reason = '' " +
 		"WHERE order_id = ? AND topic = ? AND state = 'parked'"
-	selectParked = "SELECT order_id, topic, stage, seq, wanted, attempts, since, reason FROM delivery " +
+	countDelivery = "SELECT COUNT(*) FROM delivery WHERE order_id = ? AND topic = ?"
+	selectParked  = "SELECT order_id, topic, stage, seq, wanted, attempts, since, reason FROM delivery " +
 		"WHERE topic IN ('charge', 'book', 'event') AND state = 'parked' ORDER BY since LIMIT ?"
 )
 
@@ -114,9 +115,20 @@ func (s *Set) ParkDelivery(ctx context.Context, d envelope.Delivery, reason stri
 }
 
 // UnparkDelivery makes a parked delivery due at once, with no attempts counted.
-// One that is not parked stays as it is.
+// One that is not parked stays as it is. ErrNotFound: there is no such delivery.
 func (s *Set) UnparkDelivery(ctx context.Context, id envelope.ID, topic envelope.Topic) error {
-	return s.update(ctx, "unpark delivery of "+string(id), unparkDelivery, id, topic)
+	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		var there int
+		if err := c.QueryRowContext(ctx, countDelivery, id, topic).Scan(&there); err != nil {
+			return err
+		}
+		if there == 0 {
+			return fmt.Errorf("delivery of %s to %.20q: %w", id, topic, envelope.ErrNotFound)
+		}
+		_, err := c.ExecContext(ctx, unparkDelivery, id, topic)
+		return err
+	})
+	return s.answer("unpark delivery of "+string(id), err)
 }
 
 // update runs one statement that may be repeated.

@@ -168,6 +168,20 @@ func TestWhatIsPutOffComesBackAndWhatIsParkedWaitsForPeople(t *testing.T) {
 	}
 }
 
+func TestUnparkingWhatIsNotParkedChangesNothingAndWhatIsNotThereIsNotFound(t *testing.T) {
+	w := servers.World(t, 1)
+	s, e := owedBook(t, w)
+	if err := s.UnparkDelivery(t.Context(), e.ID, envelope.TopicBook); err != nil {
+		t.Errorf("a delivery that is pending: %v", err)
+	}
+	other := w.Sending(t, 0, envelope.Order{Total: 1000, Count: 5}).Envelope
+	for _, topic := range []envelope.Topic{envelope.TopicBook, "nonsense", ""} {
+		if err := s.UnparkDelivery(t.Context(), other.ID, topic); !errors.Is(err, envelope.ErrNotFound) {
+			t.Errorf("%q of an envelope nobody has paid: %v, want ErrNotFound", topic, err)
+		}
+	}
+}
+
 func TestFG7FourRelaysTellOneReceiverSerially(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]

@@ -38,6 +38,8 @@
 //   - That payouts in one batch are independent. The provider refuses one payee
 //     without the others; a batch that it takes for a mistake waits as a whole,
 //     asked about again and again, for people to look at.
+//   - That a callback about a batch is recorded when it has been answered: it is in
+//     memory, and one that is lost with the process is asked for again.
 //   - Expiry, reconciliation and the removal of rows that are done. Those are
 //     jobs of the closed day and of the lanes.
 package relay
