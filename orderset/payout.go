@@ -23,8 +23,9 @@ type payouts struct {
 }
 
 // payOut makes the transfers of the shares that have none yet, and reports whether
-// that was all of them, and which envelopes had some before. Positions have no gaps and transfers are made in their
-// order, so what is missing is what comes after the last one.
+// that was all of them, and which envelopes had some before. Positions have no
+// gaps and transfers are made in their order, so what is missing is what comes
+// after the last one.
 func (s *Set) payOut(ctx context.Context, c *sql.Conn, ids []envelope.ID) (begun map[envelope.ID]bool, all bool, err error) {
 	p := payouts{budget: spreadSharesMax, begun: make(map[envelope.ID]bool, len(ids))}
 	if !s.batches {
