@@ -50,6 +50,17 @@ func newBatch(reqs []OpenRequest) *batch {
 	return b
 }
 
+// of is a batch of some of the groups' requests, in the same order.
+func (b *batch) of(groups []group) *batch {
+	var reqs []OpenRequest
+	for i := range groups {
+		for _, at := range groups[i].at {
+			reqs = append(reqs, b.reqs[at])
+		}
+	}
+	return newBatch(reqs)
+}
+
 // tables cuts the groups into runs of the same table.
 func (b *batch) tables(do func(t DayTable, groups []group) error) error {
 	for rest := b.groups; len(rest) > 0; {

@@ -38,9 +38,13 @@ type record struct {
 	mu      sync.RWMutex // guards the fields below
 	header  envelope.Envelope
 	holders map[envelope.UserID]holding
-	late    bool      // the database's clock has passed ExpiresAt
-	seen    time.Time // when the database last confirmed the header, by our clock
-	clock   time.Time // the same instant by the database's
+	// ending says that the life was over by the database's clock and the expiry
+	// not yet committed. An open in time may still be on its way to its commit, so
+	// only a read under the row's lock may refuse for it.
+	ending bool
+	asked  time.Time // when the database was asked for the header, by our clock: the record's age
+	seen   time.Time // when it answered, by our clock
+	clock  time.Time // the same instant by the database's
 }
 
 // holding is a share without its owner, small because there are many.
@@ -71,11 +75,12 @@ func (m *memory) get(id envelope.ID) *record {
 	return el.Value.(*record)
 }
 
-// put remembers a snapshot, unless something newer is remembered already, and
-// returns what is remembered.
-func (m *memory) put(seed envelope.Seed, snap envelope.Snapshot, at time.Time) *record {
+// put remembers a snapshot that was asked for and seen at two instants, unless
+// something newer is remembered already, and returns what is remembered.
+func (m *memory) put(seed envelope.Seed, snap envelope.Snapshot, asked, seen time.Time) *record {
 	e := snap.Envelope
-	r := &record{id: e.ID, seed: seed, header: e, seen: at, clock: snap.Now, late: e.ExpiredAt(snap.Now),
+	r := &record{id: e.ID, seed: seed, header: e, asked: asked, seen: seen, clock: snap.Now,
+		ending:  !e.State.Finished() && e.ExpiredAt(snap.Now),
 		holders: make(map[envelope.UserID]holding, len(snap.Shares))}
 	for _, s := range snap.Shares {
 		r.holders[s.User] = holding{seq: int32(s.Seq), amount: int32(s.Amount)}
@@ -114,6 +119,20 @@ func (m *memory) forget(id envelope.ID) {
 	}
 }
 
+// confirm keeps the record of an envelope that was found, under its row's lock, to
+// be just as remembered and at its end, and drops any other.
+func (m *memory) confirm(e *envelope.Envelope, now time.Time) {
+	if r := m.get(e.ID); r == nil || !r.confirms(e, now) {
+		m.forget(e.ID)
+	}
+}
+
+func (r *record) confirms(e *envelope.Envelope, now time.Time) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.ending && r.header.Ver == e.Ver && !e.State.Finished() && e.ExpiredAt(now)
+}
+
 // size is how many envelopes and shares are remembered.
 func (m *memory) size() (records, shares int) {
 	for i := range m.shards {
@@ -136,11 +155,7 @@ func (m *memory) size() (records, shares int) {
 func (r *record) decide(users []envelope.UserID) (envelope.Envelope, []envelope.Opening) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	now := r.header.ExpiresAt
-	if !r.late {
-		now = now.Add(-time.Millisecond)
-	}
-	return envelope.Decide(r.header, r.seed, users, r.had, now)
+	return envelope.Decide(r.header, r.seed, users, r.had, r.header.ExpiresAt.Add(-time.Millisecond))
 }
 
 func (r *record) had(user envelope.UserID) (envelope.Share, bool) {
@@ -151,15 +166,16 @@ func (r *record) had(user envelope.UserID) (envelope.Share, bool) {
 	return envelope.Share{Seq: int(h.seq), User: user, Amount: envelope.Fen(h.amount)}, ok
 }
 
-// apply moves the record on to what has been committed.
-func (r *record) apply(next envelope.Envelope, openings []envelope.Opening, at time.Time) {
+// apply moves the record on to what has been committed by a transaction that began
+// and ended at two instants.
+func (r *record) apply(next envelope.Envelope, openings []envelope.Opening, began, ended time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if next.Ver != r.header.Ver+1 {
 		return // someone else's commit was applied meanwhile; the next write will tell
 	}
-	r.clock = r.clock.Add(at.Sub(r.seen))
-	r.header, r.seen = next, at
+	r.clock = r.clock.Add(ended.Sub(r.seen))
+	r.header, r.asked, r.seen = next, began, ended
 	for _, o := range openings {
 		if o.Outcome == envelope.Opened {
 			r.holders[o.Share.User] = holding{seq: int32(o.Share.Seq), amount: int32(o.Share.Amount)}
@@ -167,7 +183,8 @@ func (r *record) apply(next envelope.Envelope, openings []envelope.Opening, at t
 	}
 }
 
-// certain is the answer to an opener that no later commit can change.
+// certain is the answer to an opener that no later commit can change: a share, or
+// the refusal of an envelope whose last share or whose expiry is committed.
 func (r *record) certain(user envelope.UserID) (envelope.Opening, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -179,7 +196,7 @@ func (r *record) certain(user envelope.UserID) (envelope.Opening, bool) {
 		return envelope.Opening{Err: envelope.ErrNotFound}, true
 	case r.header.OpenedCount == r.header.Count:
 		return envelope.Opening{Outcome: envelope.Drained}, true
-	case r.late || r.header.State.Finished():
+	case r.header.State.Finished():
 		return envelope.Opening{Outcome: envelope.TooLate}, true
 	}
 	return envelope.Opening{}, false
@@ -201,5 +218,19 @@ func (r *record) snapshot(user envelope.UserID, now time.Time) envelope.Snapshot
 func (r *record) fresh(now time.Time) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.late || r.header.State.Finished() || now.Sub(r.seen) < grabAgeMax
+	return r.header.State.Finished() || now.Sub(r.asked) < grabAgeMax
+}
+
+// olderThan reports whether the row has moved on to ver since.
+func (r *record) olderThan(ver int64) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.header.Ver < ver
+}
+
+// ends reports whether only a read under the row's lock may refuse an opener.
+func (r *record) ends() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.ending
 }

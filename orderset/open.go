@@ -31,10 +31,8 @@ func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening,
 		if s.memory != nil {
 			s.counts.conflicts.Add(1)
 		}
-		err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
-	}
-	if errors.Is(err, errCommitUnknown) {
-		s.counts.unknown.Add(1)
+		err = s.openUnderLocks(ctx, b)
+	} else if errors.Is(err, errCommitUnknown) {
 		err = s.resolve(ctx, b, err)
 	}
 	if err != nil {
@@ -44,6 +42,15 @@ func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening,
 		s.touch()
 	}
 	return b.openings, nil
+}
+
+// openUnderLocks opens a batch under the headers' locks.
+func (s *Set) openUnderLocks(ctx context.Context, b *batch) error {
+	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
+	if errors.Is(err, errCommitUnknown) {
+		err = s.resolve(ctx, b, err)
+	}
+	return err
 }
 
 // openLocked is the body of the transaction.
@@ -76,7 +83,7 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 				return share, ok
 			}
 			if s.memory != nil {
-				s.memory.forget(g.id) // it was wrong, or is about to be
+				s.memory.confirm(&e, now) // else it was wrong, or is about to be
 			}
 			after, openings := envelope.Decide(e, seed, g.users, had, now)
 			b.answer(g, openings)
@@ -165,6 +172,7 @@ func holdings(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (map
 // the other, and whoever holds a share by then has it from there. Those who hold
 // exactly what was decided for them opened it with this request.
 func (s *Set) resolve(ctx context.Context, b *batch, unknown error) error {
+	s.counts.unknown.Add(1)
 	decided := b.openings
 	b.openings = make([]envelope.Opening, len(b.reqs))
 	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })

@@ -34,6 +34,7 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 	if s.memory != nil {
 		s.memory.forget(p.OrderNo)
 	}
+	asked := s.now()
 	e, now, readErr := s.header(ctx, s.db, p.OrderNo)
 	switch {
 	case readErr != nil:
@@ -43,7 +44,7 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 		if s.memory != nil && e.OpenedCount == 0 {
 			// Its first opener finds it warm. With a wrong draw key that is the
 			// one to hear of it: the payment has been taken.
-			_, _ = s.remember(envelope.Snapshot{Envelope: e, Now: now})
+			_, _ = s.remember(envelope.Snapshot{Envelope: e, Now: now}, asked)
 		}
 		return e, nil
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -11,8 +12,9 @@ import (
 	"hongbao/envelope"
 )
 
-// grabAgeMax is how old an active envelope's record may be for a grab: other
-// order servers open too, and a grab promises nothing.
+// grabAgeMax is how old an active envelope's record may be for a grab, counted from
+// when the database was asked: other order servers open too, and a grab promises
+// nothing.
 const grabAgeMax = time.Second
 
 // Known answers an opener from memory when no later commit can change the
@@ -39,7 +41,11 @@ func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (e
 	if r == nil || !r.fresh(now) {
 		// The flight belongs to everybody in it: one caller's hanging up must
 		// not fail the others.
-		flight := s.loading.DoChan(string(id), func() (any, error) { return s.load(context.WithoutCancel(ctx), id) })
+		// Nor may a caller join one that has been under way for longer than a record
+		// may be old, so each span of that length has a flight of its own.
+		flight := s.loading.DoChan(fmt.Sprint(id, now.UnixNano()/int64(grabAgeMax)), func() (any, error) {
+			return s.load(context.WithoutCancel(ctx), id)
+		})
 		select {
 		case <-ctx.Done():
 			return envelope.Snapshot{}, s.answer("peek "+string(id), ctx.Err())
@@ -57,18 +63,20 @@ func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (e
 func (s *Set) load(ctx context.Context, id envelope.ID) (*record, error) {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
+	asked := s.now()
 	if snap, ok := s.memo.recall(id); ok {
-		return s.memory.put(s.drawKey.Seed(id), snap, s.now()), nil
+		return s.memory.put(s.drawKey.Seed(id), snap, asked, s.now()), nil
 	}
-	snap, err := s.Find(ctx, id)
+	snap, err := s.read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return s.remember(snap)
+	return s.remember(snap, asked)
 }
 
-// remember keeps what was read, and a finished envelope in memcached too.
-func (s *Set) remember(snap envelope.Snapshot) (*record, error) {
+// remember keeps what the database was asked for at an instant and has just
+// answered, and a finished envelope in memcached too.
+func (s *Set) remember(snap envelope.Snapshot, asked time.Time) (*record, error) {
 	seed, err := s.seed(&snap.Envelope)
 	if err != nil {
 		return nil, err
@@ -76,37 +84,71 @@ func (s *Set) remember(snap envelope.Snapshot) (*record, error) {
 	if snap.Envelope.State.Finished() {
 		s.memo.keep(snap)
 	}
-	return s.memory.put(seed, snap, s.now()), nil
+	return s.memory.put(seed, snap, asked, s.now()), nil
 }
 
 // openWarm opens a batch without reading first. Each header is moved on from
 // the version that memory has of it; the row lock is taken by that very update,
 // and a version that is not the row's fails the whole transaction with
 // errConflict: memory is dropped, and the caller runs the batch under locks.
+// Envelopes that wait for their expiry are asked about under locks afterwards.
 func (s *Set) openWarm(ctx context.Context, b *batch) error {
 	records, err := s.records(ctx, b)
 	if err != nil {
 		return err
 	}
 	plan := newPlan(b, records)
-	if plan.writes == 0 {
-		return nil
-	}
-	err = s.inWrite(ctx, func(ctx context.Context, c *sql.Conn) error { return plan.write(ctx, c, b.touched) })
-	if err != nil {
+	if err := s.carryOut(ctx, b, plan, records); err != nil {
 		for i := range b.groups {
 			s.memory.forget(b.groups[i].id)
 		}
 		return err
 	}
-	now := s.now()
+	s.openEnding(ctx, b, plan.ending)
+	return nil
+}
+
+// carryOut commits what a plan writes, and moves memory on.
+func (s *Set) carryOut(ctx context.Context, b *batch, plan *plan, records []*record) error {
+	if plan.writes == 0 {
+		return nil
+	}
+	began := s.now()
+	err := s.inWrite(ctx, func(ctx context.Context, c *sql.Conn) error { return plan.write(ctx, c, b.touched) })
+	if err != nil {
+		return err
+	}
+	ended := s.now()
 	for i, r := range records {
 		if r != nil && plan.after[i].Ver != 0 {
-			r.apply(plan.after[i], plan.openings[i], now)
+			r.apply(plan.after[i], plan.openings[i], began, ended)
 			s.keepFinished(r)
 		}
 	}
 	return nil
+}
+
+// openEnding answers the openers of envelopes whose life is over and whose expiry
+// is not committed: the row's lock waits for those who were in time, so what is
+// refused under it stays refused. The rest of the batch is committed by then, so
+// an error is these openers' alone.
+func (s *Set) openEnding(ctx context.Context, b *batch, groups []group) {
+	if len(groups) == 0 {
+		return
+	}
+	ending := b.of(groups)
+	err := s.openUnderLocks(ctx, ending)
+	if err != nil {
+		err = s.answer(fmt.Sprintf("open %d at the end of life", len(groups)), err)
+	}
+	for i := range groups {
+		for j, at := range groups[i].at {
+			if b.openings[at] = ending.openings[ending.groups[i].at[j]]; err != nil {
+				b.openings[at] = envelope.Opening{Err: err}
+			}
+		}
+	}
+	b.touched = append(b.touched, ending.touched...)
 }
 
 // keepFinished puts an envelope whose last share has just been committed into
@@ -164,6 +206,7 @@ func (s *Set) records(ctx context.Context, b *batch) ([]*record, error) {
 func (s *Set) loadAll(ctx context.Context, t DayTable, ids []envelope.ID) (map[envelope.ID]*record, error) {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
+	asked := s.now()
 	headers, now, err := queryHeaders(ctx, s.db, t.selectHeaders(ids))
 	if err != nil {
 		return nil, err
@@ -180,7 +223,7 @@ func (s *Set) loadAll(ctx context.Context, t DayTable, ids []envelope.ID) (map[e
 				snap.Shares = append(snap.Shares, shares[0].share)
 			}
 		}
-		if loaded[e.ID], err = s.remember(snap); err != nil {
+		if loaded[e.ID], err = s.remember(snap, asked); err != nil {
 			return nil, err
 		}
 	}
@@ -201,6 +244,7 @@ type plan struct {
 	tables   []tablePlan
 	after    []envelope.Envelope  // by group; Ver 0 where nothing changes
 	openings [][]envelope.Opening // by group
+	ending   []group              // of which memory can say nothing for certain
 }
 
 type tablePlan struct {
@@ -214,6 +258,10 @@ func newPlan(b *batch, records []*record) *plan {
 	for i := range b.groups {
 		g, r := &b.groups[i], records[i]
 		if r == nil {
+			continue
+		}
+		if r.ends() {
+			p.ending = append(p.ending, *g)
 			continue
 		}
 		after, openings := r.decide(g.users)

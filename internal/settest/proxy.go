@@ -40,6 +40,7 @@ type Proxy struct {
 type plannedFault struct {
 	fault  Fault
 	prefix []byte
+	hold   time.Duration
 }
 
 // proxied is one client connection and its other half.
@@ -80,6 +81,14 @@ func (p *Proxy) Lose(f Fault, prefix string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.plan = append(p.plan, plannedFault{fault: f, prefix: []byte(prefix)})
+}
+
+// Hold plans to keep the next statement that begins with prefix on its way for d;
+// it arrives whole. It is planned and counted as a fault is.
+func (p *Proxy) Hold(prefix string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plan = append(p.plan, plannedFault{prefix: []byte(prefix), hold: d})
 }
 
 // Hits is how many planned faults have happened: a test that planned one must
@@ -159,7 +168,9 @@ func (p *Proxy) statements(c *proxied) {
 			return
 		}
 		p.wait()
-		switch p.fault(packet[packetHeader:]) {
+		planned := p.fault(packet[packetHeader:])
+		time.Sleep(planned.hold)
+		switch planned.fault {
 		case LostBefore:
 			return
 		case LostAfter:
@@ -180,19 +191,19 @@ func (p *Proxy) wait() {
 	}
 }
 
-func (p *Proxy) fault(payload []byte) Fault {
+func (p *Proxy) fault(payload []byte) (planned plannedFault) {
 	if len(payload) == 0 || payload[0] != commandQuery {
-		return 0
+		return planned
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.plan) == 0 || !bytes.HasPrefix(payload[1:], p.plan[0].prefix) {
-		return 0
+		return planned
 	}
-	f := p.plan[0].fault
+	planned = p.plan[0]
 	p.plan = p.plan[1:]
 	p.hits.Add(1)
-	return f
+	return planned
 }
 
 // answers forwards the server's bytes; the first ones after a LostAfter are
