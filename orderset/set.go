@@ -149,20 +149,44 @@ func (s *Set) CheckSettings(ctx context.Context) error {
 	if have["transaction_isolation"] == "" {
 		have["transaction_isolation"] = have["tx_isolation"] // MariaDB before 11.1
 	}
+	var mistakes []error
 	for _, w := range wanted {
 		if got := have[w.variable]; !strings.EqualFold(got, w.value) {
-			return fmt.Errorf("SET %v: %s is %q, want %q: %s", s.number, w.variable, got, w.value, w.why)
+			mistakes = append(mistakes, fmt.Errorf("SET %v: %s is %q, want %q: %s", s.number, w.variable, got, w.value, w.why))
 		}
 	}
 	if mode := have["sql_mode"]; !strings.Contains(mode, "STRICT_ALL_TABLES") || strings.Contains(mode, "NO_BACKSLASH_ESCAPES") {
-		return fmt.Errorf("SET %v: sql_mode is %q: want STRICT_ALL_TABLES, or numbers are cut silently, and no NO_BACKSLASH_ESCAPES", s.number, mode)
+		mistakes = append(mistakes, fmt.Errorf("SET %v: sql_mode is %q: want STRICT_ALL_TABLES, or numbers are cut silently, and no NO_BACKSLASH_ESCAPES", s.number, mode))
 	}
 	var number int
 	if err := s.db.QueryRowContext(ctx, selectSetInfo).Scan(&number); err != nil {
-		return s.answer("read set_info", err)
+		mistakes = append(mistakes, s.answer("read set_info", err))
+	} else if number != int(s.number) {
+		mistakes = append(mistakes, fmt.Errorf("SET %v: the database says it is SET %03d; correct its address in the topology", s.number, number))
 	}
-	if number != int(s.number) {
-		return fmt.Errorf("SET %v: the database says it is SET %03d; correct its address in the topology", s.number, number)
+	return errors.Join(mistakes...)
+}
+
+// Examine is CheckSettings of a SET that nothing is served from yet, under the
+// account of the migrator, too: its error names everything that is wrong.
+func Examine(ctx context.Context, spec SetSpec, app, migrator Account) error {
+	database := schema.DatabaseName(int(spec.Number))
+	db, err := openPool(poolConfig(spec.Primary, database, app), 1)
+	if err != nil {
+		return fmt.Errorf("SET %v: %w", spec.Number, err)
+	}
+	defer db.Close()
+	m, err := OpenMigrator(spec, migrator)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	s := &Set{number: spec.Number, db: db}
+	if err := s.CheckSettings(ctx); err != nil {
+		return err
+	}
+	if err := m.db.PingContext(ctx); err != nil {
+		return fmt.Errorf("SET %v: under the migrator's account: %w", spec.Number, err)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/httpapi"
 	"hongbao/orderset"
@@ -15,16 +14,6 @@ import (
 
 // errNotOperator refuses to move money for somebody who has not said who they are.
 var errNotOperator = errors.New("this moves money: it wants a person's token with scope operate, signed under keys.operators (hongbaoctl token --user YOU --scope operate)")
-
-// addOperators reads the keys of those who may move held money.
-func (d *daemon) addOperators(conf *settings.Settings) error {
-	keys, err := conf.OperatorKeys()
-	if err != nil || len(keys) == 0 {
-		return err
-	}
-	d.operators, err = httpapi.NewAuthenticator(httpapi.AuthConfig{Keys: keys, Now: time.Now})
-	return err
-}
 
 // heldRoutes are what people decide about transfers that were refused for good.
 // It takes two of them: one proposes, another approves.
@@ -37,10 +26,10 @@ func (d *daemon) heldRoutes(mux *http.ServeMux) {
 
 // person is who asks, by their token.
 func (d *daemon) person(r *http.Request) (string, error) {
-	if d.operators == nil {
+	if d.keys.operators == nil {
 		return "", fmt.Errorf("%w; this deployment has no keys.operators", errNotOperator)
 	}
-	caller, err := d.operators.Authenticate(r.Header)
+	caller, err := d.keys.operators.Authenticate(r.Header)
 	if err != nil || caller.Scopes&httpapi.ScopeOperate == 0 {
 		return "", errors.Join(errNotOperator, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 type cli struct {
 	Serve serveCmd `cmd:"" help:"Serve the API until SIGTERM, then answer what was admitted and stop."`
+	Check checkCmd `cmd:"" help:"Read the settings and keys and ask the databases, and say everything that would keep serve from starting. Serves nothing, changes nothing."`
 }
 
 func main() {
@@ -31,7 +32,9 @@ func main() {
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "hongbaod:", err)
+		for _, line := range lines(err) {
+			fmt.Fprintln(os.Stderr, "hongbaod:", line)
+		}
 		os.Exit(1)
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
-	"hongbao/internal/books"
 	"hongbao/internal/payment"
 	"hongbao/internal/relay"
 	"hongbao/internal/webhook"
@@ -27,47 +26,28 @@ func (nobody) Tell(context.Context, envelope.Fact) error { return nil }
 
 // addBooks opens users' books.
 func (d *daemon) addBooks(conf *settings.Settings) (err error) {
-	app, err := conf.Account("app", conf.Accounts.App)
-	if err != nil {
-		return err
-	}
-	cfg := books.Config{App: books.Account(app)}
-	for _, b := range conf.Books {
-		cfg.Shards = append(cfg.Shards, books.Shard{Addr: b.Primary})
-	}
-	if d.books, err = books.Open(cfg); err != nil {
+	if d.books, err = openBooks(conf, d.keys); err != nil {
 		return err
 	}
 	return d.books.Register(d.metrics)
 }
 
-// addEvents connects to the IM backend, if there is one.
-func (d *daemon) addEvents(conf *settings.Settings, tickets *envelope.Tickets) error {
-	secrets, err := conf.EventSecrets()
-	if err != nil {
-		return err
-	}
-	d.events = nobody{}
-	if conf.Events.URL == "" {
+// addEvents sends events to the IM backend, if there is one.
+func (d *daemon) addEvents() error {
+	if d.keys.sender == nil {
+		d.events = nobody{}
 		return nil
 	}
-	cfg := webhook.Config{URL: conf.Events.URL, Tickets: tickets, AllowPrivate: conf.Events.AllowPrivate, Now: time.Now}
-	for _, s := range secrets {
-		cfg.Secrets = append(cfg.Secrets, webhook.Secret(s))
-	}
-	if d.sender, err = webhook.New(cfg); err != nil {
-		return err
-	}
-	d.events = d.sender
-	return d.metrics.Register(d.sender)
+	d.events = d.keys.sender
+	return d.metrics.Register(d.keys.sender)
 }
 
 // addRelays makes one relay a SET: what it carries out, and for whom.
-func (d *daemon) addRelays(conf *settings.Settings, provider *payment.Client) error {
+func (d *daemon) addRelays(conf *settings.Settings) error {
 	d.relays = map[envelope.SetNumber]*relay.Relay{}
 	for _, set := range d.router.Sets() {
 		r, err := relay.New(relay.Config{
-			Store: set, Orders: set, Cashier: provider, Bookkeeper: d.books, Events: d.events,
+			Store: set, Orders: set, Cashier: d.keys.provider, Bookkeeper: d.books, Events: d.events,
 			Gone:      func(err error) bool { return errors.Is(err, webhook.ErrGone) },
 			Backlog:   backlogOf(set),
 			PayWithin: conf.Bounds().PayWithin, Now: time.Now, Log: d.log.With("set", set.Number()),

@@ -21,7 +21,6 @@ import (
 	"hongbao/internal/httpapi"
 	"hongbao/internal/payment"
 	"hongbao/internal/relay"
-	"hongbao/internal/webhook"
 	"hongbao/orderset"
 	"hongbao/reconcile"
 )
@@ -112,61 +111,53 @@ type daemon struct {
 	api       *httpapi.API
 	migrators []*orderset.Migrator
 	books     *books.Books
+	keys      *keyring
 	events    relay.Events
-	sender    *webhook.Sender // of the events; nil: nobody is told
 	relays    map[envelope.SetNumber]*relay.Relay
-	operators *httpapi.Authenticator // nil: nobody can move held money
 	jobs      reconcile.Jobs
 }
 
-func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (d *daemon, err error) {
-	d = &daemon{log: log, mode: mode, metrics: prometheus.NewRegistry()}
-	defer func() {
-		if err != nil {
-			d.close()
-		}
-	}()
-	drawKey, err := conf.DrawKey()
+// assemble ties the parts together. It opens connections and calls nobody: what
+// the databases are is for trust to say.
+func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (*daemon, error) {
+	keys, err := readKeys(conf)
+	d := &daemon{log: log, mode: mode, keys: keys, metrics: prometheus.NewRegistry()}
+	if err == nil {
+		err = d.build(conf)
+	}
 	if err != nil {
+		d.close()
 		return nil, err
 	}
-	if err = d.addOrders(conf, drawKey); err != nil {
-		return nil, err
-	}
-	if err = errors.Join(d.addMigrators(conf), d.addBooks(conf), d.addOperators(conf)); err != nil {
-		return nil, err
-	}
-	provider, err := d.newProvider(conf)
-	if err != nil {
-		return nil, err
-	}
-	tickets, err := conf.Tickets()
-	if err != nil {
-		return nil, err
-	}
-	if err = d.addEvents(conf, tickets); err != nil {
-		return nil, err
-	}
-	if err = errors.Join(d.addRelays(conf, provider), d.addJobs()); err != nil {
-		return nil, err
-	}
-	teller, err := envelope.NewTeller(envelope.TellerConfig{
-		Orders: orders{d.router, d.counters}, Opener: d.counters, Provider: provider,
-		DrawKey: drawKey, Tickets: tickets, Limits: conf.Bounds(), Now: time.Now,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return d, d.addAPI(conf, teller, tickets, provider)
+	return d, nil
 }
 
-// addOrders opens the SETs and the counters in front of them.
-func (d *daemon) addOrders(conf *settings.Settings, drawKey envelope.DrawKey) error {
-	topology, err := conf.Topology()
+func (d *daemon) build(conf *settings.Settings) error {
+	if err := d.addOrders(conf); err != nil {
+		return err
+	}
+	if err := errors.Join(d.addMigrators(conf), d.addBooks(conf), d.metrics.Register(d.keys.provider)); err != nil {
+		return err
+	}
+	if err := d.addEvents(); err != nil {
+		return err
+	}
+	if err := errors.Join(d.addRelays(conf), d.addJobs()); err != nil {
+		return err
+	}
+	teller, err := envelope.NewTeller(envelope.TellerConfig{
+		Orders: orders{d.router, d.counters}, Opener: d.counters, Provider: d.keys.provider,
+		DrawKey: d.keys.draw, Tickets: d.keys.tickets, Limits: conf.Bounds(), Now: time.Now,
+	})
 	if err != nil {
 		return err
 	}
-	app, err := conf.Account("app", conf.Accounts.App)
+	return d.addAPI(conf, teller)
+}
+
+// addOrders opens the SETs and the counters in front of them.
+func (d *daemon) addOrders(conf *settings.Settings) error {
+	topology, err := conf.Topology()
 	if err != nil {
 		return err
 	}
@@ -180,7 +171,7 @@ func (d *daemon) addOrders(conf *settings.Settings, drawKey envelope.DrawKey) er
 		memory = recordsPerSet
 	}
 	d.router, err = orderset.NewRouter(orderset.Config{
-		Topology: topology, App: app, DrawKey: drawKey, Memory: memory, Owner: owner,
+		Topology: topology, App: d.keys.app, DrawKey: d.keys.draw, Memory: memory, Owner: owner,
 		BatchPayouts: conf.Payment.InBatches(), Now: time.Now, Log: d.log,
 	})
 	if err != nil {
@@ -195,12 +186,8 @@ func (d *daemon) addMigrators(conf *settings.Settings) error {
 	if err != nil {
 		return err
 	}
-	account, err := conf.Account("migrator", conf.Accounts.Migrator)
-	if err != nil {
-		return err
-	}
 	for _, spec := range topology.Specs() {
-		m, err := orderset.OpenMigrator(spec, account)
+		m, err := orderset.OpenMigrator(spec, d.keys.migrator)
 		if err != nil {
 			return err
 		}
@@ -209,57 +196,35 @@ func (d *daemon) addMigrators(conf *settings.Settings) error {
 	return nil
 }
 
-func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller, tickets *envelope.Tickets, provider *payment.Client) error {
-	keys, err := conf.TokenKeys()
-	if err != nil {
-		return err
-	}
-	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{Keys: keys, Now: time.Now})
-	if err != nil {
-		return err
-	}
+func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller) (err error) {
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.api, err = httpapi.New(httpapi.Config{
-		Teller: teller, Books: d.books, Auth: auth, Echo: echo(conf, tickets),
-		Notified: d.notified(teller, provider),
+		Teller: teller, Books: d.books, Auth: d.keys.auth, Echo: echo(conf, d.keys.tickets),
+		Notified: d.notified(teller, d.keys.provider),
 		Forged:   func(err error) bool { return errors.Is(err, payment.ErrForged) },
 		Metrics:  d.metrics, Log: d.log, Ready: d.router.Ready, Now: time.Now,
 	})
 	return err
 }
 
-// newProvider is the client of the payment provider.
-func (d *daemon) newProvider(conf *settings.Settings) (*payment.Client, error) {
-	cfg, err := conf.PaymentConfig(time.Now)
-	if err != nil {
-		return nil, err
-	}
-	provider, err := payment.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return provider, d.metrics.Register(provider)
-}
-
 // trust refuses to serve on databases whose settings make our promises untrue.
 // One that does not answer is no reason: a SET fails alone.
 func (d *daemon) trust(ctx context.Context) error {
+	var mistakes []error
 	for _, set := range d.router.Sets() {
 		err := set.CheckSettings(ctx)
 		if _, down := errors.AsType[*envelope.BusyError](err); down {
 			d.log.Error("a SET does not answer; serving the others", "set", set.Number(), "error", err)
 			continue
 		}
-		if err != nil {
-			return err
-		}
+		mistakes = append(mistakes, err)
 	}
 	err := d.books.Check(ctx)
 	if _, down := errors.AsType[*envelope.BusyError](err); down && !errors.Is(err, books.ErrWrongShard) {
 		d.log.Error("users' books do not answer; they follow later", "error", err)
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(append(mistakes, err)...)
 }
 
 // runBackground mints, carries out what is owed, keeps the calendar and runs the jobs until ctx ends.
@@ -278,9 +243,7 @@ func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 }
 
 func (d *daemon) close() {
-	if d.sender != nil {
-		d.sender.Close()
-	}
+	d.keys.close()
 	for _, m := range d.migrators {
 		m.Close()
 	}

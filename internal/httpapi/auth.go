@@ -45,7 +45,8 @@ func (k Key) String() string { return fmt.Sprintf("token key %q (%s, redacted)",
 // GoString does the same for %#v.
 func (k Key) GoString() string { return k.String() }
 
-func (k *Key) validate() error {
+// Check says what keeps tokens under the key from being accepted or minted.
+func (k *Key) Check() error {
 	switch {
 	case k.ID == "" || len(k.ID) > kidBytesMax:
 		return fmt.Errorf("token key: want a kid of 1 to %d bytes, have %d", kidBytesMax, len(k.ID))
@@ -138,14 +139,16 @@ func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
 		return nil, errors.New("authenticator: now is required")
 	}
 	keys := make(map[string]Key, len(cfg.Keys))
+	var mistakes []error
 	for _, k := range cfg.Keys {
-		if err := k.validate(); err != nil {
-			return nil, err
-		}
+		mistakes = append(mistakes, k.Check())
 		if _, twice := keys[k.ID]; twice {
-			return nil, fmt.Errorf("token key %q: given twice", k.ID)
+			mistakes = append(mistakes, fmt.Errorf("token key %q: given twice", k.ID))
 		}
 		keys[k.ID] = k
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return nil, err
 	}
 	setDefault(&cfg.CacheEntriesMax, 1<<16)
 	setDefault(&cfg.CacheBytesMax, 32<<20)

@@ -115,7 +115,7 @@ func MintToken(key Key, user envelope.UserID, scope string, ttl time.Duration, n
 	if key.Algorithm == EdDSA && len(key.Private) == ed25519.PrivateKeySize && key.Public == nil {
 		key.Public = key.Private.Public().(ed25519.PublicKey)
 	}
-	if err := key.validate(); err != nil {
+	if err := key.Check(); err != nil {
 		return "", err
 	}
 	if err := envelope.CheckName("sub", string(user)); err != nil {

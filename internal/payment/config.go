@@ -2,6 +2,7 @@ package payment
 
 import (
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -79,10 +80,14 @@ func (c Config) complete() (*Config, error) {
 		c.BillAccount = "BASIC"
 	}
 	c.Payouts = c.Payouts.complete()
+	var mistakes []error
 	for _, check := range []func() error{c.checkNames, c.checkURLs, c.checkKeys, c.Payouts.check} {
 		if err := check(); err != nil {
-			return nil, fmt.Errorf("payment: %w", err)
+			mistakes = append(mistakes, fmt.Errorf("payment: %w", err))
 		}
+	}
+	if len(mistakes) > 0 {
+		return nil, errors.Join(mistakes...)
 	}
 	switch {
 	case c.Now == nil:

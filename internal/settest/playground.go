@@ -76,11 +76,7 @@ type file struct {
 // flags beside, and stops it when the test ends, after an audit of its books.
 func Playground(t testing.TB, flags ...string) *Live {
 	t.Helper()
-	p := &Live{Dir: filepath.Join(t.TempDir(), "play"), Bin: t.TempDir(), flags: flags}
-	build := exec.Command("go", "build", "-tags", "nomsgpack", "-o", p.Bin, "hongbao/cmd/hongbaod", "hongbao/cmd/hongbaoctl")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	p := &Live{Dir: filepath.Join(t.TempDir(), "play"), Bin: Programs(t), flags: flags}
 	p.Up(t)
 	t.Cleanup(func() { p.Down(t) })
 	t.Cleanup(func() {
@@ -89,6 +85,17 @@ func Playground(t testing.TB, flags ...string) *Live {
 		}
 	})
 	return p
+}
+
+// Programs builds hongbaod and hongbaoctl and returns their directory.
+func Programs(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	build := exec.Command("go", "build", "-tags", "nomsgpack", "-o", dir, "hongbao/cmd/hongbaod", "hongbao/cmd/hongbaoctl")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return dir
 }
 
 // Up starts the playground, or again after Down.

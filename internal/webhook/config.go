@@ -57,11 +57,15 @@ func (c Config) complete() (*Config, error) {
 	if c.Timeout == 0 {
 		c.Timeout = timeoutDefault
 	}
+	var mistakes []error
 	if err := c.checkURL(); err != nil {
-		return nil, fmt.Errorf("webhook: URL: %w", err)
+		mistakes = append(mistakes, fmt.Errorf("webhook: URL: %w", err))
 	}
 	if err := c.checkSecrets(); err != nil {
-		return nil, fmt.Errorf("webhook: Secrets: %w", err)
+		mistakes = append(mistakes, fmt.Errorf("webhook: Secrets: %w", err))
+	}
+	if len(mistakes) > 0 {
+		return nil, errors.Join(mistakes...)
 	}
 	switch {
 	case c.Tickets == nil:

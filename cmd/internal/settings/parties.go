@@ -30,21 +30,29 @@ func (s *Settings) OperatorKeys() ([]httpapi.Key, error) {
 
 func (s *Settings) readKeys(setting string, from []TokenKey) ([]httpapi.Key, error) {
 	keys := make([]httpapi.Key, 0, len(from))
+	var mistakes []error
 	for i, t := range from {
-		secret, err := s.Secret(fmt.Sprintf("%s[%d].file", setting, i), t.File)
-		if err != nil {
-			return nil, err
-		}
-		key := httpapi.Key{ID: t.KeyID, Algorithm: t.Algorithm, Secret: secret}
-		if t.Algorithm == httpapi.EdDSA {
-			key.Secret = nil
-			if key.Public, err = ed25519Public(secret); err != nil {
-				return nil, fmt.Errorf("settings: %s[%d].file: %w", setting, i, err)
-			}
-		}
-		keys = append(keys, key)
+		key, err := s.readKey(fmt.Sprintf("%s[%d].file", setting, i), t)
+		keys, mistakes = append(keys, key), append(mistakes, err)
 	}
-	return keys, nil
+	return keys, errors.Join(mistakes...)
+}
+
+func (s *Settings) readKey(setting string, t TokenKey) (httpapi.Key, error) {
+	key := httpapi.Key{ID: t.KeyID, Algorithm: t.Algorithm}
+	secret, err := s.Secret(setting, t.File)
+	if err != nil {
+		return key, err
+	}
+	if t.Algorithm != httpapi.EdDSA {
+		key.Secret = secret
+	} else if key.Public, err = ed25519Public(secret); err != nil {
+		return key, fmt.Errorf("settings: %s: %s: %w", setting, t.File, err)
+	}
+	if err := key.Check(); err != nil {
+		return key, fmt.Errorf("settings: %s: %w", setting, err)
+	}
+	return key, nil
 }
 
 func ed25519Public(text []byte) (ed25519.PublicKey, error) {
@@ -86,51 +94,73 @@ const webhookSecretPrefix = "whsec_"
 // first. None means that nobody is told.
 func (s *Settings) EventSecrets() ([]string, error) {
 	var secrets []string
+	var mistakes []error
 	for _, f := range []struct{ key, file string }{
 		{"events.secret_file", s.Events.SecretFile}, {"events.previous_secret_file", s.Events.PreviousSecretFile},
 	} {
 		if f.file == "" {
 			continue
 		}
-		secret, err := s.Secret(f.key, f.file)
-		if err != nil {
-			return nil, err
-		}
-		raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(secret), webhookSecretPrefix))
-		if err != nil || !strings.HasPrefix(string(secret), webhookSecretPrefix) {
-			return nil, fmt.Errorf("settings: %s: want %s and base64", f.key, webhookSecretPrefix)
-		}
-		if s.Environment != Playground && strings.HasPrefix(string(raw), playgroundPrefix) {
-			return nil, fmt.Errorf("settings: %s: %s holds a playground's secret; make one for %s", f.key, f.file, s.Environment)
-		}
-		secrets = append(secrets, string(secret))
+		secret, err := s.eventSecret(f.key, f.file)
+		secrets, mistakes = append(secrets, secret), append(mistakes, err)
 	}
-	if s.Events.URL != "" && len(secrets) == 0 {
-		return nil, errors.New("settings: events.secret_file: is required with events.url")
+	if s.Events.URL != "" && s.Events.SecretFile == "" {
+		mistakes = append(mistakes, errors.New("settings: events.secret_file: is required with events.url"))
 	}
-	return secrets, nil
+	return secrets, errors.Join(mistakes...)
+}
+
+// The standard's bounds of a webhook secret.
+const (
+	webhookBytesMin = 24
+	webhookBytesMax = 64
+)
+
+func (s *Settings) eventSecret(key, file string) (string, error) {
+	secret, err := s.Secret(key, file)
+	if err != nil {
+		return "", err
+	}
+	encoded, ok := strings.CutPrefix(string(secret), webhookSecretPrefix)
+	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	switch {
+	case err != nil || !ok:
+		return "", fmt.Errorf("settings: %s: %s: want %s and base64", key, file, webhookSecretPrefix)
+	case len(raw) < webhookBytesMin || len(raw) > webhookBytesMax:
+		return "", fmt.Errorf("settings: %s: %s: want %d <= bytes <= %d, have %d", key, file, webhookBytesMin, webhookBytesMax, len(raw))
+	case s.Environment != Playground && strings.HasPrefix(string(raw), playgroundPrefix):
+		return "", fmt.Errorf("settings: %s: %s holds a playground's secret; make one for %s", key, file, s.Environment)
+	}
+	return string(secret), nil
 }
 
 // PaymentConfig reads our merchant account with the provider.
 func (s *Settings) PaymentConfig(now func() time.Time) (payment.Config, error) {
 	p := &s.Payment
-	merchant, err := payment.LoadPrivateKey(s.Path(p.MerchantKeyFile))
-	if err != nil {
-		return payment.Config{}, fmt.Errorf("settings: payment.merchant_key_file: %w", err)
-	}
-	apiv3, err := payment.LoadAPIv3Key(s.Path(p.APIv3KeyFile))
-	if err != nil {
-		return payment.Config{}, fmt.Errorf("settings: payment.apiv3_key_file: %w", err)
-	}
+	var mistakes []error
+	merchant := keyFile(s, &mistakes, "payment.merchant_key_file", p.MerchantKeyFile, payment.LoadPrivateKey)
+	apiv3 := keyFile(s, &mistakes, "payment.apiv3_key_file", p.APIv3KeyFile, payment.LoadAPIv3Key)
 	platform := map[string]*rsa.PublicKey{}
 	for i, k := range p.PlatformKeys {
-		if platform[k.Serial], err = payment.LoadPublicKey(s.Path(k.File)); err != nil {
-			return payment.Config{}, fmt.Errorf("settings: payment.platform_keys[%d].file: %w", i, err)
-		}
+		platform[k.Serial] = keyFile(s, &mistakes, fmt.Sprintf("payment.platform_keys[%d].file", i), k.File, payment.LoadPublicKey)
 	}
 	return payment.Config{
 		BaseURL: p.BaseURL, NotifyURL: p.NotifyURL, MerchantID: p.MerchantID, AppID: p.AppID,
 		MerchantSerial: p.MerchantSerial, MerchantKey: merchant, PlatformKeys: platform, APIv3Key: apiv3, Now: now,
 		Payouts: payment.Payouts{SceneID: p.TransferScene}, BillAccount: p.BillAccount,
-	}, nil
+	}, errors.Join(mistakes...)
+}
+
+// keyFile reads a key of the payment provider, whose formats are its own.
+func keyFile[K any](s *Settings, mistakes *[]error, key, file string, load func(file string) (K, error)) K {
+	if file == "" {
+		*mistakes = append(*mistakes, fmt.Errorf("settings: %s: is required", key))
+		var none K
+		return none
+	}
+	k, err := load(s.Path(file))
+	if err != nil {
+		*mistakes = append(*mistakes, fmt.Errorf("settings: %s: %w", key, err))
+	}
+	return k
 }

@@ -68,24 +68,45 @@ func (s *Settings) DrawKey() (envelope.DrawKey, error) {
 	if err != nil {
 		return envelope.DrawKey{}, err
 	}
-	return envelope.NewDrawKey(secret)
+	key, err := envelope.NewDrawKey(secret)
+	if err != nil {
+		return key, fmt.Errorf("settings: keys.draw_file: %w", err)
+	}
+	return key, nil
 }
 
 // Tickets reads the keys of the tickets.
 func (s *Settings) Tickets() (*envelope.Tickets, error) {
-	secret, err := s.Secret("keys.ticket_file", s.Keys.TicketFile)
-	if err != nil {
+	files := []struct {
+		key, name string
+		number    int
+	}{{"keys.ticket_file", s.Keys.TicketFile, s.Keys.TicketNumber}}
+	if s.Keys.PreviousTicketFile != "" {
+		files = append(files, struct {
+			key, name string
+			number    int
+		}{"keys.previous_ticket_file", s.Keys.PreviousTicketFile, s.Keys.PreviousTicket})
+	}
+	var keys []envelope.TicketKey
+	var mistakes []error
+	for _, f := range files {
+		secret, err := s.Secret(f.key, f.name)
+		key := envelope.TicketKey{Number: byte(f.number), Secret: secret}
+		if err == nil {
+			if _, err = envelope.NewTickets(key); err != nil {
+				err = fmt.Errorf("settings: %s: %w", f.key, err)
+			}
+		}
+		keys, mistakes = append(keys, key), append(mistakes, err)
+	}
+	if err := errors.Join(mistakes...); err != nil {
 		return nil, err
 	}
-	keys := []envelope.TicketKey{{Number: byte(s.Keys.TicketNumber), Secret: secret}}
-	if s.Keys.PreviousTicketFile != "" {
-		secret, err := s.Secret("keys.previous_ticket_file", s.Keys.PreviousTicketFile)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, envelope.TicketKey{Number: byte(s.Keys.PreviousTicket), Secret: secret})
+	tickets, err := envelope.NewTickets(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("settings: keys.previous_ticket_number: %w", err)
 	}
-	return envelope.NewTickets(keys...)
+	return tickets, nil
 }
 
 // MakePlaygroundSecret writes a new secret for a playground, unless the file

@@ -157,8 +157,19 @@ type Limits struct {
 	PayWithin   time.Duration `yaml:"pay_within,omitempty"`
 }
 
-// Load reads the file, then the environment, and checks both.
+// Load reads the file, then the environment, and checks both. The error names
+// every mistake, one a line.
 func Load(file string) (*Settings, error) {
+	s, err := Read(file)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Read is Load for programs that go on looking for mistakes: it returns what it
+// could read beside the error, nil when that is nothing.
+func Read(file string) (*Settings, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -174,19 +185,28 @@ func Load(file string) (*Settings, error) {
 	s := &Settings{dir: filepath.Dir(file)}
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	dec.KnownFields(true)
-	if err := dec.Decode(s); err != nil {
+	var mistakes []error
+	note := func(errs ...error) {
+		for _, err := range errs {
+			mistakes = append(mistakes, fmt.Errorf("settings %s: %w", file, err))
+		}
+	}
+	err = dec.Decode(s)
+	if keys, ok := errors.AsType[*yaml.TypeError](err); ok {
+		for _, key := range keys.Errors { // the rest of the file was read
+			note(errors.New(key))
+		}
+	} else if err != nil {
 		return nil, fmt.Errorf("settings %s: %w", file, err)
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("settings %s: there is more after the end of the settings (---)", file)
+		note(errors.New("there is more after the end of the settings (---)"))
 	}
 	if err := env.Parse(s); err != nil {
-		return nil, fmt.Errorf("settings from the environment: %w", err)
+		mistakes = append(mistakes, fmt.Errorf("settings from the environment: %w", err))
 	}
-	if err := s.validate(); err != nil {
-		return nil, fmt.Errorf("settings %s: %w", file, err)
-	}
-	return s, nil
+	note(s.mistakes()...)
+	return s, errors.Join(mistakes...)
 }
 
 // Save writes the file for people to read, over an old one at once or not at all.
@@ -212,61 +232,66 @@ func write(file string, raw []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-func (s *Settings) validate() error {
+// mistakes are all that is wrong with the settings by themselves.
+func (s *Settings) mistakes() (found []error) {
+	wrong := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
 	switch s.Environment {
 	case Playground, Drill, Production:
 	default:
-		return fmt.Errorf("environment: must be %s, %s or %s", Playground, Drill, Production)
+		wrong("environment: must be %s, %s or %s", Playground, Drill, Production)
 	}
-	required := []struct{ key, value string }{
+	for _, r := range []struct{ key, value string }{
 		{"listen.public", s.Listen.Public}, {"listen.operator", s.Listen.Operator},
 		{"accounts.app.user", s.Accounts.App.User}, {"accounts.migrator.user", s.Accounts.Migrator.User},
 		{"keys.draw_file", s.Keys.DrawFile}, {"keys.ticket_file", s.Keys.TicketFile},
 		{"payment.base_url", s.Payment.BaseURL}, {"payment.notify_url", s.Payment.NotifyURL},
-	}
-	for _, r := range required {
+	} {
 		if r.value == "" {
-			return fmt.Errorf("%s: is required", r.key)
+			wrong("%s: is required", r.key)
 		}
 	}
-	if s.Listen.Public == s.Listen.Operator {
-		return errors.New("listen.operator: must not be the public address")
+	if s.Listen.Public != "" && s.Listen.Public == s.Listen.Operator {
+		wrong("listen.operator: must not be the public address")
 	}
-	for key, n := range map[string]int{"keys.ticket_number": s.Keys.TicketNumber, "keys.previous_ticket_number": s.Keys.PreviousTicket} {
-		if n < 0 || n > 255 {
-			return fmt.Errorf("%s: want 0 to 255, have %d", key, n)
+	for _, n := range []struct {
+		key   string
+		value int
+	}{{"keys.ticket_number", s.Keys.TicketNumber}, {"keys.previous_ticket_number", s.Keys.PreviousTicket}} {
+		if n.value < 0 || n.value > 255 {
+			wrong("%s: want 0 to 255, have %d", n.key, n.value)
 		}
 	}
 	switch s.Payment.Payouts {
 	case "", PayoutBills, PayoutBatches:
 	default:
-		return fmt.Errorf("payment.payouts: must be %s or %s, have %q", PayoutBills, PayoutBatches, s.Payment.Payouts)
+		wrong("payment.payouts: must be %s or %s, have %q", PayoutBills, PayoutBatches, s.Payment.Payouts)
 	}
 	if len(s.Keys.Tokens) == 0 {
-		return errors.New("keys.tokens: at least one key is required, or nobody can call the API")
+		wrong("keys.tokens: at least one key is required, or nobody can call the API")
 	}
 	if _, err := s.Topology(); err != nil {
-		return err
+		found = append(found, err)
 	}
-	if err := s.validateBooks(); err != nil {
-		return err
+	found = append(found, s.bookMistakes()...)
+	if err := s.Bounds().Validate(); err != nil {
+		wrong("limits: %w", err)
 	}
-	return s.Bounds().Validate()
+	return found
 }
 
 // shardsMax bounds the books' databases.
 const shardsMax = 100
 
-func (s *Settings) validateBooks() error {
+func (s *Settings) bookMistakes() (found []error) {
 	if len(s.Books) == 0 || len(s.Books) > shardsMax {
-		return fmt.Errorf("books: want 1 <= databases <= %d, have %d", shardsMax, len(s.Books))
+		found = append(found, fmt.Errorf("books: want 1 <= databases <= %d, have %d", shardsMax, len(s.Books)))
 	}
 	for i, b := range s.Books {
 		if host, port, err := net.SplitHostPort(b.Primary); err != nil || host == "" || port == "" {
-			return fmt.Errorf("books[%d].primary: want host:port, have %q", i, b.Primary)
+			found = append(found, fmt.Errorf("books[%d].primary: want host:port, have %q", i, b.Primary))
 		}
 	}
-	return nil
+	return found
 }
 
 // Topology is the SETs of the file.

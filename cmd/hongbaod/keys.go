@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"hongbao/cmd/internal/settings"
+	"hongbao/envelope"
+	"hongbao/internal/httpapi"
+	"hongbao/internal/payment"
+	"hongbao/internal/webhook"
+	"hongbao/orderset"
+)
+
+// keyring is every secret of the deployment, turned into what uses it.
+type keyring struct {
+	app, migrator orderset.Account
+	draw          envelope.DrawKey
+	tickets       *envelope.Tickets
+	auth          *httpapi.Authenticator // of callers
+	operators     *httpapi.Authenticator // nil: nobody can move held money
+	provider      *payment.Client
+	sender        *webhook.Sender // of events; nil: nobody is told
+}
+
+// readKeys reads all of it. The error names every setting whose file is missing
+// or no key; what could be read is returned beside it.
+func readKeys(conf *settings.Settings) (*keyring, error) {
+	k := &keyring{}
+	var mistakes []error
+	note := func(err error) { mistakes = append(mistakes, err) }
+	var err error
+	k.app, err = conf.Account("app", conf.Accounts.App)
+	note(err)
+	k.migrator, err = conf.Account("migrator", conf.Accounts.Migrator)
+	note(err)
+	k.draw, err = conf.DrawKey()
+	note(err)
+	k.tickets, err = conf.Tickets()
+	note(err)
+	k.auth, k.operators, err = readTokenKeys(conf)
+	note(err)
+	k.provider, err = newProvider(conf)
+	note(err)
+	k.sender, err = newSender(conf, k.tickets)
+	note(err)
+	return k, errors.Join(mistakes...)
+}
+
+// close stops what was begun.
+func (k *keyring) close() {
+	if k.sender != nil {
+		k.sender.Close()
+	}
+}
+
+// readTokenKeys reads the keys of callers' tokens, and of those of operators
+// where there are any.
+func readTokenKeys(conf *settings.Settings) (callers, operators *httpapi.Authenticator, err error) {
+	var mistakes []error
+	authenticator := func(setting string, read func() ([]httpapi.Key, error)) *httpapi.Authenticator {
+		keys, err := read()
+		if err == nil && len(keys) == 0 {
+			return nil
+		}
+		var a *httpapi.Authenticator
+		if err == nil {
+			if a, err = httpapi.NewAuthenticator(httpapi.AuthConfig{Keys: keys, Now: time.Now}); err != nil {
+				err = fmt.Errorf("settings: %s: %w", setting, err)
+			}
+		}
+		mistakes = append(mistakes, err)
+		return a
+	}
+	callers = authenticator("keys.tokens", conf.TokenKeys)
+	operators = authenticator("keys.operators", conf.OperatorKeys)
+	return callers, operators, errors.Join(mistakes...)
+}
+
+// newProvider is the client of the payment provider.
+func newProvider(conf *settings.Settings) (*payment.Client, error) {
+	cfg, err := conf.PaymentConfig(time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return payment.New(cfg)
+}
+
+// newSender connects to the IM backend, if there is one.
+func newSender(conf *settings.Settings, tickets *envelope.Tickets) (*webhook.Sender, error) {
+	secrets, err := conf.EventSecrets()
+	if err != nil || conf.Events.URL == "" || tickets == nil {
+		return nil, err
+	}
+	cfg := webhook.Config{URL: conf.Events.URL, Tickets: tickets, AllowPrivate: conf.Events.AllowPrivate, Now: time.Now}
+	for _, s := range secrets {
+		cfg.Secrets = append(cfg.Secrets, webhook.Secret(s))
+	}
+	sender, err := webhook.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("settings: events: %w", err)
+	}
+	return sender, nil
+}
