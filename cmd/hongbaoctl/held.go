@@ -3,18 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"hongbao/envelope"
+	"hongbao/internal/operator"
 )
 
 // heldCmd is what two people decide about money that could not be moved.
 type heldCmd struct {
-	List     heldListCmd     `cmd:"" help:"Transfers that the provider refused for good, and what was proposed about them. Exit 1 when there are any."`
+	List     heldListCmd     `cmd:"" help:"Transfers that the provider refused for good, and what was proposed about them. Exit 1 when there are any, or a SET does not answer."`
 	Release  heldReleaseCmd  `cmd:"" help:"Propose to try again, for the same payee. Nothing happens before somebody else approves."`
 	Redirect heldRedirectCmd `cmd:"" help:"Propose to pay somebody else. Nothing happens before somebody else approves."`
 	Approve  heldApproveCmd  `cmd:"" help:"Carry out what somebody else proposed."`
@@ -23,121 +20,97 @@ type heldCmd struct {
 // lookHeld lists what can be decided about.
 const lookHeld = "hongbaoctl held list"
 
-// held is what GET /held answers.
-type held struct {
-	Held []heldTransfer `json:"held"`
-}
-
-type heldTransfer struct {
-	No        string       `json:"no"`
-	OrderID   string       `json:"order_id"`
-	Seq       int          `json:"seq"` // 0: the refund
-	Round     int          `json:"round"`
-	PayeeID   string       `json:"payee_id"`
-	AmountFen envelope.Fen `json:"amount_fen"`
-	Reason    string       `json:"reason"`
-	State     string       `json:"state"`
-	Proposal  *proposal    `json:"proposal,omitempty"`
-}
-
-type proposal struct {
-	Action  string    `json:"action"`
-	PayeeID string    `json:"payee_id,omitempty"` // redirect: who gets it instead
-	By      string    `json:"by"`
-	At      time.Time `json:"at"`
-}
-
-func (p *proposal) String() string {
-	if p == nil {
-		return ""
-	}
-	what := p.Action
-	if p.PayeeID != "" {
-		what += " to " + p.PayeeID
-	}
-	return what + ", by " + p.By + " at " + moment(p.At)
-}
-
 type heldListCmd struct{}
 
 func (heldListCmd) Run(ctx context.Context, c *cli) error {
-	return ask(ctx, c, "/held", (*held).print, func(h *held) bool { return len(h.Held) > 0 })
+	return look(ctx, c, (*operator.Client).Held, printHeld, func(h *operator.Held) bool { return len(h.Held) > 0 || h.Sets.Partial() })
 }
 
-func (h *held) print() {
+func printHeld(h *operator.Held) {
+	printStates(h.Sets)
 	if len(h.Held) == 0 {
 		fmt.Println("nothing is held")
 		return
 	}
 	t := newWideTable("why", "number", "payee", "amount", "round", "why", "proposed")
 	for _, one := range h.Held {
-		t.AppendRow(table.Row{one.No, one.PayeeID, one.AmountFen, one.Round, one.Reason, one.Proposal.String()})
+		t.AppendRow(table.Row{one.No, one.PayeeID, one.AmountFen, one.Round, one.Reason, proposalText(one.Proposal)})
 	}
 	t.Render()
 	fmt.Println("one person: hongbaoctl held release NUMBER --as PERSON, or held redirect; then another: held approve NUMBER --as PERSON")
 }
 
+func proposalText(p *operator.Proposal) string {
+	if p == nil {
+		return ""
+	}
+	what := p.Action
+	if p.PayeeID != "" {
+		what += " to " + string(p.PayeeID)
+	}
+	return what + ", by " + p.By + " at " + moment(p.At)
+}
+
 type heldReleaseCmd struct {
-	No transferNo `arg:"" name:"number" help:"Of the transfer, as held list shows it."`
-	As person     `required:"" help:"Who proposes it."`
+	No operator.TransferNo `arg:"" name:"number" help:"Of the transfer, as held list shows it."`
 }
 
 func (r heldReleaseCmd) Run(ctx context.Context, c *cli) error {
-	return proposed{No: r.No, Action: "release", By: r.As}.make(ctx, c)
+	return propose(c, proposed{No: r.No, Action: "release"}, func(o *operator.Client) error {
+		return o.Release(ctx, operator.NumberInput(r))
+	})
 }
 
 type heldRedirectCmd struct {
-	No    transferNo `arg:"" name:"number" help:"Of the transfer, as held list shows it. A refund cannot be redirected."`
-	Payee person     `required:"" help:"The user who gets it instead."`
-	As    person     `required:"" help:"Who proposes it."`
+	No    operator.TransferNo `arg:"" name:"number" help:"Of the transfer, as held list shows it. A refund cannot be redirected."`
+	Payee operator.Person     `required:"" help:"The user who gets it instead."`
 }
 
 func (r heldRedirectCmd) Run(ctx context.Context, c *cli) error {
-	return proposed{No: r.No, Action: "redirect", PayeeID: r.Payee, By: r.As}.make(ctx, c)
+	return propose(c, proposed{No: r.No, Action: "redirect", PayeeID: r.Payee}, func(o *operator.Client) error {
+		return o.Redirect(ctx, operator.RedirectInput(r))
+	})
 }
 
 // proposed is what one person says about a number.
 type proposed struct {
-	No      transferNo `json:"no"`
-	Action  string     `json:"action"`
-	PayeeID person     `json:"payee_id,omitempty"`
-	By      person     `json:"by"`
+	No      operator.TransferNo `json:"no"`
+	Action  string              `json:"action"`
+	PayeeID operator.Person     `json:"payee_id,omitempty"`
+	By      operator.Person     `json:"by,omitempty"`
 }
 
-func (p proposed) make(ctx context.Context, c *cli) error {
-	o, err := newOperator(c, p.By, lookHeld)
+func propose(c *cli, p proposed, do func(*operator.Client) error) error {
+	o, err := newPerson(c)
 	if err != nil {
 		return err
 	}
-	var query url.Values
-	what := p.Action
-	if p.PayeeID != "" {
-		query = url.Values{"payee": {string(p.PayeeID)}}
-		what += " to " + string(p.PayeeID)
+	if err := do(o); err != nil {
+		return advice(err, lookHeld)
 	}
-	if err := o.call(ctx, http.MethodPost, "/held/"+string(p.No)+"/"+p.Action, query, nil); err != nil {
-		return err
-	}
-	if c.JSON {
+	if p.By = c.As; c.JSON {
 		return printJSON(p)
 	}
-	fmt.Printf("%s: %s proposes: %s; nothing happens before somebody else says: hongbaoctl held approve %s --as PERSON\n", p.No, p.By, what, p.No)
+	what := p.Action
+	if p.PayeeID != "" {
+		what += " to " + string(p.PayeeID)
+	}
+	fmt.Printf("%s: proposed: %s; nothing happens before somebody else says: hongbaoctl held approve %s --as PERSON\n", p.No, what, p.No)
 	return nil
 }
 
 type heldApproveCmd struct {
-	No transferNo `arg:"" name:"number" help:"Of the transfer, as held list shows it."`
-	As person     `required:"" help:"Who approves it; not who proposed it."`
+	No operator.TransferNo `arg:"" name:"number" help:"Of the transfer, as held list shows it."`
 }
 
 func (a heldApproveCmd) Run(ctx context.Context, c *cli) error {
-	o, err := newOperator(c, a.As, lookHeld)
+	o, err := newPerson(c)
 	if err != nil {
 		return err
 	}
-	var next heldTransfer
-	if err := o.call(ctx, http.MethodPost, "/held/"+string(a.No)+"/approve", nil, &next); err != nil {
-		return err
+	next, err := o.Approve(ctx, operator.NumberInput(a))
+	if err != nil {
+		return advice(err, lookHeld)
 	}
 	if c.JSON {
 		return printJSON(next)

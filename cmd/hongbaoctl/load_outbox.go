@@ -4,21 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strings"
+
+	"hongbao/internal/operator"
 )
 
 // outbox asks the playground's own hongbaod; what is owed is the databases', not
 // a process's.
-func (g *ground) outbox(ctx context.Context) ([]owedBySet, error) {
-	ctx, cancel := context.WithTimeout(ctx, operatorAnswerMax)
-	defer cancel()
-	var all owed
-	if err := (&client{}).call(ctx, http.MethodGet, g.report.Operator+"/outbox", nil, &all, "", ""); err != nil {
+func (g *ground) outbox(ctx context.Context) ([]operator.OutboxSet, error) {
+	o, err := g.operator(g.report.Operator)
+	if err != nil {
+		return nil, err
+	}
+	all, err := o.Outbox(ctx)
+	for _, set := range all.Sets {
+		if set.Error != "" {
+			err = errors.Join(err, fmt.Errorf("SET %s: %s", set.Set, set.Error))
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
 	return all.Sets, nil
+}
+
+// operator is a client of a hongbaod of the playground, or of one of ours on its
+// keys.
+func (g *ground) operator(base string) (*operator.Client, error) {
+	return completeOperator(&operator.Client{Base: base}, g.settings, "")
 }
 
 // pauseReason names this program, so that whoever finds a pause knows whose it
@@ -38,16 +51,31 @@ func (g *ground) holdBack(ctx context.Context) (letGo func(context.Context) erro
 			ours = append(ours, topic.Topic)
 		}
 	}
-	each := func(ctx context.Context, verb string) error {
+	each := func(ctx context.Context, do func(*operator.Client, string) (operator.Steered, error)) error {
 		var errs []error
 		for _, topic := range ours {
-			query := url.Values{"topic": {topic}, "reason": {pauseReason}}
-			errs = append(errs, (&client{}).call(ctx, http.MethodPost, g.report.Operator+"/outbox/"+verb+"?"+query.Encode(), nil, nil, "", ""))
+			o, err := g.operator(g.report.Operator)
+			if err != nil {
+				return err
+			}
+			steered, err := do(o, topic)
+			errs = append(errs, err)
+			for _, missed := range steered.Missed() {
+				errs = append(errs, fmt.Errorf("%s in SET %s: %s", topic, missed.Set, missed.Error))
+			}
 		}
 		return errors.Join(errs...)
 	}
-	letGo = func(ctx context.Context) error { return each(context.WithoutCancel(ctx), "resume") }
-	if err := each(ctx, "pause"); err != nil {
+	letGo = func(ctx context.Context) error {
+		ctx = context.WithoutCancel(ctx)
+		return each(ctx, func(o *operator.Client, topic string) (operator.Steered, error) {
+			return o.Resume(ctx, operator.ResumeInput{Topic: operator.Topic(topic)})
+		})
+	}
+	err = each(ctx, func(o *operator.Client, topic string) (operator.Steered, error) {
+		return o.Pause(ctx, operator.PauseInput{Topic: operator.Topic(topic), Reason: pauseReason})
+	})
+	if err != nil {
 		return nil, errors.Join(err, letGo(ctx))
 	}
 	return letGo, nil

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,14 +12,14 @@ import (
 
 	"hongbao/cmd/internal/settings"
 	"hongbao/internal/cluster"
+	"hongbao/internal/operator"
 	"hongbao/loadtest"
 	"hongbao/orderset"
 	"hongbao/queue"
 )
 
 const (
-	operatorAnswerMax = 5 * time.Second
-	ceilingFor        = 2 * time.Second
+	ceilingFor = 2 * time.Second
 )
 
 // readReport reads playground.json.
@@ -70,12 +69,12 @@ func (g *ground) startChanged(ctx context.Context, name, mode string, change fun
 	if err != nil {
 		return nil, err
 	}
-	operator := "http://" + conf.Listen.Operator
+	base := "http://" + conf.Listen.Operator
 	stop := func(ctx context.Context) error { return errors.Join(proc.Stop(ctx), os.Remove(file)) }
-	err = waitReady(ctx, proc, operator+"/readyz")
+	err = waitReady(ctx, proc, base+"/readyz")
 	var s *loadtest.Server
 	if err == nil {
-		s, err = g.server(ctx, "http://"+conf.Listen.Public, operator, proc.PID())
+		s, err = g.server(ctx, "http://"+conf.Listen.Public, base, proc.PID())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("hongbaod %s: %w", name, err), stop(context.WithoutCancel(ctx)))
@@ -95,8 +94,12 @@ func withoutOurs(env []string) (rest []string) {
 }
 
 // server is a running hongbaod as the load test knows it.
-func (g *ground) server(ctx context.Context, api, operator string, pid int) (*loadtest.Server, error) {
-	mode, err := askMode(ctx, operator)
+func (g *ground) server(ctx context.Context, api, base string, pid int) (*loadtest.Server, error) {
+	o, err := g.operator(base)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := o.LoadMode(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -115,36 +118,26 @@ func (g *ground) server(ctx context.Context, api, operator string, pid int) (*lo
 			database, err = loadtest.ProcessCPU(databases...)
 			return service, database, err
 		},
-		Refuse:  func(ctx context.Context, on bool) error { return g.refuse(ctx, operator, on) },
-		Memory:  func(ctx context.Context) (loadtest.Memory, error) { return memory(ctx, operator) },
-		Profile: func(ctx context.Context, seconds int) ([]byte, error) { return profile(ctx, operator, seconds) },
+		Refuse:  func(ctx context.Context, on bool) error { return g.refuse(ctx, base, on) },
+		Memory:  func(ctx context.Context) (loadtest.Memory, error) { return memory(ctx, base) },
+		Profile: func(ctx context.Context, seconds int) ([]byte, error) { return profile(ctx, base, seconds) },
 		Stop:    func(context.Context) error { return nil },
 	}, nil
 }
 
-// loadMode is how a server says that it opens.
-type loadMode struct {
-	OpenMode   string `json:"open_mode"`
-	Durability string `json:"durability"`
-}
-
-func askMode(ctx context.Context, operator string) (m loadMode, err error) {
-	ctx, cancel := context.WithTimeout(ctx, operatorAnswerMax)
-	defer cancel()
-	return m, (&client{}).call(ctx, http.MethodGet, operator+"/load/mode", nil, &m, "", "")
-}
-
 // refuse makes every SET refuse, or ends that.
-func (g *ground) refuse(ctx context.Context, operator string, on bool) error {
-	what := "admit"
-	if on {
-		what = "refuse"
+func (g *ground) refuse(ctx context.Context, base string, on bool) error {
+	o, err := g.operator(base)
+	if err != nil {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, operatorAnswerMax)
-	defer cancel()
+	do := o.Admit
+	if on {
+		do = o.Refuse
+	}
 	var errs []error
 	for _, set := range g.report.Sets {
-		errs = append(errs, (&client{}).call(ctx, http.MethodPost, operator+"/sets/"+set.Set+"/"+what, nil, nil, "", ""))
+		errs = append(errs, do(ctx, operator.SetInput{Set: operator.SetNumber(set.Set)}))
 	}
 	return errors.Join(errs...)
 }

@@ -15,8 +15,9 @@ import (
 )
 
 type cli struct {
-	Config string `help:"The settings file." default:".hongbao/hongbao.yaml" env:"HONGBAO_CONFIG" type:"path"`
-	JSON   bool   `help:"Print JSON for scripts instead of text for people." name:"json"`
+	Config        string `help:"The settings file." default:".hongbao/hongbao.yaml" env:"HONGBAO_CONFIG" type:"path"`
+	JSON          bool   `help:"Print JSON for scripts instead of text for people." name:"json"`
+	operatorFlags `embed:""`
 
 	Playground playgroundCmd `cmd:"" help:"A whole local deployment on real parts, under one directory."`
 	Token      tokenCmd      `cmd:"" help:"Mint a bearer token with the configured key."`
@@ -48,9 +49,22 @@ func main() {
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(&c); err != nil {
-		if !errors.Is(err, errFinding) {
-			fmt.Fprintln(os.Stderr, "hongbaoctl:", err)
-		}
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode says why a verb failed, and is the code to end with.
+func exitCode(err error) int {
+	if errors.Is(err, errFinding) {
+		return 1
+	}
+	if usage, is := errors.AsType[*usageError](err); is {
+		fmt.Fprintln(os.Stderr, "hongbaoctl: error:", usage)
+		return 2
+	}
+	fmt.Fprintln(os.Stderr, "hongbaoctl:", err)
+	if advised, is := errors.AsType[*advisedError](err); is {
+		fmt.Fprintln(os.Stderr, "hongbaoctl:", advised.advice)
+	}
+	return 1
 }

@@ -3,51 +3,29 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"hongbao/orderset"
+	"hongbao/internal/operator"
 )
 
 type outboxCmd struct {
-	Status   outboxStatusCmd   `cmd:"" help:"What every SET owes, by topic. Exit 1 when something is stuck or paused."`
-	Pause    outboxPauseCmd    `cmd:"" help:"Stop a topic, or all, in every SET until it is resumed. Work under way goes on."`
-	Resume   outboxResumeCmd   `cmd:"" help:"Let a topic, or all, go on."`
-	Parked   outboxParkedCmd   `cmd:"" help:"Deliveries that were given up and wait for people. Exit 1 when there are any."`
+	Status   outboxStatusCmd   `cmd:"" help:"What every SET owes, by topic. Exit 1 when something is stuck or paused, or a SET refuses or does not answer."`
+	Pause    outboxPauseCmd    `cmd:"" help:"Stop a topic, or all, in every SET until it is resumed. Work under way goes on. Exit 1 when a SET was missed."`
+	Resume   outboxResumeCmd   `cmd:"" help:"Let a topic, or all, go on. Exit 1 when a SET was missed."`
+	Parked   outboxParkedCmd   `cmd:"" help:"Deliveries that were given up and wait for people. Exit 1 when there are any, or a SET does not answer."`
 	Retry    outboxRetryCmd    `cmd:"" help:"Make a parked delivery due at once."`
-	Disputes outboxDisputesCmd `cmd:"" help:"What the provider says and our rows deny. Exit 1 when there are any."`
+	Disputes outboxDisputesCmd `cmd:"" help:"What the provider says and our rows deny. Exit 1 when there are any, or a SET does not answer."`
 }
 
-// lookParked lists what can be retried.
-const lookParked = "hongbaoctl outbox parked"
-
-// ask reads what an operator may look at, prints it, and is a finding when it
-// is found to be one.
-func ask[T any](ctx context.Context, c *cli, path string, print func(*T), finding func(*T) bool) error {
-	o, err := newOperator(c, "", "")
-	if err != nil {
-		return err
-	}
-	var got T
-	if err := o.call(ctx, http.MethodGet, path, nil, &got); err != nil {
-		return err
-	}
-	if c.JSON {
-		if err := printJSON(got); err != nil {
-			return err
-		}
-	} else {
-		print(&got)
-	}
-	if finding(&got) {
-		return errFinding
-	}
-	return nil
-}
+// Verbs that list what others decide about.
+const (
+	lookStatus = "hongbaoctl outbox status"
+	lookParked = "hongbaoctl outbox parked"
+)
 
 // newWideTable is a table whose named column has strangers' words in it.
 func newWideTable(words string, header ...any) table.Writer {
@@ -57,64 +35,53 @@ func newWideTable(words string, header ...any) table.Writer {
 	return t
 }
 
-// owed is what GET /outbox answers.
-type owed struct {
-	Sets []owedBySet `json:"sets"`
-}
-
-type owedBySet struct {
-	Set    string        `json:"set"`
-	Topics []owedByTopic `json:"topics"`
-}
-
-type owedByTopic struct {
-	Topic    string `json:"topic"`
-	Pending  int    `json:"pending"`
-	OldestMs int64  `json:"oldest_ms"`
-	Stuck    int    `json:"stuck"`
-	Paused   string `json:"paused,omitempty"`
+// printStates says on standard error which SETs a look knows nothing or not all
+// of.
+func printStates(states operator.States) {
+	for _, one := range states {
+		switch {
+		case one.Error != "":
+			fmt.Fprintf(os.Stderr, "SET %s does not answer, so nothing is shown of it: %s\n", one.Set, printable(one.Error))
+		case one.Cut:
+			fmt.Fprintf(os.Stderr, "SET %s has more than is shown of it\n", one.Set)
+		}
+	}
 }
 
 type outboxStatusCmd struct{}
 
 func (outboxStatusCmd) Run(ctx context.Context, c *cli) error {
-	return ask(ctx, c, "/outbox", (*owed).print, func(o *owed) bool { return o.stuck() || o.paused() })
+	return look(ctx, c, (*operator.Client).Outbox, printOutbox, func(o *operator.Outbox) bool { return o.Stuck() || o.Paused() || o.Impaired() })
 }
 
-func (o *owed) print() {
-	t := newWideTable("paused", "SET", "topic", "pending", "oldest", "stuck", "paused")
+func printOutbox(o *operator.Outbox) {
+	t := newWideTable("note", "SET", "topic", "pending", "oldest", "stuck", "note")
 	for _, set := range o.Sets {
+		if set.Error != "" {
+			t.AppendRow(table.Row{set.Set, "", "", "", "", "does not answer: " + set.Error})
+		}
+		if set.Refusing {
+			t.AppendRow(table.Row{set.Set, "", "", "", "", "refuses opens that need its database"})
+		}
 		for _, one := range set.Topics {
-			t.AppendRow(table.Row{set.Set, one.Topic, one.Pending, age(one.OldestMs), one.Stuck, one.Paused})
+			t.AppendRow(table.Row{set.Set, one.Topic, one.Pending, age(one.OldestMs), one.Stuck, pausedNote(one.Paused)})
 		}
 		t.AppendSeparator()
 	}
 	t.Render()
-	if o.stuck() {
+	if o.Stuck() {
 		fmt.Println("stuck: see", lookParked, "and", lookHeld)
 	}
-	if o.paused() {
+	if o.Paused() {
 		fmt.Println("paused until: hongbaoctl outbox resume")
 	}
 }
 
-func (o *owed) stuck() bool {
-	return o.any(func(t owedByTopic) bool { return t.Stuck > 0 })
-}
-
-func (o *owed) paused() bool {
-	return o.any(func(t owedByTopic) bool { return t.Paused != "" })
-}
-
-func (o *owed) any(is func(owedByTopic) bool) bool {
-	for _, set := range o.Sets {
-		for _, t := range set.Topics {
-			if is(t) {
-				return true
-			}
-		}
+func pausedNote(reason string) string {
+	if reason == "" {
+		return ""
 	}
-	return false
+	return "paused: " + reason
 }
 
 // age is for people; nothing that waits has none.
@@ -130,49 +97,57 @@ func age(ms int64) string {
 }
 
 type outboxPauseCmd struct {
-	Topic  topic  `help:"outbox, charge, book, event or transfer. Without it, all."`
-	Reason reason `help:"Shown to whoever wonders."`
+	Topic  operator.Topic  `help:"outbox, charge, book, event or transfer. Without it, all."`
+	Reason operator.Reason `help:"Shown by outbox status."`
 }
 
 func (p outboxPauseCmd) Run(ctx context.Context, c *cli) error {
-	query := p.Topic.query()
-	if p.Reason != "" {
-		query.Set("reason", string(p.Reason))
-	}
-	return p.Topic.steer(ctx, c, "pause", query, "paused in every SET until: hongbaoctl outbox resume")
+	return steer(ctx, c, "paused in every SET until: hongbaoctl outbox resume", func(o *operator.Client) (operator.Steered, error) {
+		return o.Pause(ctx, operator.PauseInput(p))
+	})
 }
 
 type outboxResumeCmd struct {
-	Topic topic `help:"outbox, charge, book, event or transfer. Without it, all."`
+	Topic operator.Topic `help:"outbox, charge, book, event or transfer. Without it, all."`
 }
 
 func (r outboxResumeCmd) Run(ctx context.Context, c *cli) error {
-	return r.Topic.steer(ctx, c, "resume", r.Topic.query(), "going on in every SET")
+	return steer(ctx, c, "going on in every SET", func(o *operator.Client) (operator.Steered, error) {
+		return o.Resume(ctx, operator.ResumeInput(r))
+	})
 }
 
-func (t topic) query() url.Values {
-	if t == "" {
-		return url.Values{}
-	}
-	return url.Values{"topic": {string(t)}}
-}
-
-// steer pauses or resumes.
-func (t topic) steer(ctx context.Context, c *cli, what string, query url.Values, done string) error {
-	o, err := newOperator(c, "", "hongbaoctl outbox status")
+// steer pauses or resumes, and says where that was not done.
+func steer(ctx context.Context, c *cli, done string, do func(*operator.Client) (operator.Steered, error)) error {
+	o, err := newOperator(c)
 	if err != nil {
 		return err
 	}
-	if err := o.call(ctx, http.MethodPost, "/outbox/"+what, query, nil); err != nil {
-		return err
+	s, err := do(o)
+	if err != nil {
+		return advice(err, lookStatus)
 	}
-	topics := orderset.Topics()
-	if t != "" {
-		topics = []string{string(t)}
+	missed := s.Missed()
+	switch {
+	case c.JSON:
+		if err := printJSON(s); err != nil {
+			return err
+		}
+	case len(missed) == 0:
+		fmt.Printf("%s: %s\n", strings.Join(s.Topics, ", "), done)
+	default:
+		for _, set := range s.Sets {
+			if set.Error == "" {
+				fmt.Printf("SET %s: %s: done\n", set.Set, strings.Join(set.Done, ", "))
+			}
+		}
+		for _, set := range missed {
+			fmt.Fprintf(os.Stderr, "SET %s: %s NOT done for all of %s: %s\n", set.Set, s.Done, strings.Join(s.Topics, ", "), printable(set.Error))
+		}
+		fmt.Fprintf(os.Stderr, "repeat it when they answer: a repeat does no harm; %s shows what holds\n", lookStatus)
 	}
-	if c.JSON {
-		return printJSON(map[string]any{"done": what, "topics": topics})
+	if len(missed) > 0 {
+		return errFinding
 	}
-	fmt.Printf("%s: %s\n", strings.Join(topics, ", "), done)
 	return nil
 }

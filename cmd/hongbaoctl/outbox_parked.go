@@ -3,34 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"hongbao/envelope"
+	"hongbao/internal/operator"
 )
-
-// parked is what GET /parked answers.
-type parked struct {
-	Parked []parkedDelivery `json:"parked"`
-}
-
-type parkedDelivery struct {
-	ID       string    `json:"id"`
-	Topic    string    `json:"topic"`
-	Attempts int       `json:"attempts"`
-	Since    time.Time `json:"since"`
-	Reason   string    `json:"reason"`
-}
 
 type outboxParkedCmd struct{}
 
 func (outboxParkedCmd) Run(ctx context.Context, c *cli) error {
-	return ask(ctx, c, "/parked", (*parked).print, func(p *parked) bool { return len(p.Parked) > 0 })
+	return look(ctx, c, (*operator.Client).Parked, printParked, func(p *operator.Parked) bool { return len(p.Parked) > 0 || p.Sets.Partial() })
 }
 
-func (p *parked) print() {
+func printParked(p *operator.Parked) {
+	printStates(p.Sets)
 	if len(p.Parked) == 0 {
 		fmt.Println("nothing is parked")
 		return
@@ -47,17 +34,17 @@ func (p *parked) print() {
 func moment(t time.Time) string { return t.Local().Format(time.DateTime) }
 
 type outboxRetryCmd struct {
-	ID    orderID       `arg:"" help:"The envelope's order ID, 23 digits."`
-	Topic deliveryTopic `arg:"" help:"charge, book or event."`
+	ID    operator.OrderID       `arg:"" help:"The envelope's order ID, 23 digits."`
+	Topic operator.DeliveryTopic `arg:"" help:"charge, book or event."`
 }
 
 func (r outboxRetryCmd) Run(ctx context.Context, c *cli) error {
-	o, err := newOperator(c, "", lookParked)
+	o, err := newOperator(c)
 	if err != nil {
 		return err
 	}
-	if err := o.call(ctx, http.MethodPost, "/parked/"+string(r.ID)+"/"+string(r.Topic)+"/retry", nil, nil); err != nil {
-		return err
+	if err := o.Retry(ctx, operator.DeliveryInput(r)); err != nil {
+		return advice(err, lookParked)
 	}
 	if c.JSON {
 		return printJSON(map[string]any{"done": "retry", "id": r.ID, "topic": r.Topic})
@@ -66,27 +53,14 @@ func (r outboxRetryCmd) Run(ctx context.Context, c *cli) error {
 	return nil
 }
 
-// disputes is what GET /disputes answers.
-type disputes struct {
-	Disputes []dispute `json:"disputes"`
-}
-
-type dispute struct {
-	Kind      string       `json:"kind"`
-	Number    string       `json:"number"`
-	ID        string       `json:"id,omitempty"`
-	What      string       `json:"what"`
-	AmountFen envelope.Fen `json:"amount_fen"`
-	At        time.Time    `json:"at"`
-}
-
 type outboxDisputesCmd struct{}
 
 func (outboxDisputesCmd) Run(ctx context.Context, c *cli) error {
-	return ask(ctx, c, "/disputes", (*disputes).print, func(d *disputes) bool { return len(d.Disputes) > 0 })
+	return look(ctx, c, (*operator.Client).Disputes, printDisputes, func(d *operator.Disputes) bool { return len(d.Disputes) > 0 || d.Sets.Partial() })
 }
 
-func (d *disputes) print() {
+func printDisputes(d *operator.Disputes) {
+	printStates(d.Sets)
 	if len(d.Disputes) == 0 {
 		fmt.Println("nothing is disputed")
 		return

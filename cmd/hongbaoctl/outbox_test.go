@@ -86,7 +86,7 @@ func testPauses(t *testing.T, p *settest.Live) {
 		}
 	}
 	wantSaid(t, p, 0, words("outbox pause --json"), `"transfer"`, `"book"`)
-	wantSaid(t, p, 1, words("outbox status"), "an operator")
+	wantSaid(t, p, 1, words("outbox status --as ann"), "paused: by ")
 	wantSaid(t, p, 0, words("outbox resume"), "transfer")
 	wantSaid(t, p, 0, words("outbox status"))
 }

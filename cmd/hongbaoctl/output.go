@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"time"
+	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -69,4 +70,15 @@ func (n *narrator) step(what string, do func() error) error {
 	}
 	n.say("  ✓ %-44s %6.2f s", what, time.Since(start).Seconds())
 	return nil
+}
+
+// printable is what strangers wrote, without what a terminal would obey.
+func printable(s string) string {
+	clean := []rune(s)
+	for i, r := range clean {
+		if !unicode.IsPrint(r) {
+			clean[i] = unicode.ReplacementChar
+		}
+	}
+	return string(clean)
 }

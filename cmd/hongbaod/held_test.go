@@ -13,6 +13,7 @@ import (
 
 	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
+	"hongbao/internal/operator"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
 )
@@ -21,22 +22,6 @@ import (
 type heldMoney struct {
 	*settest.Live
 	t *testing.T
-}
-
-// heldRow is a transfer in "held list".
-type heldRow struct {
-	No        string `json:"no"`
-	OrderID   string `json:"order_id"`
-	PayeeID   string `json:"payee_id"`
-	AmountFen int64  `json:"amount_fen"`
-	Reason    string `json:"reason"`
-	State     string `json:"state"`
-	Proposal  *struct {
-		Action  string    `json:"action"`
-		PayeeID string    `json:"payee_id"`
-		By      string    `json:"by"`
-		At      time.Time `json:"at"`
-	} `json:"proposal"`
 }
 
 // ctl runs a verb and returns what it printed and its exit code.
@@ -71,17 +56,17 @@ func (p *heldMoney) wantRefused(reason string, args ...string) {
 }
 
 // held is "held list" by number; its exit code says whether there are any.
-func (p *heldMoney) held() map[string]heldRow {
+func (p *heldMoney) held() map[string]operator.HeldRow {
 	p.t.Helper()
 	out, said, code := p.ctl("held", "list")
-	var list struct{ Held []heldRow }
+	var list operator.Held
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		p.t.Fatalf("held list: %v: exit %d, %s", err, code, said)
 	}
 	if (code == 1) != (len(list.Held) > 0) || code > 1 {
 		p.t.Errorf("held list: exit %d with %d rows: %s", code, len(list.Held), said)
 	}
-	rows := map[string]heldRow{}
+	rows := map[string]operator.HeldRow{}
 	for _, row := range list.Held {
 		rows[row.No] = row
 	}
@@ -198,7 +183,7 @@ func heldMoneyMoves(t *testing.T, product string) {
 		return held[first(1)].PayeeID == "unlucky" && held[first(2)].PayeeID == "gone"
 	})
 	p.wantUnauthorized(first(1))
-	if row := p.held()[first(1)]; row.Proposal != nil || row.AmountFen != 100 || row.Reason == "" || row.State != "held" || row.OrderID != id {
+	if row := p.held()[first(1)]; row.Proposal != nil || row.AmountFen != 100 || row.Reason == "" || row.State != "held" || string(row.OrderID) != id {
 		t.Errorf("held as %+v", row)
 	}
 	p.wantRefused("no proposal", "held", "approve", first(1), "--as", "ben")

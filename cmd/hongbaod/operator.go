@@ -2,31 +2,48 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 
 	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
+	"hongbao/internal/operator"
+	"hongbao/orderset"
 )
 
 // durability says under which promise the numbers of a load run are made.
 const durability = "one node per SET, binlog and redo log fsynced at every commit"
 
-// operator is the operator's listener: what the API offers there, and what only
-// the whole daemon knows.
-func (d *daemon) operator() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", d.api.Operator())
-	mux.HandleFunc("GET /load/mode", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		// The error of a client that has gone is nobody's.
-		_ = json.NewEncoder(w).Encode(map[string]string{"open_mode": string(d.mode), "durability": durability})
+// operated is a SET as operators see it: what is stored, and the order server in
+// front of it.
+type operated struct {
+	*orderset.Set
+	counter *counter
+}
+
+func (o operated) Refuse(on bool) { o.counter.shed.Drain(on) }
+func (o operated) Refusing() bool { return o.counter.shed.Draining() }
+
+// operator is what answers on the operator's listener.
+func (d *daemon) operator(conf *settings.Settings) (*operator.API, error) {
+	return operator.New(operator.Config{
+		Sets: d.operatedSets, Set: d.operatedSet, Operators: d.keys.operators, Probes: d.api.Operator(),
+		Mode:   operator.LoadMode{OpenMode: string(d.mode), Durability: durability},
+		Listen: conf.Listen.Operator, Hosts: conf.Listen.OperatorHosts, Log: d.log,
 	})
-	mux.HandleFunc("POST /sets/{set}/refuse", d.refuse(true))
-	mux.HandleFunc("POST /sets/{set}/admit", d.refuse(false))
-	d.outboxRoutes(mux)
-	d.heldRoutes(mux)
-	return mux
+}
+
+func (d *daemon) operatedSets() (sets []operator.Set) {
+	for _, set := range d.router.Sets() {
+		sets = append(sets, operated{set, d.counters.bySet[set.Number()]})
+	}
+	return sets
+}
+
+func (d *daemon) operatedSet(id envelope.ID) (operator.Set, error) {
+	set, err := d.router.Set(id)
+	if err != nil {
+		return nil, err
+	}
+	return operated{set, d.counters.bySet[set.Number()]}, nil
 }
 
 // echo is the ceiling of open, where things may be measured: credential and
@@ -40,21 +57,5 @@ func echo(conf *settings.Settings, tickets *envelope.Tickets) func(context.Conte
 			return envelope.Opening{}, envelope.ErrNotFound
 		}
 		return envelope.Opening{Outcome: envelope.Opened, Share: envelope.Share{Seq: 1, Amount: 1}}, nil
-	}
-}
-
-// refuse makes a SET answer every open that needs its database with 503, or
-// ends that.
-func (d *daemon) refuse(on bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		n, err := envelope.ParseSetNumber(r.PathValue("set"))
-		c := d.counters.bySet[n]
-		if err != nil || c == nil {
-			http.Error(w, "no such SET; want three digits of one in the topology", http.StatusNotFound)
-			return
-		}
-		c.shed.Drain(on)
-		d.log.Info("operator", "set", n, "refusing", on)
-		w.WriteHeader(http.StatusNoContent)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/operator"
 	"hongbao/internal/payment"
 	"hongbao/internal/relay"
 	"hongbao/orderset"
@@ -61,7 +62,7 @@ func (s serveCmd) Run(ctx context.Context) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	public, operator, err := listen(conf.Listen)
+	public, operators, err := listen(conf.Listen)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (s serveCmd) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	d.runBackground(background, &running)
 	log.Info("serving", "public", conf.Listen.Public, "operator", conf.Listen.Operator, "environment", conf.Environment)
-	err = httpapi.Serve(ctx, httpapi.ServerConfig{API: d.api, Public: public, Operator: operator, OperatorHandler: d.operator()})
+	err = httpapi.Serve(ctx, httpapi.ServerConfig{API: d.api, Public: public, Operator: operators, OperatorHandler: d.ops})
 	drain, cancel := context.WithTimeout(background, lanesDrainMax)
 	defer cancel()
 	err = errors.Join(err, d.counters.Close(drain))
@@ -114,6 +115,7 @@ type daemon struct {
 	keys      *keyring
 	events    relay.Events
 	relays    map[envelope.SetNumber]*relay.Relay
+	ops       *operator.API
 	jobs      reconcile.Jobs
 }
 
@@ -204,6 +206,10 @@ func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller) (err e
 		Forged:   func(err error) bool { return errors.Is(err, payment.ErrForged) },
 		Metrics:  d.metrics, Log: d.log, Ready: d.router.Ready, Now: time.Now,
 	})
+	if err != nil {
+		return err
+	}
+	d.ops, err = d.operator(conf)
 	return err
 }
 

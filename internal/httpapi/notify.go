@@ -47,7 +47,7 @@ func (a *API) fail(c *gin.Context, err error) {
 	r := classify(err)
 	p := a.problems.row(r.code)
 	a.report(c, p, &r, err)
-	p.setHeaders(c, &r)
+	p.setHeaders(c.Writer.Header(), c.Request, &r)
 	buf := a.buffer()
 	*buf = append(*buf, `{"code":"FAIL","message":`...)
 	*buf = appendString(*buf, p.title)

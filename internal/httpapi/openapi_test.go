@@ -63,7 +63,7 @@ func TestTheDescriptionListsExactlyTheRoutes(t *testing.T) {
 func TestTheDescriptionListsExactlyTheCodesOfTheTable(t *testing.T) {
 	var table, described []string
 	for _, p := range problems() {
-		if !p.callback {
+		if !p.callback && !p.operator {
 			table = append(table, p.code)
 		}
 	}

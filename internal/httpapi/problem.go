@@ -18,6 +18,7 @@ type problem struct {
 	title     string
 	retryable bool   // the same request may pass later, unchanged
 	callback  bool   // only the provider's callback is refused so, in the provider's words
+	operator  bool   // only the operator's listener refuses so
 	head      []byte // marshalled: the body without what only one request has, left open
 }
 
@@ -30,6 +31,9 @@ const (
 	codeInvalidJSON     = "invalid_json"
 	codeUnauthenticated = "unauthenticated"
 	codeScope           = "insufficient_scope"
+	codeHost            = "host_not_allowed"
+	codeCrossOrigin     = "cross_origin"
+	codeRuleForbids     = "rule_forbids"
 )
 
 const (
@@ -49,6 +53,9 @@ func problems() []problem {
 	}
 	callback := func(code string, status int, title string) problem {
 		return problem{code: code, status: status, title: title, callback: true}
+	}
+	operator := func(code string, status int, title string) problem {
+		return problem{code: code, status: status, title: title, operator: true}
 	}
 	return []problem{
 		no(codeInvalidField, bad, "A field breaks a rule."),
@@ -71,6 +78,10 @@ func problems() []problem {
 		callback("unknown_order", http.StatusNotFound, "No envelope asks for this payment."),
 		callback("payment_mismatch", http.StatusConflict, "The payment is not the one the envelope asks for."),
 		callback("transfer_conflict", http.StatusConflict, "The transfer is recorded otherwise."),
+
+		operator(codeHost, http.StatusForbidden, "The Host header names no host of this listener."),
+		operator(codeCrossOrigin, http.StatusForbidden, "A page of another origin may not call this."),
+		operator(codeRuleForbids, http.StatusUnprocessableEntity, "A rule forbids it as things stand."),
 
 		notNow("envelope_contended", tooMany, "Others hold the envelope."),
 		notNow(queue.ReasonQueueFull, tooMany, "Too many requests wait for this envelope."),

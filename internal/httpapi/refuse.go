@@ -16,7 +16,7 @@ func (a *API) refuse(c *gin.Context, err error) {
 	r := classify(err)
 	p := a.problems.row(r.code)
 	a.report(c, p, &r, err)
-	p.setHeaders(c, &r)
+	p.setHeaders(c.Writer.Header(), c.Request, &r)
 	buf := a.buffer()
 	*buf = p.appendBody(*buf, &r)
 	write(c, p.status, typeProblem, *buf)
@@ -57,15 +57,14 @@ func newRequestID() string {
 
 // setHeaders sets what belongs to the refusal. A body that nobody has read costs
 // the connection, so that the answer does not wait for its end.
-func (p *problem) setHeaders(c *gin.Context, r *refusal) {
-	h := c.Writer.Header()
+func (p *problem) setHeaders(h http.Header, req *http.Request, r *refusal) {
 	if r.challenge != "" {
 		h["Www-Authenticate"] = []string{r.challenge}
 	}
 	if p.retryable {
 		h["Retry-After"] = []string{retrySeconds(r.retryAfter)}
 	}
-	if c.Request.Body != nil && c.Request.Body != http.NoBody {
+	if req.Body != nil && req.Body != http.NoBody {
 		h["Connection"] = closing
 	}
 }

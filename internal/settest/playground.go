@@ -252,6 +252,26 @@ func (p *Live) Token(user string) string {
 	return token
 }
 
+// Operate makes one request to the operator's listener as a person with a token
+// of scope operate.
+func (p *Live) Operate(t testing.TB, method, path, person string) *Answer {
+	t.Helper()
+	secret, err := os.ReadFile(filepath.Join(p.Dir, "keys", "operator.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := httpapi.Key{ID: "operators", Algorithm: httpapi.HS256, Secret: bytes.TrimSpace(secret)}
+	token, err := httpapi.MintToken(key, envelope.UserID(person), httpapi.ScopeOperate.String(), tokenLife, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := p.Call(t.Context(), method, p.Operator+path, "", "", "Authorization", "Bearer "+token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // Answer is what one call came back with.
 type Answer struct {
 	Status int

@@ -26,6 +26,7 @@ var places = []place{
 	{"reconcile", "envelope orderset", "the closed day is judged from what is stored, not by the code that served it"},
 	{"loadtest", "envelope", "the crowd knows only what a caller is owed, so it cannot share a mistake with the server"},
 	{"internal/httpapi", "envelope queue", "HTTP is one way in; it answers for a teller and does not know which"},
+	{"internal/operator", "envelope orderset internal/httpapi", "what people do to SETs, for both programs; HTTP's table and tokens are httpapi's"},
 	{"internal/payment", "envelope", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/payment/simulator", "envelope internal/payment", "the simulated provider speaks the wire protocol and knows nothing behind it"},
 	{"internal/relay", "envelope", "it carries out what was committed for receivers it knows by what they can do, not by who they are"},

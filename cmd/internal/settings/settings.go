@@ -55,6 +55,9 @@ type Settings struct {
 type Listen struct {
 	Public   string `yaml:"public" env:"HONGBAO_LISTEN_PUBLIC"`
 	Operator string `yaml:"operator" env:"HONGBAO_LISTEN_OPERATOR"` // never reachable from outside
+	// OperatorHosts are names that requests to the operator's listener may be for,
+	// beside loopback names and the address itself.
+	OperatorHosts []string `yaml:"operator_hosts,omitempty"`
 }
 
 // Set is one SET.

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"hongbao/cmd/internal/settings"
+	"hongbao/internal/httpapi"
+	"hongbao/internal/operator"
+)
+
+// operatorTokenLife is enough for one call.
+const operatorTokenLife = time.Minute
+
+// operatorFlags say where hongbaod's operator's listener is and as who to speak
+// there: by the settings, or without them.
+type operatorFlags struct {
+	Operator  string          `help:"URL of hongbaod's operator's listener; default: as the settings say." placeholder:"URL" env:"HONGBAO_OPERATOR"`
+	TokenFile string          `help:"File with a token of scope operate to use there; default: one is made with the settings' keys.operators." name:"operator-token-file" type:"path" env:"HONGBAO_OPERATOR_TOKEN_FILE"`
+	As        operator.Person `help:"The person to act as there; default: the user of this machine. With a token file the token says it."`
+}
+
+// newOperator is a client of the operator's listener. What is not in the flags is
+// in the settings, which are read for nothing else.
+func newOperator(c *cli) (*operator.Client, error) {
+	o := &operator.Client{Base: strings.TrimSuffix(c.Operator, "/")}
+	if c.TokenFile != "" {
+		raw, err := os.ReadFile(c.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		if o.Token = strings.TrimSpace(string(raw)); o.Token == "" {
+			return nil, errors.New("--operator-token-file: " + c.TokenFile + " is empty")
+		}
+	}
+	if o.Base != "" && o.Token != "" {
+		return o, nil
+	}
+	s, err := settings.Load(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	return completeOperator(o, s, c.As)
+}
+
+// completeOperator takes from the settings what is not known yet.
+func completeOperator(o *operator.Client, s *settings.Settings, as operator.Person) (_ *operator.Client, err error) {
+	if o.Base == "" {
+		o.Base = "http://" + s.Listen.Operator
+	}
+	if o.Token == "" && len(s.Keys.Operators) > 0 {
+		o.Token, err = s.MintToken(string(cmp.Or(as, machineUser())), httpapi.ScopeOperate.String(), operatorTokenLife, time.Now())
+	}
+	return o, err
+}
+
+// machineUser is who runs this program, by a name that a token can have.
+func machineUser() operator.Person {
+	if u, err := user.Current(); err == nil && operator.Person(u.Username).Validate() == nil {
+		return operator.Person(u.Username)
+	}
+	return "operator"
+}
+
+// advice is what to do about an error of a call; look is the verb that lists what
+// the call was about.
+func advice(err error, look string) error {
+	if err == nil {
+		return nil
+	}
+	var what string
+	p, answered := errors.AsType[*operator.Problem](err)
+	switch {
+	case errors.Is(err, operator.ErrNotReached):
+		what = "does hongbaod serve with these settings (--config)? a playground starts with: hongbaoctl playground up"
+	case !answered:
+		return err
+	case p.Status == http.StatusUnauthorized:
+		what = "if you are that person, hongbaod was started with other keys.operators than these settings name: restart it"
+	case look != "" && (p.Status == http.StatusNotFound || p.Status == http.StatusUnprocessableEntity || p.Status == http.StatusConflict):
+		what = "see what there is with: " + look
+	case p.Retryable:
+		what = "try again: a repeat does no harm"
+	default:
+		what = "hongbaod's log says more"
+	}
+	return &advisedError{err, what}
+}
+
+// advisedError is an error and what to do about it.
+type advisedError struct {
+	error
+	advice string
+}
+
+func (e *advisedError) Unwrap() error { return e.error }
+
+// look asks for what an operator may see, prints it, and is a finding when it is
+// found to be one, or when a SET did not answer.
+func look[T any](ctx context.Context, c *cli, get func(*operator.Client, context.Context) (T, error), print func(*T), finding func(*T) bool) error {
+	o, err := newOperator(c)
+	if err != nil {
+		return err
+	}
+	got, err := get(o, ctx)
+	if err != nil {
+		return advice(err, "")
+	}
+	if c.JSON {
+		if err := printJSON(got); err != nil {
+			return err
+		}
+	} else {
+		print(&got)
+	}
+	if finding(&got) {
+		return errFinding
+	}
+	return nil
+}
+
+// newPerson is newOperator for what a person must answer for by name.
+func newPerson(c *cli) (*operator.Client, error) {
+	if c.As == "" && c.TokenFile == "" {
+		return nil, &usageError{errors.New("missing flags: --as=PERSON, the person who decides")}
+	}
+	return newOperator(c)
+}
+
+// usageError is wrong usage that only the verb itself can see.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }

@@ -1,0 +1,85 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"hongbao/envelope"
+)
+
+// Refusals of handlers beside the public API: internal/operator's. They go
+// through the same table.
+var (
+	ErrNoSuchPath       error = errNoSuchPath
+	ErrMethodNotAllowed error = errMethodNotAllowed
+	ErrHostNotAllowed   error = &refusal{code: codeHost, detail: "listen.operator_hosts lists further ones"}
+	ErrCrossOrigin      error = &refusal{code: codeCrossOrigin}
+)
+
+// Unauthenticated refuses a caller without a token that counts.
+func Unauthenticated(why string) error {
+	return &refusal{code: codeUnauthenticated, detail: why, challenge: errNoToken.challenge}
+}
+
+// Lacking refuses a caller whose token does not cover the call.
+func Lacking(need Scope) error { return lacking(need) }
+
+// RuleForbids refuses what is well said and what a rule forbids as things stand.
+func RuleForbids(e *envelope.InvalidError) error {
+	return &refusal{code: codeRuleForbids, field: e.Field, rule: e.Why}
+}
+
+// Problems answers errors by the one table, for handlers that are not of the
+// public API. It is safe for concurrent use.
+type Problems struct {
+	table problemTable
+	log   *slog.Logger
+}
+
+// NewProblems logs to log what operators must see.
+func NewProblems(log *slog.Logger) *Problems { return &Problems{newProblemTable(), log} }
+
+// Code is the code an error is answered with.
+func (p *Problems) Code(err error) string {
+	r := classify(err)
+	return p.table.row(r.code).code
+}
+
+// Refuse answers an error. Unlike the public, an operator is told it whole.
+func (p *Problems) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	refused := classify(err)
+	row := p.table.row(refused.code)
+	if _, said := errors.AsType[*refusal](err); !said && refused.field == "" {
+		refused.detail = err.Error()
+	}
+	level := slog.LevelInfo
+	if row.status >= http.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	refused.requestID = newRequestID()
+	p.log.LogAttrs(r.Context(), level, "operator's call not carried out", slog.String("code", row.code),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("request_id", refused.requestID), slog.Any("error", err))
+	h := w.Header()
+	row.setHeaders(h, r, &refused)
+	h["Content-Type"] = typeProblem
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	w.WriteHeader(row.status)
+	_, _ = w.Write(row.appendBody(nil, &refused)) // the error of a client that has gone is nobody's
+}
+
+// RefuseBody makes sure that a call without a body has none.
+func RefuseBody(r *http.Request) error { return refuseBody(r) }
+
+// ReadJSON is the body of a call that may have one, nil if there is none. One
+// that is there must say that it is JSON, and have at most bytesMax bytes.
+func ReadJSON(r *http.Request, bytesMax int) ([]byte, error) {
+	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	if err := wantJSON(r.Header); err != nil {
+		return nil, err
+	}
+	return readBody(nil, r, bytesMax)
+}
