@@ -93,8 +93,10 @@ func (a *Auditor) Audit(ctx context.Context) (*Books, error) {
 			return nil, fmt.Errorf("audit: %s: %w", t.envelopes(), err)
 		}
 	}
-	if err := r.strays(ctx); err != nil {
-		return nil, fmt.Errorf("audit: transfer: %w", err)
+	for _, kind := range strayKinds() {
+		if err := r.strays(ctx, kind); err != nil {
+			return nil, fmt.Errorf("audit: %s without its envelope: %w", kind.what, err)
+		}
 	}
 	if err := r.batches(ctx); err != nil {
 		return nil, fmt.Errorf("audit: payout_batch: %w", err)

@@ -63,7 +63,7 @@ func newLedger(t *testing.T) *ledger {
 	}
 	t.Cleanup(func() { l.admin.Close() })
 	l.run(t, "SET SESSION check_constraint_checks = 0")
-	l.tables = []string{"transfer", "payout_batch", "outbox"}
+	l.tables = []string{"transfer", "payment", "payout_batch", "outbox"}
 	for _, id := range []envelope.ID{l.half, l.full, l.equal, l.exclusive, l.unpaid, l.settled, l.gone, l.late, l.unspread, idOnDay(l.half, -1)} {
 		l.tables = append(l.tables, envelopes(id), shares(id))
 	}
@@ -189,6 +189,13 @@ var damages = []damage{
 	{"its life is over and nobody has noticed", unspread, "UPDATE E SET expires_at = UTC_TIMESTAMP(3) - INTERVAL 11 MINUTE WHERE order_id = ID", "X1"},
 	{"paid late and kept", late, "UPDATE E SET refunded_fen = 0 WHERE order_id = ID; DELETE FROM transfer WHERE order_id = ID", "I8"},
 	{"refunded though nobody paid", late, "UPDATE E SET transaction_id = NULL, paid_at = NULL WHERE order_id = ID", "I8"},
+	{"the payment is in no list of the SET's", half, "DELETE FROM payment WHERE order_id = ID", "I7"},
+	{"the list has another payment", half, "UPDATE payment SET transaction_id = 'tx-other' WHERE order_id = ID", "I7"},
+	{"the header has another payment", half, "UPDATE E SET transaction_id = 'tx-other' WHERE order_id = ID", "I7"},
+	{"a payment of what was never paid", unpaid, "INSERT INTO payment VALUES ('tx-other', ID, UTC_TIMESTAMP(3))", "I7"},
+	{"two headers were paid by one number", settled, "UPDATE E SET transaction_id = 'tx-late' WHERE order_id = ID", "I7"},
+	{"a payment of what cannot be an envelope", half, "UPDATE payment SET order_id = '00000000000000000000000' WHERE order_id = ID", "I7"},
+	{"a payment of an envelope that was never sent", half, "INSERT INTO payment VALUES ('tx-other', NOBODY, UTC_TIMESTAMP(3))", "I7"},
 	{"opened before the payment", half, "UPDATE S SET opened_at = opened_at - INTERVAL 1 DAY WHERE order_id = ID AND seq = 1", "I6"},
 }
 
@@ -364,6 +371,7 @@ func TestTheAuditReadsFullEnvelopesInParts(t *testing.T) {
 			"opened_count, draw_commitment, transaction_id, created_at, paid_at, expires_at, finished_at) VALUES ('%s','equal','settled',9,'ann','g','',500,500,1,500,500,"+
 			"X'%s','%s',UTC_TIMESTAMP(3),UTC_TIMESTAMP(3),UTC_TIMESTAMP(3) + INTERVAL 1 DAY,UTC_TIMESTAMP(3))", envelopes(id), id, w.DrawKey.Seed(id).Commitment().Hex(), id))
 	}
+	exec(t, admin, fmt.Sprintf("INSERT INTO payment SELECT transaction_id, order_id, paid_at FROM %s", envelopes(ids[0])))
 	list := "('" + strings.ReplaceAll(strings.Trim(fmt.Sprint(ids), "[]"), " ", "','") + "')"
 	exec(t, admin,
 		fmt.Sprintf("INSERT INTO %s SELECT order_id, seq, CONCAT('u', seq), 1, paid_at FROM %s JOIN seq_1_to_500 WHERE order_id IN %s", shares(ids[0]), envelopes(ids[0]), list),

@@ -12,7 +12,7 @@ import (
 	"hongbao/schema"
 )
 
-// Bounds of filling. A batch is one transaction of three statements, far below the
+// Bounds of filling. A batch is one transaction of four statements, far below the
 // 16 MiB of a packet and the seconds a statement may take.
 const (
 	fillEnvelopesMax = 2000
@@ -139,6 +139,9 @@ func (f *Filler) write(ctx context.Context, t DayTable, b *fillBatch) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, t.fillEnvelopes(b.envelopes), b.rows...)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, t.fillPayments(b.ids))
+	}
 	if err == nil && b.shares > 0 {
 		_, err = tx.ExecContext(ctx, t.fillShares(b.shares), b.shareRows...)
 	}

@@ -1,6 +1,10 @@
 package orderset
 
-import "strings"
+import (
+	"strings"
+
+	"hongbao/envelope"
+)
 
 // The statements of a fill. Their text is made of table names from checked
 // integers and of placeholders repeated row by row; the driver fills those in on
@@ -20,6 +24,16 @@ const (
 // fillEnvelopes inserts n headers as they are given.
 func (t DayTable) fillEnvelopes(n int) string {
 	return "INSERT INTO " + t.envelopes() + " (" + fillEnvelopeColumns + ") VALUES " + repeated(fillEnvelopeRow, n)
+}
+
+// fillPayments inserts the payments of those of some headers that are paid for.
+func (t DayTable) fillPayments(ids []envelope.ID) string {
+	b := &text{}
+	b.add("INSERT INTO payment (transaction_id, order_id, created_at) SELECT transaction_id, order_id, paid_at FROM ",
+		t.envelopes(), " WHERE transaction_id IS NOT NULL AND order_id IN (")
+	b.ids(ids)
+	b.add(")")
+	return b.String()
 }
 
 // fillShares inserts n shares as they are given.

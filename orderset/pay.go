@@ -14,7 +14,8 @@ import (
 // answer, and reading the row says which one. A payment for an envelope that was
 // closed meanwhile is owed back to the sender, in the same transaction (FF11):
 // the envelope comes back closed. A payment that does not match changes nothing
-// and is kept as a dispute (FF5).
+// and is kept as a dispute (FF5); so is one that has paid for another envelope of
+// the SET (FS13).
 func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, error) {
 	var moved bool
 	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) (err error) {
@@ -22,8 +23,7 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 		return err
 	})
 	if mariadb.Duplicate(err) {
-		return envelope.Envelope{}, s.mismatch(ctx, p, fmt.Errorf("transaction %s has paid another envelope than %s: %w",
-			p.TransactionID, p.OrderNo, envelope.ErrPaymentMismatch))
+		return envelope.Envelope{}, s.paidAnother(ctx, p)
 	}
 	if err != nil && !errors.Is(err, errCommitUnknown) {
 		return envelope.Envelope{}, s.answer("pay "+string(p.OrderNo), err)
@@ -69,6 +69,11 @@ func (s *Set) pay(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved b
 	if err != nil {
 		return false, err
 	}
+	// Envelopes are one table a digit and a day, payments one a SET: its key
+	// refuses a number that has paid for any of them.
+	if _, err := c.ExecContext(ctx, insertPayment, p.TransactionID, p.OrderNo); err != nil {
+		return false, err
+	}
 	return true, touched(ctx, c, p.OrderNo)
 }
 
@@ -87,6 +92,19 @@ func (s *Set) payLate(ctx context.Context, c *sql.Conn, p envelope.Payment) (mov
 		return false, err
 	}
 	return true, refund(ctx, c, &next)
+}
+
+// paidAnother is the answer to a payment whose number has paid for an envelope
+// before.
+func (s *Set) paidAnother(ctx context.Context, p envelope.Payment) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txMax)
+	defer cancel()
+	var paid envelope.ID
+	if err := s.db.QueryRowContext(ctx, selectPaidBy, p.TransactionID).Scan(&paid); err != nil {
+		return s.answer("pay "+string(p.OrderNo), err)
+	}
+	return s.mismatch(ctx, p, fmt.Errorf("transaction %s has paid envelope %s and is said to pay %s too: %w",
+		p.TransactionID, paid, p.OrderNo, envelope.ErrPaymentMismatch))
 }
 
 // mismatch keeps a payment that is not an envelope's for people to look at, and

@@ -3,6 +3,7 @@ package orderset_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -133,7 +134,7 @@ func TestFF11ALatePaymentWhoseStatementIsLostIsRefundedOnceAfterARepeat(t *testi
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	for half, fault := range bothFaults {
-		for i, statement := range []string{"UPDATE envelope", "SELECT order_id", "INSERT INTO transfer", "INSERT INTO outbox", "COMMIT"} {
+		for i, statement := range []string{"UPDATE envelope", "SELECT order_id", "INSERT INTO transfer", "INSERT INTO payment", "INSERT INTO outbox", "COMMIT"} {
 			e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
 			if _, err := s.Close(t.Context(), e.ID); err != nil {
 				t.Fatal(err)
@@ -148,8 +149,8 @@ func TestFF11ALatePaymentWhoseStatementIsLostIsRefundedOnceAfterARepeat(t *testi
 			}
 		}
 	}
-	if w.Proxies[0].Hits() != 10 {
-		t.Errorf("%d faults happened, want 10", w.Proxies[0].Hits())
+	if w.Proxies[0].Hits() != 12 {
+		t.Errorf("%d faults happened, want 12", w.Proxies[0].Hits())
 	}
 	wantHealthyPool(t, w, 0)
 }
@@ -177,22 +178,90 @@ func TestFF5APaymentThatDoesNotMatchIsKeptOnceForPeople(t *testing.T) {
 	}
 }
 
-func TestOneTransactionDoesNotPayTwoEnvelopesOfATable(t *testing.T) {
+// FS13: envelopes lie in a table each digit and day, the provider's numbers do not.
+func TestOneTransactionPaysOneEnvelopeOfASET(t *testing.T) {
 	w := servers.World(t, 1)
-	first := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
-	second := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
-	for second.ID.TableDigit() != first.ID.TableDigit() {
-		second = w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
-	}
+	s := w.Router.Sets()[0]
+	order := envelope.Order{Total: 100, Count: 2}
+	first := w.Unpaid(t, 0, order)
 	if _, err := w.Router.Pay(t.Context(), payment(first, "tx-1")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Router.Pay(t.Context(), payment(second, "tx-1")); !errors.Is(err, envelope.ErrPaymentMismatch) {
-		t.Errorf("got %v, want ErrPaymentMismatch", err)
+	other := func(same bool) envelope.Envelope {
+		for {
+			if e := w.Unpaid(t, 0, order); same == (e.ID.TableDigit() == first.ID.TableDigit()) {
+				return e
+			}
+		}
 	}
-	wantState(t, w, second.ID, envelope.Unpaid, 1)
-	if _, err := w.Router.Pay(t.Context(), payment(second, "tx-2")); err != nil {
-		t.Errorf("its own payment: %v", err)
+	yesterday := w.Sending(t, 0, order)
+	yesterday.Envelope.ID = idOnDay(yesterday.Envelope.ID, -1)
+	yesterday.Envelope.Commitment = w.DrawKey.Seed(yesterday.Envelope.ID).Commitment()
+	created, err := w.Router.Create(t.Context(), yesterday)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := other(false)
+	if _, err := s.Close(t.Context(), closed.ID); err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]envelope.Envelope{
+		"of its table": other(true), "of another digit": other(false), "of another day": created.Envelope, "that is closed": closed,
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := find(t, w, e.ID).Envelope
+			for range 3 { // the provider repeats itself
+				if _, err := w.Router.Pay(t.Context(), payment(e, "tx-1")); !errors.Is(err, envelope.ErrPaymentMismatch) {
+					t.Errorf("got %v, want ErrPaymentMismatch", err)
+				}
+			}
+			if after := find(t, w, e.ID).Envelope; after != before {
+				t.Errorf("it was %+v and is %+v", before, after)
+			}
+			if again, err := w.Router.Pay(t.Context(), payment(first, "tx-1")); err != nil || again.State != envelope.Active {
+				t.Errorf("a repeat for the first: %s, %v", again.State, err)
+			}
+			told := 0
+			for _, d := range disputes(t, s) {
+				if d.ID == e.ID {
+					told++
+					if d.Kind != "payment" || d.Number != "tx-1" || d.Amount != 100 || !strings.Contains(d.What, string(first.ID)) {
+						t.Errorf("kept as %+v", d)
+					}
+				}
+			}
+			if told != 1 {
+				t.Errorf("%d disputes, want 1", told)
+			}
+			if _, err := w.Router.Pay(t.Context(), payment(e, "tx-"+string(e.ID[:20]))); err != nil {
+				t.Errorf("its own payment: %v", err)
+			}
+		})
+	}
+}
+
+// FS13: and when all are said at once.
+func TestOneTransactionForSixteenEnvelopesHasOneWinner(t *testing.T) {
+	w := servers.World(t, 1)
+	var all sync.WaitGroup
+	var winners atomic.Int32
+	for range 16 {
+		e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
+		for range 2 {
+			all.Go(func() {
+				paid, err := w.Router.Pay(t.Context(), payment(e, "tx-1"))
+				switch {
+				case err == nil && paid.State == envelope.Active:
+					winners.Add(1)
+				case !errors.Is(err, envelope.ErrPaymentMismatch):
+					t.Error(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	if books := w.CheckBooks(t)[0]; winners.Load() != 2 || books.Paid != 100 {
+		t.Errorf("%d deliveries won, 1.00 was paid and %v taken", winners.Load(), books.Paid)
 	}
 }
 
@@ -266,6 +335,7 @@ func TestFA1APaymentWhoseStatementIsLostCountsOnceAfterARepeat(t *testing.T) {
 	}{
 		{"START", settest.LostBefore, "busy"}, {"START", settest.LostAfter, "busy"},
 		{"UPDATE envelope", settest.LostBefore, "busy"}, {"UPDATE envelope", settest.LostAfter, "busy"},
+		{"INSERT INTO payment", settest.LostBefore, "busy"}, {"INSERT INTO payment", settest.LostAfter, "busy"},
 		{"COMMIT", settest.LostBefore, "unknown"}, {"COMMIT", settest.LostAfter, "paid"},
 	} {
 		e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
@@ -291,8 +361,8 @@ func TestFA1APaymentWhoseStatementIsLostCountsOnceAfterARepeat(t *testing.T) {
 		}
 		wantState(t, w, e.ID, envelope.Active, 2)
 	}
-	if w.Proxies[0].Hits() != 6 {
-		t.Errorf("%d faults happened, want 6", w.Proxies[0].Hits())
+	if w.Proxies[0].Hits() != 8 {
+		t.Errorf("%d faults happened, want 8", w.Proxies[0].Hits())
 	}
 	wantHealthyPool(t, w, 0)
 }

@@ -26,7 +26,14 @@ type page struct {
 	envelopes []envelope.Envelope
 	shares    []newShare
 	transfers []envelope.Transfer
+	payments  []taken
 	now       time.Time // the database's clock
+}
+
+// taken is a payment as the SET's list of them has it.
+type taken struct {
+	id          envelope.ID
+	transaction string
 }
 
 // review is an audit under way. The first look reads a page's rows one table
@@ -81,8 +88,20 @@ func (r *review) page(ctx context.Context, t DayTable, after envelope.ID) (walke
 	if p.shares, err = queryShares(ctx, r.auditor.db, t.selectSharePage(), after, p.last); err != nil || len(p.envelopes) == 0 {
 		return p, err
 	}
-	p.transfers, err = queryTransfers(ctx, r.auditor.db, selectTransfersOf(idsOf(p.envelopes)))
-	return p, err
+	return p, p.owed(ctx, r.auditor.db, idsOf(p.envelopes))
+}
+
+// owed reads what the SET's own tables have of some envelopes.
+func (p *page) owed(ctx context.Context, q queryer, ids []envelope.ID) (err error) {
+	if p.transfers, err = queryTransfers(ctx, q, selectTransfersOf(ids)); err != nil {
+		return err
+	}
+	return each(ctx, q, func(rows *sql.Rows) error {
+		var paid taken
+		err := rows.Scan(&paid.id, &paid.transaction)
+		p.payments = append(p.payments, paid)
+		return err
+	}, selectPaymentsOf(ids))
 }
 
 // fitting is how many of the envelopes have shares enough for one page.
@@ -103,23 +122,37 @@ func idsOf(es []envelope.Envelope) []envelope.ID {
 	return ids
 }
 
-// strays looks for transfers whose envelope is not there.
-func (r *review) strays(ctx context.Context) error {
+// stray is a kind of row that belongs to an envelope and stands apart from it.
+type stray struct {
+	what, invariant string
+	list            string // selects the order IDs after one, in their order
+}
+
+// strayKinds are those that no walk of the day tables comes past.
+func strayKinds() []stray {
+	return []stray{
+		{"a transfer", "C3", "SELECT DISTINCT order_id FROM transfer WHERE order_id > ? ORDER BY order_id LIMIT ?"},
+		{"a payment", "I7", "SELECT order_id FROM payment WHERE order_id > ? ORDER BY order_id LIMIT ?"},
+	}
+}
+
+// strays looks for rows of a kind whose envelope is not there.
+func (r *review) strays(ctx context.Context, kind stray) error {
 	for after := envelope.ID(""); ; {
 		var sound []envelope.ID
-		ids, err := queryIDs(ctx, r.auditor.db, selectTransferIDs, after, auditPage)
+		ids, err := queryIDs(ctx, r.auditor.db, kind.list, after, auditPage)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 		for _, id := range ids {
 			if _, err := envelope.ParseID(string(id)); err != nil {
-				r.report([]Violation{violation("C3", id, "a transfer of what cannot be an envelope")})
+				r.report([]Violation{violation(kind.invariant, id, "%s of what cannot be an envelope", kind.what)})
 			} else {
 				sound = append(sound, id)
 			}
 		}
 		for t, ids := range byTable(sound) {
-			if err := r.stray(ctx, t, ids); err != nil {
+			if err := r.missing(ctx, t, ids, kind); err != nil {
 				return err
 			}
 		}
@@ -127,14 +160,12 @@ func (r *review) strays(ctx context.Context) error {
 	}
 }
 
-const selectTransferIDs = "SELECT DISTINCT order_id FROM transfer WHERE order_id > ? ORDER BY order_id LIMIT ?"
-
-// stray makes suspects of the IDs that a table does not have.
-func (r *review) stray(ctx context.Context, t DayTable, ids []envelope.ID) error {
+// missing makes suspects of the IDs that a table does not have.
+func (r *review) missing(ctx context.Context, t DayTable, ids []envelope.ID, kind stray) error {
 	states, err := queryStates(ctx, r.auditor.db, t.selectStates(ids, false))
 	if mariadb.NoSuchTable(err) {
 		for _, id := range ids {
-			r.report([]Violation{violation("C3", id, "a transfer of a day that has no tables")})
+			r.report([]Violation{violation(kind.invariant, id, "%s of a day that has no tables", kind.what)})
 		}
 		return nil
 	}
@@ -211,7 +242,7 @@ func (r *review) look(ctx context.Context, c *sql.Conn) error {
 			if p.shares, err = queryShares(ctx, c, t.selectSharesOf(part)); err != nil {
 				return err
 			}
-			if p.transfers, err = queryTransfers(ctx, c, selectTransfersOf(part)); err != nil {
+			if err := p.owed(ctx, c, part); err != nil {
 				return err
 			}
 			r.report(r.auditor.audit(p, unspread))

@@ -51,6 +51,14 @@ func (t DayTable) selectShareOf() string {
 	return "SELECT " + shareColumns + " FROM " + t.shares() + " WHERE order_id = ? AND user_id = ?"
 }
 
+func selectPaymentsOf(ids []envelope.ID) string {
+	b := &text{}
+	b.add("SELECT order_id, transaction_id FROM payment WHERE order_id IN (")
+	b.ids(ids)
+	b.add(") ORDER BY order_id")
+	return b.String()
+}
+
 func (t DayTable) selectHeaderPage() string {
 	return "SELECT " + headerColumns + " FROM " + t.envelopes() + " WHERE order_id > ? ORDER BY order_id LIMIT ?"
 }
@@ -76,6 +84,9 @@ func (t DayTable) updatePaid() string {
 const (
 	selectSendKey = "SELECT order_id, request_hash FROM send_key WHERE sender_id = ? AND idempotency_key = ?"
 	insertSendKey = "INSERT INTO send_key (sender_id, idempotency_key, request_hash, order_id, created_at) VALUES (?, ?, ?, ?, ?)"
+
+	insertPayment = "INSERT INTO payment (transaction_id, order_id, created_at) VALUES (?, ?, UTC_TIMESTAMP(3))"
+	selectPaidBy  = "SELECT order_id FROM payment WHERE transaction_id = ?"
 
 	selectFreeLeases = "SELECT machine_id, term, leased_until_ms FROM machine_lease WHERE machine_id BETWEEN ? AND ? AND leased_until_ms < ? " +
 		"ORDER BY leased_until_ms, machine_id LIMIT 16"

@@ -32,13 +32,16 @@ func (f *findings) add(invariant, format string, args ...any) {
 // audit holds the rows of a page to each other. unspread are the envelopes whose
 // transfers may be missing still.
 func (a *Auditor) audit(p *page, unspread map[envelope.ID]bool) (found []Violation) {
-	shares, transfers := p.shares, p.transfers
+	shares, transfers, payments := p.shares, p.transfers, p.payments
 	orphans := func(before envelope.ID) {
 		for ; len(shares) > 0 && shares[0].id < before; shares = shares[1:] {
 			found = append(found, violation("I1", shares[0].id, "a share without its envelope"))
 		}
 		for ; len(transfers) > 0 && transfers[0].OrderNo < before; transfers = transfers[1:] {
 			found = append(found, violation("C3", transfers[0].OrderNo, "transfer %s without its envelope", transfers[0].No()))
+		}
+		for ; len(payments) > 0 && payments[0].id < before; payments = payments[1:] {
+			found = append(found, violation("I7", payments[0].id, "payment %s without its envelope", payments[0].transaction))
 		}
 	}
 	for i := range p.envelopes {
@@ -48,12 +51,19 @@ func (a *Auditor) audit(p *page, unspread map[envelope.ID]bool) (found []Violati
 		for ; len(shares) > 0 && shares[0].id == e.ID; shares = shares[1:] {
 			mine = append(mine, shares[0].share)
 		}
+		var paid string
+		for ; len(payments) > 0 && payments[0].id == e.ID; payments = payments[1:] {
+			paid = payments[0].transaction
+		}
 		n := 0
 		for n < len(transfers) && transfers[n].OrderNo == e.ID {
 			n++
 		}
 		f := &findings{id: e.ID}
 		a.auditHeader(f, p, e, mine)
+		if paid != e.TransactionID {
+			f.add("I7", "the header was paid by %q, by the SET's payments it was %q", e.TransactionID, paid)
+		}
 		f.auditRefund(e, transfers[:n])
 		f.auditPayouts(e, mine, transfers[:n], unspread[e.ID])
 		found = append(found, f.all...)

@@ -50,12 +50,20 @@ const differencesMax = 1000
 // value is ready; give it all claims, then all movements, then ask.
 type Provider struct {
 	claims map[string]*claimed
+	theirs map[providerNo]string // our number that claims it
 	found  []Difference
 }
 
 type claimed struct {
 	Claim
 	moved int
+}
+
+// providerNo is a number of the provider's: of a payment, or of a transfer. What
+// numbers those are among each other is the provider's affair.
+type providerNo struct {
+	transfer bool
+	no       string
 }
 
 // Claim takes one line of our books.
@@ -68,6 +76,24 @@ func (p *Provider) Claim(c Claim) {
 		return
 	}
 	p.claims[c.No] = &claimed{Claim: c}
+	if c.ProviderNo != "" {
+		p.claimTheirs(c)
+	}
+}
+
+// claimTheirs finds money of the provider's that our books count twice. Within a
+// SET a key prevents that for payments; between SETs nothing but this finds it.
+func (p *Provider) claimTheirs(c Claim) {
+	_, _, _, err := envelope.ParseTransferNo(c.No)
+	theirs := providerNo{transfer: err == nil, no: c.ProviderNo}
+	if other, taken := p.theirs[theirs]; taken {
+		p.add(c.No, "the provider's %q is that of %s too", c.ProviderNo, other)
+		return
+	}
+	if p.theirs == nil {
+		p.theirs = map[providerNo]string{}
+	}
+	p.theirs[theirs] = c.No
 }
 
 // Moved takes one line of the provider's.

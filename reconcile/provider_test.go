@@ -50,6 +50,51 @@ func TestFG18EveryPlantedDifferenceWithTheProviderIsFoundNumberByNumber(t *testi
 	}
 }
 
+// FS13: the key that keeps a payment for one envelope is a SET's; two SETs know
+// nothing of each other.
+func TestMoneyOfTheProvidersThatTwoClaimIsFound(t *testing.T) {
+	a, b := envelope.Body(1<<40).In(3), envelope.Body(1<<40).In(4)
+	charge := func(id envelope.ID, transaction string) func(*reconcile.Provider) {
+		return func(p *reconcile.Provider) {
+			reconcile.ClaimsOf(&envelope.Envelope{ID: id, Total: 300, TransactionID: transaction}, nil, p.Claim)
+		}
+	}
+	payout := func(id envelope.ID, seq int, providerNo string) func(*reconcile.Provider) {
+		t := envelope.Transfer{OrderNo: id, Seq: seq, Round: 1, Amount: 100, State: envelope.Pending, ProviderNo: providerNo}
+		return func(p *reconcile.Provider) {
+			reconcile.ClaimsOf(&envelope.Envelope{ID: id}, []envelope.Transfer{t}, p.Claim)
+		}
+	}
+	type claims = []func(*reconcile.Provider)
+	for name, tt := range map[string]struct {
+		claims claims
+		want   string // "" for no difference
+	}{
+		"a payment of two SETs":           {claims{charge(a, "w1"), charge(b, "w1")}, string(b) + `: the provider's "w1" is that of ` + string(a) + " too"},
+		"a payment of one SET":            {claims{charge(a, "w1"), charge(envelope.Body(2<<40).In(3), "w1")}, "is that of"},
+		"a payout of two envelopes":       {claims{payout(a, 1, "w1"), payout(b, 1, "w1")}, "is that of"},
+		"a payout of two shares":          {claims{payout(a, 1, "w1"), payout(a, 2, "w1")}, "is that of"},
+		"a payment and a payout":          {claims{charge(a, "w1"), payout(a, 1, "w1")}, ""},
+		"two of each":                     {claims{charge(a, "w1"), charge(b, "w2"), payout(a, 1, "w3"), payout(b, 1, "w4")}, ""},
+		"numbers that were never told":    {claims{charge(a, ""), charge(b, ""), payout(a, 1, ""), payout(b, 1, "")}, ""},
+		"numbers that differ in a letter": {claims{charge(a, "w1"), charge(b, "W1")}, ""},
+	} {
+		var p reconcile.Provider
+		for _, claim := range tt.claims {
+			claim(&p)
+		}
+		var found []reconcile.Difference
+		for _, d := range p.Differences() {
+			if !strings.Contains(d.What, "knows nothing of it") { // no movement was given
+				found = append(found, d)
+			}
+		}
+		if (len(found) == 0) != (tt.want == "") || len(found) > 1 || len(found) == 1 && !strings.Contains(found[0].String(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, found, tt.want)
+		}
+	}
+}
+
 func TestAnEnvelopeClaimsItsPaymentAndItsTransfers(t *testing.T) {
 	id := envelope.Body(1 << 40).In(3)
 	e := envelope.Envelope{ID: id, Total: 300, TransactionID: "w1"}

@@ -62,6 +62,10 @@ func decision() columnValues {
 		"proposed_by": "'ann'", "proposed_at": "UTC_TIMESTAMP(3)"}
 }
 
+func payment() columnValues {
+	return columnValues{"transaction_id": "'42'", "order_id": "'00000000000000000000033'", "created_at": "UTC_TIMESTAMP(3)"}
+}
+
 // insert stores a row in a table and takes it back.
 func insert(t *testing.T, db *sql.DB, table string, row, change columnValues) error {
 	t.Helper()
@@ -126,6 +130,7 @@ func TestSoundRowsAreStored(t *testing.T) {
 		{"delivery", delivery(), columnValues{"topic": "'event'", "stage": "3", "seq": "500", "state": "'parked'"}},
 		{"decision", decision(), columnValues{"approved_by": "'bob'", "approved_at": "UTC_TIMESTAMP(3)"}},
 		{"decision", decision(), columnValues{"action": "'redirect'", "payee_id": "'carl'"}},
+		{"payment", payment(), nil},
 		{"pause", columnValues{"topic": "'transfer'", "paused": "TRUE", "reason": "'bank holiday'", "paused_at": "UTC_TIMESTAMP(3)"}, nil},
 	} {
 		if err := insert(t, app, test.table, test.row, test.change); err != nil {
@@ -139,7 +144,7 @@ func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
 	cfg := madeSet(t)
 	app := as(t, cfg, cfg.Accounts.App)
 	sound := map[string]columnValues{
-		envelope: lucky(), shares: share(), "outbox": outbox(), "transfer": transfer(), "payout_batch": payoutBatch(), "delivery": delivery(), "decision": decision(),
+		envelope: lucky(), shares: share(), "outbox": outbox(), "transfer": transfer(), "payout_batch": payoutBatch(), "delivery": delivery(), "decision": decision(), "payment": payment(),
 		"machine_lease": {"machine_id": "1"}, "set_info": {"set_number": "1", "environment": "'drill'", "cluster_uuid": "UUID()"},
 	}
 	seen := map[string]bool{}
@@ -175,6 +180,7 @@ func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
 		{envelope, "unpaid_is_unopened", columnValues{"state": "'closed'"}},
 		{envelope, "paid", columnValues{"paid_at": "NULL"}},
 		{envelope, "paid", columnValues{"transaction_id": "NULL"}},
+		{"payment", "named", columnValues{"transaction_id": "''"}},
 		{shares, "seq", columnValues{"seq": "0"}},
 		{shares, "seq", columnValues{"seq": "501"}},
 		{shares, "amount", columnValues{"amount_fen": "0"}},

@@ -3,11 +3,11 @@
 // to tell that it is still so.
 //
 // A SET S lives in the database hb_S. It has control tables (set_info,
-// machine_lease, send_key; outbox, delivery, transfer and payout_batch for what
-// is owed; decision, dispute and pause for people) and, for each day of the month,
-// ten pairs of day tables, envelope_<digit>_<day> and share_<digit>_<day>. The SQL
-// is in sql/, one file a table, in the subset that MySQL 8 and MariaDB 10.11 share;
-// what goes into its braces are names made from checked integers (FH4).
+// machine_lease, send_key, payment; outbox, delivery, transfer and payout_batch for
+// what is owed; decision, dispute and pause for people) and, for each day of the
+// month, ten pairs of day tables, envelope_<digit>_<day> and share_<digit>_<day>.
+// The SQL is in sql/, one file a table, in the subset that MySQL 8 and MariaDB
+// 10.11 share; what goes into its braces are names made from checked integers (FH4).
 //
 // Shard N of the books lives in hb_books_N, on a server of its own or on a SET's.
 // ApplyBooks and VerifyBooks do there what ApplySet and VerifySet do to a SET.
@@ -17,7 +17,8 @@
 //   - Everything may be repeated. ApplySet and MakeDayTables make what is
 //     missing, bring passwords and grants up to date, and change no row.
 //   - The tables themselves refuse money that does not add up: I1, I2 and I5
-//     are unique keys and CHECKs, held whoever writes.
+//     are unique keys and CHECKs, held whoever writes. So is that a payment pays
+//     for one envelope.
 //   - The accounts hold the least they need. Serving can neither delete, nor
 //     change a table, nor write to a server that is read_only: that makes
 //     read_only a fence.

@@ -19,6 +19,7 @@ func controlTables() []table {
 		setInfo(),
 		{"machine_lease", "machine_lease.sql"},
 		{"send_key", "send_key.sql"},
+		{"payment", "payment.sql"},
 		{"outbox", "outbox.sql"},
 		{"delivery", "delivery.sql"},
 		{"transfer", "transfer.sql"},

@@ -18,14 +18,13 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   opened_count    INT NOT NULL DEFAULT 0,
   refunded_fen    BIGINT NOT NULL DEFAULT 0,
   draw_commitment BINARY(32) NOT NULL,
-  transaction_id  VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL, -- the provider's number of the payment
+  transaction_id  VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL, -- the provider's number, as in payment
   created_at      DATETIME(3) NOT NULL,
   paid_at         DATETIME(3) NULL,
   expires_at      DATETIME(3) NOT NULL,
   finished_at     DATETIME(3) NULL,
 
   PRIMARY KEY (order_id),
-  UNIQUE KEY one_payment (transaction_id),
   -- For the expiry sweep of the day. An open changes neither column until it
   -- takes the last share, so it costs a few index writes in an envelope's life.
   KEY expiry (state, expires_at),
