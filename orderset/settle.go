@@ -12,18 +12,46 @@ import (
 // lockFinished locks the headers of those envelopes, given in the order of their
 // IDs, that are finished and not settled: the ones that a posting can settle.
 func lockFinished(ctx context.Context, c *sql.Conn, ids []envelope.ID) (finished []headerState, err error) {
+	unsettled, err := readUnsettled(ctx, c, ids)
+	if err != nil {
+		return nil, err
+	}
+	return lockHeadersOf(ctx, c, unsettled)
+}
+
+// lockFinishedSince locks those that have been finished since the locked ones were
+// read. It runs once the transfers are locked. Whatever it does not see finished has
+// a transfer yet to come, and posting that one waits for the locks of these (I8).
+// Headers behind transfers are the wrong order of locks: a deadlock runs the
+// transaction again, and then they are locked first.
+func lockFinishedSince(ctx context.Context, c *sql.Conn, ids []envelope.ID, locked []headerState) ([]headerState, error) {
+	unsettled, err := readUnsettled(ctx, c, ids)
+	if err != nil {
+		return nil, err
+	}
+	late := slices.DeleteFunc(unsettled, func(id envelope.ID) bool {
+		return slices.ContainsFunc(locked, func(s headerState) bool { return s.id == id })
+	})
+	finished, err := lockHeadersOf(ctx, c, late)
+	return append(locked, finished...), err
+}
+
+// readUnsettled reads, without locks, which of some envelopes are finished and not
+// settled.
+func readUnsettled(ctx context.Context, c *sql.Conn, ids []envelope.ID) ([]envelope.ID, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	unsettled, err := queryIDs(ctx, c, selectUnsettled(ids))
 	if mariadb.NoSuchTable(err) { // a day has been moved away, and its envelopes with it
-		unsettled, err = ids, nil
-	}
-	if err != nil {
-		return nil, err
+		unsettled, err = slices.Clone(ids), nil
 	}
 	slices.Sort(unsettled)
-	for t, ids := range byTable(unsettled) {
+	return unsettled, err
+}
+
+func lockHeadersOf(ctx context.Context, c *sql.Conn, ids []envelope.ID) (locked []headerState, err error) {
+	for t, ids := range byTable(ids) {
 		states, err := queryStates(ctx, c, t.selectStates(ids, true))
 		if mariadb.NoSuchTable(err) {
 			continue
@@ -31,20 +59,25 @@ func lockFinished(ctx context.Context, c *sql.Conn, ids []envelope.ID) (finished
 		if err != nil {
 			return nil, err
 		}
-		finished = append(finished, states...)
+		locked = append(locked, states...)
 	}
-	return finished, nil
+	return locked, nil
 }
 
 func (s *headerState) unsettled() bool {
 	return s.state == envelope.Empty || s.state == envelope.Expired
 }
 
-// settle makes those of the finished envelopes settled whose transfers are all
-// posted now; posted names, in order, those of which one has just been. Two who
-// post the last two of an envelope meet at its header; one who saw it before it
-// was finished is met at the transfer, which is read under a lock.
-func settle(ctx context.Context, c *sql.Conn, finished []headerState, posted []envelope.ID) (settled []envelope.ID, err error) {
+// settle makes those envelopes settled whose transfers are all posted now. posted
+// names, in order, those of which one has just been; locked are the headers that
+// were finished before. Two transactions that post the last two transfers of an
+// envelope meet at its header, or, where one of them saw it before it was finished,
+// at the transfers: they are counted under a lock.
+func settle(ctx context.Context, c *sql.Conn, locked []headerState, posted []envelope.ID) (settled []envelope.ID, err error) {
+	finished, err := lockFinishedSince(ctx, c, posted, locked)
+	if err != nil {
+		return nil, err
+	}
 	wanted := map[envelope.ID]int{}
 	var ids []envelope.ID
 	for _, s := range finished {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,9 +33,10 @@ type Proxy struct {
 	frozen   atomic.Bool  // accepts and forwards nothing
 	hits     atomic.Int64
 
-	mu    sync.Mutex // guards the fields below
-	plan  []plannedFault
-	conns map[*proxied]struct{}
+	mu     sync.Mutex // guards the fields below
+	plan   []plannedFault
+	stalls []*Stall
+	conns  map[*proxied]struct{}
 }
 
 type plannedFault struct {
@@ -168,6 +170,7 @@ func (p *Proxy) statements(c *proxied) {
 			return
 		}
 		p.wait()
+		p.stall(packet[packetHeader:])
 		planned := p.fault(packet[packetHeader:])
 		time.Sleep(planned.hold)
 		switch planned.fault {
@@ -204,6 +207,50 @@ func (p *Proxy) fault(payload []byte) (planned plannedFault) {
 	p.plan = p.plan[1:]
 	p.hits.Add(1)
 	return planned
+}
+
+// Stall keeps one statement from the server, and with it the transaction that it is
+// in, while others go on.
+type Stall struct {
+	prefix   []byte
+	reached  chan struct{} // closed when the statement has come
+	released chan struct{}
+	release  sync.Once
+}
+
+// Stall plans to keep back the next statement that begins with prefix, on any
+// connection, until it is released.
+func (p *Proxy) Stall(t testing.TB, prefix string) *Stall {
+	s := &Stall{prefix: []byte(prefix), reached: make(chan struct{}), released: make(chan struct{})}
+	t.Cleanup(s.Release)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stalls = append(p.stalls, s)
+	return s
+}
+
+// Reached is closed once the statement is being held back.
+func (s *Stall) Reached() <-chan struct{} { return s.reached }
+
+// Release lets the statement go on.
+func (s *Stall) Release() { s.release.Do(func() { close(s.released) }) }
+
+// stall waits while the statement is one that is to be kept back.
+func (p *Proxy) stall(payload []byte) {
+	if len(payload) == 0 || payload[0] != commandQuery {
+		return
+	}
+	p.mu.Lock()
+	i := slices.IndexFunc(p.stalls, func(s *Stall) bool { return bytes.HasPrefix(payload[1:], s.prefix) })
+	if i < 0 {
+		p.mu.Unlock()
+		return
+	}
+	s := p.stalls[i]
+	p.stalls = slices.Delete(p.stalls, i, i+1)
+	p.mu.Unlock()
+	close(s.reached)
+	<-s.released
 }
 
 // answers forwards the server's bytes; the first ones after a LostAfter are
