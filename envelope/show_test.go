@@ -43,13 +43,13 @@ func TestShowIsForTheSenderAndForWhoHasTheTicket(t *testing.T) {
 		err    error
 		calls  []string
 	}{
-		{"the sender", "ann", "", nil, []string{"show"}},
-		{"the sender with the ticket", "ann", good, nil, []string{"show"}},
-		{"a member with the ticket", "eve", good, nil, []string{"show"}},
-		{"an opener with the ticket", "amy", good, nil, []string{"show", "transfer 1"}},
-		{"a stranger", "eve", "", ErrNotFound, []string{"show"}},
-		{"an opener without the ticket", "amy", "", ErrNotFound, []string{"show"}},
-		{"nobody", "", "", ErrNotFound, []string{"show"}},
+		{"the sender", "ann", "", nil, []string{"show", "transfers of ann"}},
+		{"the sender with the ticket", "ann", good, nil, []string{"show", "transfers of ann"}},
+		{"a member with the ticket", "eve", good, nil, []string{"show", "transfers of eve"}},
+		{"an opener with the ticket", "amy", good, nil, []string{"show", "transfers of amy"}},
+		{"a stranger", "eve", "", ErrNotFound, []string{"show", "transfers of eve"}},
+		{"an opener without the ticket", "amy", "", ErrNotFound, []string{"show", "transfers of amy"}},
+		{"nobody", "", "", ErrNotFound, []string{"show", "transfers of "}},
 		{"a stranger with another ticket", "eve", other, ErrNotFound, nil},
 		{"a stranger with a spoiled ticket", "eve", good[:23] + "!", ErrNotFound, nil},
 		{"the sender with another ticket", "ann", other, ErrNotFound, nil},
@@ -169,12 +169,15 @@ func TestShowTellsEachWhatHasBecomeOfTheirMoney(t *testing.T) {
 	paidOut := PayoutOf(&snapshot.Envelope, snapshot.Shares[1])
 	paidOut.State = Posted
 	refund, _ := RefundOf(&snapshot.Envelope)
-	f := &shelf{snapshot: snapshot, transfers: map[int]Transfer{2: paidOut}}
 	ticket := someTickets().Mint(idAt(0))
 	owed := PayoutOf(&snapshot.Envelope, snapshot.Shares[0])
-	for user, want := range map[UserID]struct{ payout, refund *Transfer }{
-		"amy": {payout: &owed}, // not spread yet
-		"ben": {payout: &paidOut},
+	f := &shelf{snapshot: snapshot, transfers: map[int]Transfer{0: refund, 2: paidOut}}
+	for user, want := range map[UserID]struct {
+		payouts []Transfer
+		refund  *Transfer
+	}{
+		"amy": {payouts: []Transfer{owed}}, // not spread yet
+		"ben": {payouts: []Transfer{paidOut}},
 		"ann": {refund: &refund},
 		"eve": {},
 	} {
@@ -182,8 +185,8 @@ func TestShowTellsEachWhatHasBecomeOfTheirMoney(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want.payout, got.Payout); diff != "" {
-			t.Errorf("%s's payout:\n%s", user, diff)
+		if diff := cmp.Diff(want.payouts, got.Payouts); diff != "" {
+			t.Errorf("%s's payouts:\n%s", user, diff)
 		}
 		if diff := cmp.Diff(want.refund, got.Refund); diff != "" {
 			t.Errorf("%s's refund:\n%s", user, diff)
@@ -192,5 +195,51 @@ func TestShowTellsEachWhatHasBecomeOfTheirMoney(t *testing.T) {
 	f.transferErr = busy("003")
 	if _, err := tellerAt(f).Show(t.Context(), idAt(0), "amy", ticket); !isBusy(err) {
 		t.Errorf("a busy SET: have %v", err)
+	}
+}
+
+// TestAPayoutIsShownToItsPayee has people redirect payouts: what is needed to
+// confirm one is for its payee's eyes, whether that is an opener, a member of the
+// group or a stranger to it (FS5).
+func TestAPayoutIsShownToItsPayee(t *testing.T) {
+	snapshot := atState(Empty)
+	payout := func(seq int, payee UserID, hint string) Transfer {
+		p := PayoutOf(&snapshot.Envelope, snapshot.Shares[seq-1])
+		if p.Payee != payee {
+			p.Payee, p.Round = payee, 2
+		}
+		p.Placed, p.Hint = true, hint
+		return p
+	}
+	gone := func(p Transfer) Transfer {
+		return Transfer{OrderNo: p.OrderNo, Seq: p.Seq, Round: 1, Amount: p.Amount, Charged: p.Charged, State: Redirected, CreatedAt: p.CreatedAt}
+	}
+	toHeir, ben, toBen := payout(1, "heir", "for heir"), payout(2, "ben", "for ben"), payout(3, "ben", "for ben too")
+	later := toHeir
+	later.Seq = 4 // of a share that the snapshot does not know of yet
+	f := &shelf{snapshot: snapshot, transfers: map[int]Transfer{1: toHeir, 2: ben, 3: toBen, 4: later}}
+	ticket := someTickets().Mint(idAt(0))
+	for _, row := range []struct {
+		user   UserID
+		ticket string
+		want   []Transfer
+		err    error
+	}{
+		{"heir", "", []Transfer{toHeir}, nil},
+		{"heir", ticket, []Transfer{toHeir}, nil},
+		{"amy", ticket, []Transfer{gone(toHeir)}, nil},
+		{"amy", "", nil, ErrNotFound},
+		{"ben", ticket, []Transfer{ben, toBen}, nil},
+		{"cat", ticket, []Transfer{gone(toBen)}, nil},
+		{"eve", "", nil, ErrNotFound},
+		{"eve", ticket, nil, nil},
+	} {
+		got, err := tellerAt(f).Show(t.Context(), idAt(0), row.user, row.ticket)
+		if !errors.Is(err, row.err) {
+			t.Errorf("%s with ticket %q: have %v, want %v", row.user, row.ticket, err, row.err)
+		}
+		if diff := cmp.Diff(row.want, got.Payouts); diff != "" {
+			t.Errorf("%s with ticket %q:\n%s", row.user, row.ticket, diff)
+		}
 	}
 }

@@ -34,9 +34,10 @@ type Orders interface {
 	Find(ctx context.Context, id ID) (Snapshot, error)
 	// Peek reads an envelope with at most the share of one user.
 	Peek(ctx context.Context, id ID, user UserID) (Snapshot, error)
-	// Transfer reads the payout of a share, or with seq 0 the refund. It answers
-	// ErrNotFound until that has been spread from the outbox.
-	Transfer(ctx context.Context, id ID, seq int) (Transfer, error)
+	// Transfers reads, in the order of their positions, the transfers of an envelope
+	// that go to user, and the one at position own wherever it goes; a negative own
+	// is none. Those that have not been spread from the outbox are missing.
+	Transfers(ctx context.Context, id ID, user UserID, own int) ([]Transfer, error)
 }
 
 // Opener takes shares. Requests for one envelope take effect in the order in
@@ -216,11 +217,15 @@ type Details struct {
 	Seed     *Seed  // once finished
 	Ticket   string // for the sender, once paid
 
-	Payout *Transfer // of the asking user's own share
-	Refund *Transfer // for the sender, once something goes back
+	// Payouts go to the asking user: that of their own share first, then those that
+	// people have redirected to them. That of an own share which was redirected to
+	// another user comes last, and says only that it was.
+	Payouts []Transfer
+	Refund  *Transfer // for the sender, once something goes back
 }
 
-// Show reads an envelope for its sender, or for anyone with its ticket.
+// Show reads an envelope for its sender, for anyone with its ticket, and for those
+// to whom people have redirected a payout of it.
 func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (Details, error) {
 	valid := t.cfg.Tickets.Valid(id, ticket)
 	if ticket != "" && !valid {
@@ -231,10 +236,14 @@ func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (D
 		return Details{}, err
 	}
 	e := s.Envelope
-	if !valid && e.Sender != user {
+	d := Details{Envelope: e, Shares: s.Shares, BestLuck: BestLuck(&e, s.Shares)}
+	heir, err := t.addTransfers(ctx, &d, user)
+	if err != nil {
+		return Details{}, err
+	}
+	if !valid && e.Sender != user && !heir {
 		return Details{}, ErrNotFound
 	}
-	d := Details{Envelope: e, Shares: s.Shares, BestLuck: BestLuck(&e, s.Shares)}
 	if e.State.Finished() {
 		seed := t.cfg.DrawKey.Seed(id)
 		if seed.Commitment() != e.Commitment {
@@ -248,28 +257,47 @@ func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (D
 	if e.ExpiredAt(s.Now) {
 		d.Envelope.State = Expired
 	}
-	return d, t.showTransfers(ctx, &d, user)
+	return d, nil
 }
 
-// showTransfers adds the money that is on its way to the asking user, or has
-// arrived.
-func (t *Teller) showTransfers(ctx context.Context, d *Details, user UserID) (err error) {
+// addTransfers adds the money that is on its way to the asking user, or has
+// arrived, and reports whether some of it was redirected to them. A payout belongs
+// to its payee: the holder of a share whose payout was redirected is told that it
+// was, and not how it goes on.
+func (t *Teller) addTransfers(ctx context.Context, d *Details, user UserID) (heir bool, err error) {
+	own := Transfer{Seq: -1}
 	for _, s := range d.Shares {
 		if s.User == user {
-			d.Payout, err = t.transfer(ctx, PayoutOf(&d.Envelope, s))
+			own = PayoutOf(&d.Envelope, s) // until it has been spread
 		}
 	}
-	if refund, owed := RefundOf(&d.Envelope); owed && refund.Payee == user && err == nil {
-		d.Refund, err = t.transfer(ctx, refund)
+	if refund, owed := RefundOf(&d.Envelope); owed && refund.Payee == user {
+		d.Refund = &refund
 	}
-	return err
-}
-
-// transfer is what has become of one that is owed; at first nothing has.
-func (t *Teller) transfer(ctx context.Context, owed Transfer) (*Transfer, error) {
-	is, err := t.cfg.Orders.Transfer(ctx, owed.OrderNo, owed.Seq)
-	if errors.Is(err, ErrNotFound) {
-		return &owed, nil
+	if d.Envelope.OpenedCount == 0 && d.Refund == nil {
+		return false, nil // nothing is owed to anyone
 	}
-	return &is, err
+	transfers, err := t.cfg.Orders.Transfers(ctx, d.Envelope.ID, user, own.Seq)
+	var redirected []Transfer
+	for _, is := range transfers {
+		switch {
+		case is.Seq == own.Seq && is.Payee == user:
+			own = is
+		case is.Seq == own.Seq:
+			own.State, own.Payee = Redirected, ""
+		case is.IsRefund():
+			d.Refund = &is
+		case is.Seq <= len(d.Shares): // a later one is of a share opened since
+			redirected = append(redirected, is)
+		}
+	}
+	switch {
+	case own.Seq < 0:
+		d.Payouts = redirected
+	case own.State == Redirected:
+		d.Payouts = append(redirected, own)
+	default:
+		d.Payouts = append([]Transfer{own}, redirected...)
+	}
+	return len(redirected) > 0, err
 }

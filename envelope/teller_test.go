@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -85,15 +86,14 @@ func (f *shelf) Find(context.Context, ID) (Snapshot, error) {
 	return f.snapshot, f.readErr
 }
 
-func (f *shelf) Transfer(_ context.Context, _ ID, seq int) (Transfer, error) {
-	f.call("transfer %d", seq)
-	if t, ok := f.transfers[seq]; ok {
-		return t, nil
+func (f *shelf) Transfers(_ context.Context, _ ID, user UserID, own int) (ts []Transfer, err error) {
+	f.call("transfers of %s", user)
+	for _, seq := range slices.Sorted(maps.Keys(f.transfers)) {
+		if t := f.transfers[seq]; t.Payee == user || seq == own {
+			ts = append(ts, t)
+		}
 	}
-	if f.transferErr != nil {
-		return Transfer{}, f.transferErr
-	}
-	return Transfer{}, ErrNotFound
+	return ts, f.transferErr
 }
 
 func (f *shelf) Peek(_ context.Context, _ ID, user UserID) (Snapshot, error) {

@@ -38,6 +38,10 @@ const (
 	Pending TransferState = "pending" // owed; asked or not, done or not
 	Posted  TransferState = "posted"  // done, for ever
 	Held    TransferState = "held"    // refused for good; people decide, the money stays owed
+
+	// Redirected is what the holder of a share sees of its payout once that goes to
+	// another payee. No row is in this state.
+	Redirected TransferState = "redirected"
 )
 
 // RoundMax bounds how often people may release one transfer again.

@@ -96,7 +96,7 @@ func TestSpreadMakesOneTransferAShareAndWakesWhoListens(t *testing.T) {
 			t.Errorf("share %+v is owed as %+v", o.Share, tr)
 		}
 	}
-	if _, err := w.Router.Transfer(t.Context(), e.ID, 0); !errors.Is(err, envelope.ErrNotFound) {
+	if _, err := s.Transfer(t.Context(), e.ID, 0); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("a refund while it lives: %v", err)
 	}
 	open(t, s, requests(e.ID, "carl"))

@@ -115,7 +115,11 @@ func carryOut(t testing.TB, s *orderset.Set) (posted int) {
 // transfer reads one.
 func transfer(t testing.TB, w *settest.World, id envelope.ID, seq int) envelope.Transfer {
 	t.Helper()
-	tr, err := w.Router.Transfer(t.Context(), id, seq)
+	s, err := w.Router.Set(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := s.Transfer(t.Context(), id, seq)
 	if err != nil {
 		t.Fatal(err)
 	}

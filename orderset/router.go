@@ -101,12 +101,23 @@ func (r *Router) Ready(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Set is the SET of an ID whose day can have tables. Anything else is
-// ErrNotFound, without a query.
+// Set is the SET of an ID, however old. One that is not in the topology is
+// ErrNotFound. Callbacks, people and repairs come this way: what is owed stays owed
+// when the days in which it is shown are over.
 func (r *Router) Set(id envelope.ID) (*Set, error) {
 	s, known := r.sets[id.Set()]
 	if !known {
 		return nil, fmt.Errorf("SET %v is not in the topology: %w", id.Set(), envelope.ErrNotFound)
+	}
+	return s, nil
+}
+
+// HotSet is the SET of an ID whose day is open to the public. Anything else is
+// ErrNotFound, without a query.
+func (r *Router) HotSet(id envelope.ID) (*Set, error) {
+	s, err := r.Set(id)
+	if err != nil {
+		return nil, err
 	}
 	if body := id.Body(); !hot(body, r.now()) {
 		return nil, fmt.Errorf("day %v has no tables: %w", body.Day(), envelope.ErrNotFound)
@@ -164,7 +175,7 @@ func (r *Router) FindSent(ctx context.Context, set envelope.SetNumber, sender en
 
 // Create commits an unpaid envelope in the SET its ID names.
 func (r *Router) Create(ctx context.Context, n envelope.Sending) (envelope.Sending, error) {
-	s, err := r.Set(n.Envelope.ID)
+	s, err := r.HotSet(n.Envelope.ID)
 	if err != nil {
 		return envelope.Sending{}, err
 	}
@@ -198,13 +209,13 @@ func (r *Router) CloseUnpaid(ctx context.Context, id envelope.ID) (envelope.Enve
 	return s.Close(ctx, id)
 }
 
-// Transfer reads one transfer; seq 0 is the refund.
-func (r *Router) Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.Transfer, error) {
-	s, known := r.sets[id.Set()]
-	if !known {
-		return envelope.Transfer{}, fmt.Errorf("SET %v is not in the topology: %w", id.Set(), envelope.ErrNotFound)
+// Transfers reads the transfers of an envelope that go to a user, and its own.
+func (r *Router) Transfers(ctx context.Context, id envelope.ID, user envelope.UserID, own int) ([]envelope.Transfer, error) {
+	s, err := r.Set(id)
+	if err != nil {
+		return nil, err
 	}
-	return s.Transfer(ctx, id, seq)
+	return s.Transfers(ctx, id, user, own)
 }
 
 // HearTransfers records the provider's words, those about one SET in one
@@ -248,7 +259,7 @@ func (r *Router) HearTransfers(ctx context.Context, words []envelope.TransferWor
 
 // Find reads an envelope with its shares.
 func (r *Router) Find(ctx context.Context, id envelope.ID) (envelope.Snapshot, error) {
-	s, err := r.Set(id)
+	s, err := r.HotSet(id)
 	if err != nil {
 		return envelope.Snapshot{}, err
 	}
@@ -257,7 +268,7 @@ func (r *Router) Find(ctx context.Context, id envelope.ID) (envelope.Snapshot, e
 
 // Peek reads an envelope with at most the share of one user.
 func (r *Router) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
-	s, err := r.Set(id)
+	s, err := r.HotSet(id)
 	if err != nil {
 		return envelope.Snapshot{}, err
 	}

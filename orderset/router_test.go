@@ -78,14 +78,20 @@ func TestFC22AnIDThatCannotExistIsNotFoundWithoutTouchingADatabase(t *testing.T)
 		ctx := t.Context()
 		_, findErr := r.Find(ctx, id)
 		_, peekErr := r.Peek(ctx, id, "ann")
-		_, payErr := r.Pay(ctx, envelope.Payment{OrderNo: id, TransactionID: "tx", Amount: 1})
 		_, createErr := r.Create(ctx, envelope.Sending{Envelope: envelope.Envelope{ID: id}})
-		_, setErr := r.Set(id)
-		for call, err := range map[string]error{"find": findErr, "peek": peekErr, "pay": payErr, "create": createErr, "set": setErr} {
+		_, setErr := r.HotSet(id)
+		for call, err := range map[string]error{"find": findErr, "peek": peekErr, "create": createErr, "set": setErr} {
 			if !errors.Is(err, envelope.ErrNotFound) {
 				t.Errorf("%s, %s: got %v, want ErrNotFound", name, call, err)
 			}
 		}
+	}
+	elsewhere := idAt(noon, 8)
+	if _, err := r.Set(elsewhere); !errors.Is(err, envelope.ErrNotFound) {
+		t.Errorf("an unknown SET: got %v, want ErrNotFound", err)
+	}
+	if _, err := r.Pay(t.Context(), envelope.Payment{OrderNo: elsewhere, TransactionID: "tx", Amount: 1}); !errors.Is(err, envelope.ErrNotFound) {
+		t.Errorf("a payment in an unknown SET: got %v, want ErrNotFound", err)
 	}
 	if _, err := r.FindSent(t.Context(), 8, "ann", "k"); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("find sent in an unknown SET: got %v, want ErrNotFound", err)
@@ -94,7 +100,7 @@ func TestFC22AnIDThatCannotExistIsNotFoundWithoutTouchingADatabase(t *testing.T)
 		t.Errorf("the database got %d connections", n)
 	}
 	// The control: an ID that can exist does go there.
-	if s, err := r.Set(idAt(noon, 7)); err != nil || s.Number() != 7 {
+	if s, err := r.HotSet(idAt(noon, 7)); err != nil || s.Number() != 7 {
 		t.Fatalf("got %v, %v, want SET 007", s, err)
 	}
 	go r.Sets()[0].Ping(t.Context())
@@ -110,7 +116,7 @@ func TestFD3NoTwoDaysThatAreServedShareATable(t *testing.T) {
 		served := map[int]envelope.Day{}
 		for ahead := -40; ahead <= 5; ahead++ {
 			id := idAt(now.AddDate(0, 0, ahead), 7)
-			if _, err := r.Set(id); err != nil {
+			if _, err := r.HotSet(id); err != nil {
 				continue
 			}
 			if other, taken := served[id.Day().OfMonth()]; taken {
@@ -142,13 +148,48 @@ func TestFD1TheDayIsTheIDsOwnAroundMidnight(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := lone(t, 7, nobodyThere(t), func() time.Time { return midnight.Add(time.Second).In(loc) })
-			if _, err := r.Set(id); err != nil {
+			if _, err := r.HotSet(id); err != nil {
 				t.Errorf("minted %d ms from midnight, asked in %s: %v", ms, zone, err)
 			}
 		}
 		if got := orderset.TableOf(id); got.Day != want || got.Digit != id.TableDigit() {
 			t.Errorf("minted %d ms from midnight: %+v, want day %d", ms, got, want)
 		}
+	}
+}
+
+// TestWhatIsOwedIsReachedHoweverOldItIs has a clock that is 40 days on: the public is
+// shown nothing any more, but callbacks and people do what they did before (FS6).
+func TestWhatIsOwedIsReachedHoweverOldItIs(t *testing.T) {
+	w := servers.World(t, 1)
+	cfg := configOf(w, "later")
+	cfg.Now = func() time.Time { return time.Now().AddDate(0, 0, 40) }
+	later := newRouter(t, cfg)
+	s, tr := held(t, w)
+	if _, err := later.Find(t.Context(), tr.OrderNo); !errors.Is(err, envelope.ErrNotFound) {
+		t.Errorf("shown after 40 days: %v", err)
+	}
+	set, err := later.Set(tr.OrderNo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		t.Error(err)
+	}
+	if next, err := set.Approve(t.Context(), tr.No(), "bob"); err != nil || next.Round != 2 {
+		t.Errorf("released as %+v, %v", next, err)
+	}
+	words := say(envelope.ProgressDone, claim(t, s, 10)...)
+	if errs, err := later.HearTransfers(t.Context(), words); err != nil || len(errs) != 1 || errs[0] != nil {
+		t.Errorf("heard: %v, %v", errs, err)
+	}
+	if own, err := later.Transfers(t.Context(), tr.OrderNo, tr.Payee, tr.Seq); err != nil || len(own) != 1 || own[0].State != envelope.Posted {
+		t.Errorf("transfers of the payee: %+v, %v", own, err)
+	}
+	unpaid := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 1})
+	paid, err := later.Pay(t.Context(), envelope.Payment{OrderNo: unpaid.ID, TransactionID: "old", Amount: unpaid.Total, PaidAt: time.Now()})
+	if err != nil || paid.State != envelope.Active {
+		t.Errorf("paid as %s, %v", paid.State, err)
 	}
 }
 

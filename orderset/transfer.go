@@ -16,7 +16,9 @@ const transferColumns = "order_id, seq, round, payee_id, amount_fen, charged_fen
 
 const (
 	selectTransfer = "SELECT " + transferColumns + " FROM transfer WHERE order_id = ? AND seq = ?"
-	selectHeld     = "SELECT " + transferColumns + " FROM transfer WHERE state = 'held' ORDER BY tier, due_at LIMIT ?"
+	// An envelope's transfers are one range of the primary key.
+	selectTransfersTo = "SELECT " + transferColumns + " FROM transfer WHERE order_id = ? AND (payee_id = ? OR seq = ?) ORDER BY seq"
+	selectHeld        = "SELECT " + transferColumns + " FROM transfer WHERE state = 'held' ORDER BY tier, due_at LIMIT ?"
 
 	// One tier is one range of the index, in the order in which it is due.
 	selectDueTransfers = "SELECT " + transferColumns + " FROM transfer WHERE state = 'pending' AND batch = '' AND tier = ? AND due_at <= UTC_TIMESTAMP(3) " +
@@ -64,6 +66,15 @@ func (s *Set) Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.T
 		return envelope.Transfer{}, s.answer("read transfer", err)
 	}
 	return ts[0], s.answer("read transfer", nil)
+}
+
+// Transfers reads, in the order of their positions, the transfers of an envelope
+// that go to user, and the one at position own wherever it goes.
+func (s *Set) Transfers(ctx context.Context, id envelope.ID, user envelope.UserID, own int) ([]envelope.Transfer, error) {
+	ctx, cancel := context.WithTimeout(ctx, txMax)
+	defer cancel()
+	ts, err := queryTransfers(ctx, s.db, selectTransfersTo, id, user, own)
+	return ts, s.answer("read transfers", err)
 }
 
 // ClaimTransfers takes up to max pending transfers that are due and in no batch,

@@ -65,7 +65,11 @@ func TestFG14FG15TwoSweepsAtOnceFindWhatFellDueWhileNobodyLookedAndRefundItOnce(
 			t.Fatal(err)
 		}
 		e := snap.Envelope
-		refund, err := w.Router.Transfer(t.Context(), id, 0)
+		set, err := w.Router.Set(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refund, err := set.Transfer(t.Context(), id, 0)
 		if err != nil || e.State != envelope.Expired || e.Refunded != 1000 || refund.Amount != 1000 || e.Ver != 3 {
 			t.Errorf("%+v, refund %+v, %v", e, refund, err)
 		}

@@ -152,7 +152,7 @@ func (c *counter) age() (oldest time.Duration) {
 // Open takes a share: from memory when the answer is certain, else through the
 // shedder, the gate and the lane. Errors of the queue become the domain's.
 func (cs *counters) Open(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Opening, error) {
-	if _, err := cs.router.Set(id); err != nil {
+	if _, err := cs.router.HotSet(id); err != nil {
 		return envelope.Opening{}, err
 	}
 	c := cs.bySet[id.Set()]

@@ -94,11 +94,16 @@ func TestShowAnswersWhatIsKnownSoFar(t *testing.T) {
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("finished (-want +got):\n%s", diff)
 	}
-	teller.details.Payout = &envelope.Transfer{State: envelope.Pending, Amount: 999, Hint: `p"1`}
+	teller.details.Payouts = []envelope.Transfer{{State: envelope.Pending, Amount: 999, Hint: `p"1`}}
 	teller.details.Refund = &envelope.Transfer{State: envelope.Posted, Amount: 7}
 	const money = `,"payout":{"state":"pending","amount_fen":999,"confirm":"p\"1"},"refund":{"state":"posted","amount_fen":7},"shares"`
 	if _, body = do(t, a, call(t, "show")); !strings.Contains(body, money) {
 		t.Errorf("money under way is not shown: %s", body)
+	}
+	teller.details.Payouts = append(teller.details.Payouts, envelope.Transfer{State: envelope.Posted, Amount: 2}, envelope.Transfer{State: envelope.Redirected, Amount: 3})
+	const more = `"confirm":"p\"1"},"more_payouts":[{"state":"posted","amount_fen":2},{"state":"redirected","amount_fen":3}],"refund"`
+	if _, body = do(t, a, call(t, "show")); !strings.Contains(body, more) {
+		t.Errorf("further payouts are not shown: %s", body)
 	}
 	e.Kind, e.Recipient = envelope.Exclusive, "bob"
 	teller.details.Envelope = e

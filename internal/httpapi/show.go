@@ -58,20 +58,36 @@ func appendDetails(b []byte, d *envelope.Details) []byte {
 		b = appendMember(b, "draw_seed", d.Seed.Hex())
 	}
 	b = appendMember(b, "ticket", d.Ticket)
-	b = appendTransfer(b, "payout", d.Payout)
-	b = appendTransfer(b, "refund", d.Refund)
+	b = appendPayouts(b, d.Payouts)
+	if d.Refund != nil {
+		b = appendTransfer(append(b, `,"refund":`...), d.Refund)
+	}
 	return append(appendShares(b, d), '}')
+}
+
+// appendPayouts appends those that go to the caller; hardly ever is there a second.
+func appendPayouts(b []byte, payouts []envelope.Transfer) []byte {
+	for i := range payouts {
+		switch i {
+		case 0:
+			b = append(b, `,"payout":`...)
+		case 1:
+			b = append(b, `,"more_payouts":[`...)
+		default:
+			b = append(b, ',')
+		}
+		b = appendTransfer(b, &payouts[i])
+	}
+	if len(payouts) > 1 {
+		b = append(b, ']')
+	}
+	return b
 }
 
 // appendTransfer appends money that is on its way to the caller, or has arrived.
 // confirm is what the caller's wallet needs to take it (package_info).
-func appendTransfer(b []byte, name string, t *envelope.Transfer) []byte {
-	if t == nil {
-		return b
-	}
-	b = append(b, ',', '"')
-	b = append(b, name...)
-	b = append(b, `":{"state":`...)
+func appendTransfer(b []byte, t *envelope.Transfer) []byte {
+	b = append(b, `{"state":`...)
 	b = appendString(b, string(t.State))
 	b = append(b, `,"amount_fen":`...)
 	b = strconv.AppendInt(b, int64(t.Amount), 10)
