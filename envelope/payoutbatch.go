@@ -15,6 +15,7 @@ type PayoutBatch struct {
 	Placed    bool       // the provider has been asked to carry it out
 	Attempts  int        // calls about it so far
 	CreatedAt time.Time  // when the first of them was owed
+	PlacedAt  time.Time  // when the provider was first asked to carry it out; zero if never
 }
 
 // PayoutBatchMax is how many payouts a batch has at most; the provider takes 1000.

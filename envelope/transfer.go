@@ -26,8 +26,9 @@ type Transfer struct {
 	ProviderNo string // the provider's number for it, once known
 	Hint       string // what the payee's wallet needs to confirm a payout (package_info)
 	Reason     string // held: the provider's code
-	CreatedAt  time.Time
-	DueAt      time.Time // pending: when a relay looks at it next
+	CreatedAt  time.Time // when this round began to be owed
+	PlacedAt   time.Time // when the provider was first asked to carry out this round; zero if never
+	DueAt      time.Time // pending: when a relay looks at it next; held: since when
 }
 
 // TransferState is where a transfer is.

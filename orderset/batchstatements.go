@@ -9,7 +9,7 @@ const (
 	lockBatch = "SELECT state = 'ended', count, total_fen, refused FROM payout_batch WHERE no = ? FOR UPDATE"
 
 	// One tier is one range of the index, in the order in which it is due.
-	selectDueBatches = "SELECT no, placed, attempts + 1, created_at, due_at FROM payout_batch WHERE state = 'pending' AND tier = ? " +
+	selectDueBatches = "SELECT no, placed, placed_at, attempts + 1, created_at, due_at FROM payout_batch WHERE state = 'pending' AND tier = ? " +
 		"AND due_at <= UTC_TIMESTAMP(3) ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED"
 
 	putOffBatch = "UPDATE payout_batch SET due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE no = ? AND state = 'pending'"
@@ -48,7 +48,7 @@ func insertBatches(heads []string) string {
 
 func claimBatches(nos []string) string {
 	b := &text{}
-	b.add("UPDATE payout_batch FORCE INDEX (PRIMARY) SET placed = TRUE, attempts = attempts + 1, due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE no IN (")
+	b.add("UPDATE payout_batch FORCE INDEX (PRIMARY) SET placed = TRUE, placed_at = COALESCE(placed_at, UTC_TIMESTAMP(3)), attempts = attempts + 1, due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE no IN (")
 	b.batches(nos)
 	b.add(")")
 	return b.String()

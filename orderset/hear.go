@@ -198,7 +198,9 @@ func (h *hearing) hearOne(i int, t *heard) {
 		h.dispute(i, t.OrderNo, err)
 		return
 	}
-	t.Transfer, t.wait = next, push(h.words[i].Wait)
+	if t.Transfer, t.wait = next, push(h.words[i].Wait); next.State != envelope.Pending {
+		t.wait = 0 // due_at says since when
+	}
 }
 
 // fitWord makes what the provider wrote fit its columns.

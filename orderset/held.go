@@ -45,7 +45,7 @@ const (
 		"payee_id = VALUES(payee_id), proposed_by = VALUES(proposed_by), proposed_at = VALUES(proposed_at)"
 	approveDecision = "UPDATE decision SET approved_by = ?, approved_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ?"
 	nextRound       = "UPDATE transfer SET round = ?, payee_id = ?, batch = ?, state = 'pending', " +
-		"placed = FALSE, attempts = 0, provider_no = '', hint = '', reason = '', due_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ? AND state = 'held'"
+		"placed = FALSE, placed_at = NULL, created_at = UTC_TIMESTAMP(3), attempts = 0, provider_no = '', hint = '', reason = '', due_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ? AND state = 'held'"
 )
 
 // decision is a proposal as it is stored.

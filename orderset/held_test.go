@@ -165,6 +165,63 @@ func TestATransferIsReleasedEightTimesAndThenNoMore(t *testing.T) {
 	wantInvalid(t, s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""), "transfer")
 }
 
+// TestTheAgeOfATransferIsThatOfItsRound has a share of 40 days ago. The provider
+// forgets payouts 30 days after they were placed, so what counts is when this round
+// was, not when the share was opened (FS7).
+func TestTheAgeOfATransferIsThatOfItsRound(t *testing.T) {
+	recent := func(at time.Time) bool { return time.Since(at).Abs() < time.Minute }
+	for _, batches := range []bool{false, true} {
+		w := servers.World(t, 1)
+		s := w.Router.Sets()[0]
+		if batches {
+			s = batching(t, w)
+		}
+		e := opened(t, w, s, 50, 1, 1)
+		spread(t, s)
+		take := func() (tr envelope.Transfer, placed time.Time, refuse func()) {
+			t.Helper()
+			exec(t, w.Admin(t, 0), "UPDATE transfer SET due_at = UTC_TIMESTAMP(3)", "UPDATE payout_batch SET due_at = UTC_TIMESTAMP(3)")
+			if !batches {
+				ts := claim(t, s, 10)
+				if len(ts) != 1 {
+					t.Fatalf("claimed %+v", ts)
+				}
+				return ts[0], ts[0].PlacedAt, func() { hear(t, s, say(envelope.ProgressRefused, ts[0])) }
+			}
+			bs := claimBatches(t, s, 10)
+			if len(bs) != 1 {
+				t.Fatalf("claimed %+v", bs)
+			}
+			return bs[0].Payouts[0], bs[0].PlacedAt, func() { hearBatch(t, s, but(&bs[0], 0)) }
+		}
+		exec(t, w.Admin(t, 0), "UPDATE transfer SET created_at = created_at - INTERVAL 40 DAY", "UPDATE payout_batch SET created_at = created_at - INTERVAL 40 DAY")
+		if _, placed, _ := take(); !placed.IsZero() {
+			t.Errorf("batches %t: placed at %v before its first claim", batches, placed)
+		}
+		exec(t, w.Admin(t, 0), "UPDATE transfer SET placed_at = placed_at - INTERVAL 40 DAY", "UPDATE payout_batch SET placed_at = placed_at - INTERVAL 40 DAY")
+		tr, placed, refuse := take()
+		if since := time.Since(placed); since < 39*24*time.Hour || since > 41*24*time.Hour {
+			t.Errorf("batches %t: placed %v ago, want the first time", batches, since)
+		}
+		refuse()
+		if now := transfer(t, w, e.ID, 1); now.State != envelope.Held || !recent(now.DueAt) {
+			t.Errorf("batches %t: held as %+v", batches, now)
+		}
+		if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Approve(t.Context(), tr.No(), "bob"); err != nil {
+			t.Fatal(err)
+		}
+		if next, placed, _ := take(); next.Round != 2 || !recent(next.CreatedAt) || !placed.IsZero() {
+			t.Errorf("batches %t: round 2 is of %v, placed at %v", batches, next.CreatedAt, placed)
+		}
+		if _, placed, _ := take(); !recent(placed) {
+			t.Errorf("batches %t: round 2 was placed at %v", batches, placed)
+		}
+	}
+}
+
 func TestAnApprovalWhoseCommitIsLostBeginsOneRound(t *testing.T) {
 	w := servers.World(t, 1)
 	for half, fault := range bothFaults {

@@ -269,7 +269,7 @@ func lockTransfers(keys []transferKey) string {
 
 func claimTransfers(keys []transferKey) string {
 	b := &text{}
-	b.add("UPDATE transfer FORCE INDEX (PRIMARY) SET placed = TRUE, attempts = attempts + 1, due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE ")
+	b.add("UPDATE transfer FORCE INDEX (PRIMARY) SET placed = TRUE, placed_at = COALESCE(placed_at, UTC_TIMESTAMP(3)), attempts = attempts + 1, due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE ")
 	addKeys(b, keys)
 	return b.String()
 }

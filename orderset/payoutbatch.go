@@ -49,7 +49,9 @@ func lockDueBatches(ctx context.Context, c *sql.Conn, max int) ([]dueBatch, erro
 	for tier := range due {
 		err := each(ctx, c, func(rows *sql.Rows) error {
 			var b dueBatch
-			err := rows.Scan(&b.No, &b.Placed, &b.Attempts, &b.CreatedAt, &b.dueAt)
+			var placed sql.NullTime
+			err := rows.Scan(&b.No, &b.Placed, &placed, &b.Attempts, &b.CreatedAt, &b.dueAt)
+			b.PlacedAt = placed.Time
 			due[tier] = append(due[tier], b)
 			return err
 		}, selectDueBatches, tier, max)

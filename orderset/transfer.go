@@ -12,7 +12,7 @@ import (
 )
 
 const transferColumns = "order_id, seq, round, payee_id, amount_fen, charged_fen, state, placed, attempts, " +
-	"provider_no, hint, reason, created_at, due_at"
+	"provider_no, hint, reason, created_at, placed_at, due_at"
 
 const (
 	selectTransfer = "SELECT " + transferColumns + " FROM transfer WHERE order_id = ? AND seq = ?"
@@ -29,8 +29,10 @@ const (
 )
 
 func scanTransfer(rows *sql.Rows, more ...any) (t envelope.Transfer, err error) {
+	var placed sql.NullTime
 	err = rows.Scan(append([]any{&t.OrderNo, &t.Seq, &t.Round, &t.Payee, &t.Amount, &t.Charged, &t.State, &t.Placed, &t.Attempts,
-		&t.ProviderNo, &t.Hint, &t.Reason, &t.CreatedAt, &t.DueAt}, more...)...)
+		&t.ProviderNo, &t.Hint, &t.Reason, &t.CreatedAt, &placed, &t.DueAt}, more...)...)
+	t.PlacedAt = placed.Time
 	return t, err
 }
 
@@ -80,7 +82,7 @@ func (s *Set) Transfers(ctx context.Context, id envelope.ID, user envelope.UserI
 // ClaimTransfers takes up to max pending transfers that are due and in no batch,
 // 1024 at most: larger amounts first, but a quarter of them are those that are due longest, so
 // that nothing waits for ever. Nobody else gets them before the lease ends. They
-// are marked as placed; what is returned says whether they were before, and
+// are marked as placed; what is returned says whether and since when they were before, and
 // Attempts counts this claim.
 func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) (claimed []envelope.Transfer, err error) {
 	max = min(max, claimMax)

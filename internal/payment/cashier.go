@@ -112,7 +112,7 @@ func (c *Client) Query(ctx context.Context, t envelope.Transfer) (status envelop
 		means: noTransfer(),
 	})
 	if errors.Is(err, errNoTransfer) {
-		if err := c.forgotten(name, t.No(), t.CreatedAt); err != nil && !t.IsRefund() {
+		if err := c.forgotten(name, t.No(), t.PlacedAt); err != nil && !t.IsRefund() {
 			return envelope.TransferStatus{}, err
 		}
 		return envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressAbsent}, nil
@@ -134,8 +134,9 @@ func noTransfer() map[string]error {
 	return map[string]error{"NOT_FOUND": errNoTransfer, codeNoResource: errNoTransfer}
 }
 
-// forgotten is why the provider's not knowing a payout that was first owed at
-// since says nothing; nil says that it does.
+// forgotten is why the provider's not knowing a payout that was first placed at
+// since says nothing; nil says that it does. What was never placed it cannot have
+// forgotten, however long it has been owed.
 func (c *Client) forgotten(name, no string, since time.Time) error {
 	age := c.cfg.Now().Sub(since)
 	if since.IsZero() || age <= payoutMemory {

@@ -372,7 +372,11 @@ func TestQueryOfANumberNobodyPlacedIsAbsent(t *testing.T) {
 				t.Errorf("%s %s: %+v, %v, want absent", transfer.No(), code, s, err)
 			}
 			old := transfer
-			old.CreatedAt = noon().Add(-payoutMemory - time.Second)
+			old.CreatedAt = noon().Add(-400 * 24 * time.Hour) // owed for long, and never placed: it cannot have been forgotten
+			if s, err := c.Query(context.Background(), old); err != nil || s.Progress != envelope.ProgressAbsent {
+				t.Errorf("%s, owed long ago: %+v, %v, want absent", transfer.No(), s, err)
+			}
+			old.PlacedAt = noon().Add(-payoutMemory - time.Second)
 			if s, err := c.Query(context.Background(), old); isUnknown(err) == transfer.IsRefund() {
 				t.Errorf("%s of a month ago: %+v, %v, want an unknown outcome of a payout alone", transfer.No(), s, err)
 			}

@@ -47,7 +47,7 @@ func (c *Client) QueryBatch(ctx context.Context, b envelope.PayoutBatch) (status
 	defer c.metrics.observe(queryBatchName, time.Now(), &err)
 	answer, err := c.askBatch(ctx, &b, "need_query_detail=false", noTransfer())
 	if errors.Is(err, errNoTransfer) {
-		if err := c.forgotten(queryBatchName, b.No, b.CreatedAt); err != nil {
+		if err := c.forgotten(queryBatchName, b.No, b.PlacedAt); err != nil {
 			return envelope.PayoutBatchStatus{}, err
 		}
 		return envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressAbsent}, nil

@@ -200,13 +200,13 @@ func TestQueryOfABatchNobodyPlacedIsAbsent(t *testing.T) {
 		c := provider(t, func(*http.Request, []byte) reply { return reply{status: 404, body: `{"code":"` + code + `"}`} })
 		b := testBatch(2)
 		for _, age := range []time.Duration{0, payoutMemory} {
-			b.CreatedAt = noon().Add(-age)
+			b.PlacedAt = noon().Add(-age)
 			s, err := c.QueryBatch(context.Background(), b)
 			if diff := cmp.Diff(envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressAbsent}, s); diff != "" || err != nil {
 				t.Errorf("%s: %v %s", code, err, diff)
 			}
 		}
-		b.CreatedAt = noon().Add(-payoutMemory - time.Second)
+		b.PlacedAt = noon().Add(-payoutMemory - time.Second)
 		if s, err := c.QueryBatch(context.Background(), b); !isUnknown(err) || !isNothing(s) {
 			t.Errorf("%s of a month ago: %+v, %v, want an unknown outcome", code, s, err)
 		}

@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   `count`     SMALLINT NOT NULL,
   total_fen   BIGINT NOT NULL,
   placed      BOOLEAN NOT NULL DEFAULT FALSE, -- the provider may know of it
+  placed_at   DATETIME(3) NULL, -- when it was first asked for
   attempts    INT NOT NULL DEFAULT 0,
   provider_no VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   refused     SMALLINT NOT NULL DEFAULT 0, -- ended: how many were

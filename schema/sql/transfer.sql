@@ -9,14 +9,15 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   charged_fen BIGINT NOT NULL, -- what the sender paid
   state       ENUM('pending','posted','held') CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending',
   placed      BOOLEAN NOT NULL DEFAULT FALSE, -- the provider may know of it
+  placed_at   DATETIME(3) NULL, -- when it was first asked for by itself in this round; it forgets after 30 days
   attempts    INT NOT NULL DEFAULT 0,
   batch       VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '', -- payout_batch.no; '' is asked for by itself
   tier        TINYINT NOT NULL, -- larger amounts first when there is more to do than can be done
   provider_no VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   hint        VARCHAR(1024) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   reason      VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '',
-  created_at  DATETIME(3) NOT NULL,
-  due_at      DATETIME(3) NOT NULL, -- pending: when a relay looks at it; a claim moves it on
+  created_at  DATETIME(3) NOT NULL, -- when this round began to be owed
+  due_at      DATETIME(3) NOT NULL, -- pending: when a relay looks at it; a claim moves it on; held: since when
   posted_at   DATETIME(3) NULL,
 
   PRIMARY KEY (order_id, seq),
