@@ -363,6 +363,7 @@ func TestFG5StampsDecideWhoSpeaks(t *testing.T) {
 	}
 }
 
+// TestQueryOfANumberNobodyPlacedIsAbsent: what counts is when it was placed (FS7).
 func TestQueryOfANumberNobodyPlacedIsAbsent(t *testing.T) {
 	for _, transfer := range []envelope.Transfer{testPayout(), testRefund()} {
 		for _, code := range []string{"NOT_FOUND", "RESOURCE_NOT_EXISTS"} {

@@ -195,6 +195,7 @@ func TestBatchesAreNotDoneBeforeEveryReasonIsKnown(t *testing.T) {
 	}
 }
 
+// TestQueryOfABatchNobodyPlacedIsAbsent: what counts is when it was placed (FS7).
 func TestQueryOfABatchNobodyPlacedIsAbsent(t *testing.T) {
 	for _, code := range []string{"NOT_FOUND", "RESOURCE_NOT_EXISTS"} {
 		c := provider(t, func(*http.Request, []byte) reply { return reply{status: 404, body: `{"code":"` + code + `"}`} })
