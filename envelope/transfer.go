@@ -21,11 +21,11 @@ type Transfer struct {
 	Amount     Fen
 	Charged    Fen // what the sender paid; the provider wants it beside a refund
 	State      TransferState
-	Placed     bool   // the provider has been asked to carry it out
-	Attempts   int    // calls about it so far
-	ProviderNo string // the provider's number for it, once known
-	Hint       string // what the payee's wallet needs to confirm a payout (package_info)
-	Reason     string // held: the provider's code
+	Placed     bool      // the provider has been asked to carry it out
+	Attempts   int       // calls about it so far
+	ProviderNo string    // the provider's number for it, once known
+	Hint       string    // what the payee's wallet needs to confirm a payout (package_info)
+	Reason     string    // held: the provider's code
 	CreatedAt  time.Time // when this round began to be owed
 	PlacedAt   time.Time // when the provider was first asked to carry out this round; zero if never
 	DueAt      time.Time // pending: when a relay looks at it next; held: since when
