@@ -107,9 +107,9 @@ func (m *mint) state() error {
 	defer m.mu.Unlock()
 	switch now := m.now(); {
 	case m.flake == nil || now.After(m.lease.until):
-		return errors.New("mint: no machine number is leased")
+		return errors.New("no machine number is leased")
 	case now.Before(m.last.Add(-stepBackMax)):
-		return fmt.Errorf("mint: the clock stepped back by %v", m.last.Sub(now))
+		return fmt.Errorf("the clock stepped back by %v", m.last.Sub(now))
 	}
 	return nil
 }

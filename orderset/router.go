@@ -88,18 +88,8 @@ func (r *Router) Sets() []*Set {
 	return sets
 }
 
-// Ready tells why this process cannot serve: it cannot mint, or no SET answers.
-func (r *Router) Ready(ctx context.Context) error {
-	var errs []error
-	for _, s := range r.Sets() {
-		err := s.Ping(ctx)
-		if err == nil {
-			return r.mint.state()
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
+// Minting tells why this process cannot mint; nil if it can.
+func (r *Router) Minting() error { return r.mint.state() }
 
 // Set is the SET of an ID, however old. One that is not in the topology is
 // ErrNotFound. Callbacks, people and repairs come this way: what is owed stays owed

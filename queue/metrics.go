@@ -102,6 +102,11 @@ func (s sheet) shed(st ShedStats) {
 	s.gauge("hongbao_shed_cpu_ratio", "Smoothed share of CPU in use.", st.CPU)
 	s.gauge("hongbao_shed_database_seconds", "Smoothed duration of transactions.", st.Latency.Seconds())
 	s.gauge("hongbao_shed_database_error_ratio", "Smoothed share of transactions that fail.", st.ErrorRate)
+	refusing := 0.0
+	if st.Refusing != "" {
+		refusing = 1
+	}
+	s.gauge("hongbao_shed_refusing", "1 while everything but probes is refused.", refusing)
 	for reason, n := range st.Refused {
 		s.refused("hongbao_shed_refused_total", "Requests refused.", reason, n)
 	}

@@ -224,9 +224,6 @@ func (t *Ticket) Done(e Ending) {
 // Drain starts or ends refusing everything.
 func (s *Shedder) Drain(on bool) { s.draining.Store(on) }
 
-// Draining reports whether everything is refused because [Shedder.Drain] said so.
-func (s *Shedder) Draining() bool { return s.draining.Load() }
-
 // Observe takes the duration of one database transaction and its error. Pass
 // nil for errors that say nothing about the database, such as a duplicate key.
 func (s *Shedder) Observe(latency time.Duration, err error) {

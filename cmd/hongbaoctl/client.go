@@ -13,7 +13,7 @@ import (
 
 const (
 	clientTimeout  = 10 * time.Second
-	answerBytesMax = 1 << 20
+	answerBytesMax = 64 << 20 // the events of a long load
 )
 
 // client is one user talking to the API.

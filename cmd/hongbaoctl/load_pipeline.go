@@ -83,7 +83,11 @@ func (g *ground) backlog(ctx context.Context) (b loadtest.Backlog, err error) {
 
 // delays reads the histograms of the playground's hongbaod.
 func (g *ground) delays(ctx context.Context) (d loadtest.Delays, err error) {
-	metrics, err := probe(ctx, g.report.Operator+"/metrics", probeSlack)
+	o, err := g.operator(g.report.Operator)
+	if err != nil {
+		return d, err
+	}
+	metrics, err := o.Metrics(ctx)
 	if err != nil {
 		return d, err
 	}

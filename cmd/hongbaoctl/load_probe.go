@@ -1,37 +1,37 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
+	"hongbao/internal/operator"
 	"hongbao/loadtest"
 )
 
-const (
-	probeBytesMax = 64 << 20
-	probeSlack    = 10 * time.Second // beyond the time a profile takes
-)
-
 // profile is a CPU profile of the next seconds of a hongbaod.
-func profile(ctx context.Context, operator string, seconds int) ([]byte, error) {
-	return probe(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", operator, seconds), time.Duration(seconds)*time.Second+probeSlack)
+func (g *ground) profile(ctx context.Context, base string, seconds int) ([]byte, error) {
+	o, err := g.operator(base)
+	if err != nil {
+		return nil, err
+	}
+	return o.Profile(ctx, operator.ProfileInput{Profile: "profile", Seconds: operator.Seconds(min(seconds, operator.ProfileSecondsMax))})
 }
 
 // memory makes a hongbaod collect its garbage and reads what is left. The second
 // collection takes what pools held over the first.
-func memory(ctx context.Context, operator string) (m loadtest.Memory, err error) {
+func (g *ground) memory(ctx context.Context, base string) (m loadtest.Memory, err error) {
+	o, err := g.operator(base)
+	if err != nil {
+		return m, err
+	}
 	for range 2 {
-		if _, err := probe(ctx, operator+"/debug/pprof/heap?gc=1", probeSlack); err != nil {
+		if _, err := o.Profile(ctx, operator.ProfileInput{Profile: "heap", GC: 1}); err != nil {
 			return m, err
 		}
 	}
-	metrics, err := probe(ctx, operator+"/metrics", probeSlack)
+	metrics, err := o.Metrics(ctx)
 	if err != nil {
 		return m, err
 	}
@@ -64,24 +64,4 @@ func metric(metrics []byte, name string) (sum float64, err error) {
 		return 0, fmt.Errorf("metric %s: hongbaod has none of that name", name)
 	}
 	return sum, nil
-}
-
-// probe reads an address of the operator's listener whole.
-func probe(ctx context.Context, url string, max time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, max)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(res.Body, probeBytesMax))
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("GET %s: %s: %s", url, res.Status, bytes.TrimSpace(raw))
-	}
-	return raw, err
 }

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -193,15 +193,11 @@ func (w *reckoner) readUsers(ctx context.Context) error {
 }
 
 func (w *reckoner) readEvents(ctx context.Context) error {
-	raw, err := probe(ctx, w.g.report.Events+"/events", probeSlack)
-	if err != nil {
-		return err
-	}
 	var heard struct {
 		Told loadtest.Facts `json:"told"`
 		loadtest.Astray
 	}
-	if err := json.Unmarshal(raw, &heard); err != nil {
+	if err := (&client{}).call(ctx, http.MethodGet, w.g.report.Events+"/events", nil, &heard, "", ""); err != nil {
 		return err
 	}
 	w.out.Told, w.out.Astray = heard.Told, heard.Astray

@@ -119,8 +119,8 @@ func (g *ground) server(ctx context.Context, api, base string, pid int) (*loadte
 			return service, database, err
 		},
 		Refuse:  func(ctx context.Context, on bool) error { return g.refuse(ctx, base, on) },
-		Memory:  func(ctx context.Context) (loadtest.Memory, error) { return memory(ctx, base) },
-		Profile: func(ctx context.Context, seconds int) ([]byte, error) { return profile(ctx, base, seconds) },
+		Memory:  func(ctx context.Context) (loadtest.Memory, error) { return g.memory(ctx, base) },
+		Profile: func(ctx context.Context, seconds int) ([]byte, error) { return g.profile(ctx, base, seconds) },
 		Stop:    func(context.Context) error { return nil },
 	}, nil
 }

@@ -60,8 +60,8 @@ func printOutbox(o *operator.Outbox) {
 		if set.Error != "" {
 			t.AppendRow(table.Row{set.Set, "", "", "", "", "does not answer: " + set.Error})
 		}
-		if set.Refusing {
-			t.AppendRow(table.Row{set.Set, "", "", "", "", "refuses opens that need its database"})
+		if set.Refusing != "" {
+			t.AppendRow(table.Row{set.Set, "", "", "", "", "refuses opens that need its database: " + set.Refusing})
 		}
 		for _, one := range set.Topics {
 			t.AppendRow(table.Row{set.Set, one.Topic, one.Pending, age(one.OldestMs), one.Stuck, pausedNote(one.Paused)})

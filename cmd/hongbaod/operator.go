@@ -19,13 +19,14 @@ type operated struct {
 	counter *counter
 }
 
-func (o operated) Refuse(on bool) { o.counter.shed.Drain(on) }
-func (o operated) Refusing() bool { return o.counter.shed.Draining() }
+func (o operated) Refuse(on bool)   { o.counter.shed.Drain(on) }
+func (o operated) Refusing() string { return o.counter.shed.Stats().Refusing }
 
 // operator is what answers on the operator's listener.
 func (d *daemon) operator(conf *settings.Settings) (*operator.API, error) {
 	return operator.New(operator.Config{
-		Sets: d.operatedSets, Set: d.operatedSet, Operators: d.keys.operators, Probes: d.api.Operator(),
+		Sets: d.operatedSets, Set: d.operatedSet, Operators: d.keys.operators,
+		Mint: d.router.Minting, Draining: d.api.Draining, Metrics: d.metrics,
 		Mode:   operator.LoadMode{OpenMode: string(d.mode), Durability: durability},
 		Listen: conf.Listen.Operator, Hosts: conf.Listen.OperatorHosts, Log: d.log,
 	})

@@ -204,7 +204,7 @@ func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller) (err e
 		Teller: teller, Books: d.books, Auth: d.keys.auth, Echo: echo(conf, d.keys.tickets),
 		Notified: d.notified(teller, d.keys.provider),
 		Forged:   func(err error) bool { return errors.Is(err, payment.ErrForged) },
-		Metrics:  d.metrics, Log: d.log, Ready: d.router.Ready, Now: time.Now,
+		Metrics:  d.metrics, Log: d.log, Now: time.Now,
 	})
 	if err != nil {
 		return err

@@ -58,7 +58,6 @@ type Config struct {
 
 	Metrics Metrics
 	Log     *slog.Logger
-	Ready   func(context.Context) error // nil when requests can be served; else why not
 	Now     func() time.Time
 
 	BodyBytesMax         int           // of a send
@@ -68,7 +67,7 @@ type Config struct {
 
 func (cfg *Config) complete() error {
 	required := cfg.Teller != nil && cfg.Auth != nil && cfg.Notified != nil && cfg.Forged != nil &&
-		cfg.Metrics != nil && cfg.Log != nil && cfg.Ready != nil && cfg.Now != nil
+		cfg.Metrics != nil && cfg.Log != nil && cfg.Now != nil
 	if !required {
 		return errors.New("httpapi: everything in the configuration but the bounds is required")
 	}
@@ -99,14 +98,13 @@ type API struct {
 	problems problemTable
 	requests *requestMetrics
 	engine   *gin.Engine
-	operator http.Handler
 	buffers  sync.Pool   // of *[]byte: answers and bodies
 	draining atomic.Bool // set once, by Serve: say goodbye with every answer
 
 	forgedLogged atomic.Int64 // Unix second of the last forged notification in the log
 }
 
-// New builds both handlers and registers the metrics.
+// New builds the handler and registers the metrics.
 func New(cfg Config) (*API, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -120,16 +118,14 @@ func New(cfg Config) (*API, error) {
 	if a.engine, err = a.route(); err != nil {
 		return nil, fmt.Errorf("httpapi: routes: %w", err)
 	}
-	a.operator = a.operatorMux()
 	return a, nil
 }
 
 // Public is what callers and the payment provider reach.
 func (a *API) Public() http.Handler { return a.engine }
 
-// Operator is health, readiness, metrics and profiles: for a listener that the
-// public cannot reach.
-func (a *API) Operator() http.Handler { return a.operator }
+// Draining reports whether [Serve] has begun to stop.
+func (a *API) Draining() bool { return a.draining.Load() }
 
 // route builds the public engine. gin's conveniences that answer on their own
 // (redirects to similar paths, plain-text errors, the request logger) stay off.

@@ -118,7 +118,7 @@ func stubConfig(t testing.TB, teller Teller, log *slog.Logger) Config {
 		Teller: teller, Auth: newAuth(t, noon, hsKey()), Notified: notifiedStub(teller),
 		Forged:  func(err error) bool { return errors.Is(err, errStubForged) },
 		Metrics: prometheus.NewRegistry(), Log: log,
-		Ready: func(context.Context) error { return nil }, Now: time.Now,
+		Now: time.Now,
 	}
 }
 

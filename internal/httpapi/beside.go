@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -28,6 +29,11 @@ func Lacking(need Scope) error { return lacking(need) }
 // RuleForbids refuses what is well said and what a rule forbids as things stand.
 func RuleForbids(e *envelope.InvalidError) error {
 	return &refusal{code: codeRuleForbids, field: e.Field, rule: e.Why}
+}
+
+// NotReady says that a process should be sent no requests now.
+func NotReady(why string) error {
+	return &refusal{code: codeNotReady, detail: why, retryAfter: retryAfterDefault}
 }
 
 // Problems answers errors by the one table, for handlers that are not of the
@@ -60,13 +66,30 @@ func (p *Problems) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refused.requestID = newRequestID()
 	p.log.LogAttrs(r.Context(), level, "operator's call not carried out", slog.String("code", row.code),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("request_id", refused.requestID), slog.Any("error", err))
+	row.write(w, r, row.appendBody(nil, &refused), &refused)
+}
+
+// RefuseWith answers an error with the members of more beside those of a problem,
+// and logs nothing.
+func (p *Problems) RefuseWith(w http.ResponseWriter, r *http.Request, err error, more any) {
+	refused := classify(err)
+	row := p.table.row(refused.code)
+	body := row.appendBody(nil, &refused)
+	if members, err := json.Marshal(more); err == nil && len(members) > len("{}") {
+		body = append(body[:len(body)-1], ',')
+		body = append(body, members[1:]...)
+	}
+	row.write(w, r, body, &refused)
+}
+
+func (p *problem) write(w http.ResponseWriter, r *http.Request, body []byte, refused *refusal) {
 	h := w.Header()
-	row.setHeaders(h, r, &refused)
+	p.setHeaders(h, r, refused)
 	h["Content-Type"] = typeProblem
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = noSniff
-	w.WriteHeader(row.status)
-	_, _ = w.Write(row.appendBody(nil, &refused)) // the error of a client that has gone is nobody's
+	w.WriteHeader(p.status)
+	_, _ = w.Write(body) // the error of a client that has gone is nobody's
 }
 
 // RefuseBody makes sure that a call without a body has none.

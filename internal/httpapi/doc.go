@@ -1,5 +1,5 @@
-// Package httpapi is the service as HTTP sees it: the public API of version 1
-// and the operator's listener. It turns requests into calls of a [Teller] and
+// Package httpapi is the service as HTTP sees it: the public API of version 1, and
+// what the operator's listener shares with it: the table of problems and tokens. It turns requests into calls of a [Teller] and
 // what the teller says into JSON; it decides nothing about money.
 //
 // Guaranteed here:

@@ -34,6 +34,7 @@ const (
 	codeHost            = "host_not_allowed"
 	codeCrossOrigin     = "cross_origin"
 	codeRuleForbids     = "rule_forbids"
+	codeNotReady        = "not_ready"
 )
 
 const (
@@ -82,6 +83,7 @@ func problems() []problem {
 		operator(codeHost, http.StatusForbidden, "The Host header names no host of this listener."),
 		operator(codeCrossOrigin, http.StatusForbidden, "A page of another origin may not call this."),
 		operator(codeRuleForbids, http.StatusUnprocessableEntity, "A rule forbids it as things stand."),
+		{code: codeNotReady, status: unavailable, title: "This process should be sent no requests now.", retryable: true, operator: true},
 
 		notNow("envelope_contended", tooMany, "Others hold the envelope."),
 		notNow(queue.ReasonQueueFull, tooMany, "Too many requests wait for this envelope."),

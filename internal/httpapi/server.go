@@ -26,7 +26,7 @@ type ServerConfig struct {
 	API      *API
 	Public   net.Listener // Serve closes both
 	Operator net.Listener
-	// OperatorHandler answers on the operator's listener; nil for API.Operator().
+	// OperatorHandler answers on the operator's listener.
 	OperatorHandler http.Handler
 
 	ConnectionsMax int           // public connections; more wait in the backlog. 10000
@@ -43,11 +43,8 @@ type ServerConfig struct {
 }
 
 func (cfg *ServerConfig) complete() error {
-	if cfg.API == nil || cfg.Public == nil || cfg.Operator == nil {
-		return errors.New("server: API and both listeners are required")
-	}
-	if cfg.OperatorHandler == nil {
-		cfg.OperatorHandler = cfg.API.Operator()
+	if cfg.API == nil || cfg.Public == nil || cfg.Operator == nil || cfg.OperatorHandler == nil {
+		return errors.New("server: API, both listeners and the operator's handler are required")
 	}
 	setDefault(&cfg.ConnectionsMax, 10_000)
 	setDefault(&cfg.ReadingMax, 64)

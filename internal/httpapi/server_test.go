@@ -26,7 +26,7 @@ type running struct {
 // start serves an API on loopback and stops it with the test.
 func start(t *testing.T, a *API, adjust func(*ServerConfig)) *running {
 	t.Helper()
-	cfg := ServerConfig{API: a, Public: listen(t), Operator: listen(t), DrainNotice: time.Millisecond}
+	cfg := ServerConfig{API: a, Public: listen(t), Operator: listen(t), OperatorHandler: readyz(a), DrainNotice: time.Millisecond}
 	if adjust != nil {
 		adjust(&cfg)
 	}
@@ -40,6 +40,15 @@ func start(t *testing.T, a *API, adjust func(*ServerConfig)) *running {
 		}
 	})
 	return r
+}
+
+// readyz answers on the operator's listener whether an API drains.
+func readyz(a *API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if a.Draining() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
 }
 
 // wait is how Serve ended; the cleanup then has nothing to report.
@@ -321,6 +330,7 @@ func TestServeRefusesBoundsThatContradictEachOther(t *testing.T) {
 		"no API":                   func(cfg *ServerConfig) { cfg.API = nil },
 		"no public listener":       func(cfg *ServerConfig) { cfg.Public = nil },
 		"no operator's listener":   func(cfg *ServerConfig) { cfg.Operator = nil },
+		"no operator's handler":    func(cfg *ServerConfig) { cfg.OperatorHandler = nil },
 		"no connections":           func(cfg *ServerConfig) { cfg.ConnectionsMax = -1 },
 		"headers after the body":   func(cfg *ServerConfig) { cfg.ReadHeaderMax = time.Minute },
 		"answers cut while read":   func(cfg *ServerConfig) { cfg.WriteMax = 9 * time.Second },
@@ -328,7 +338,7 @@ func TestServeRefusesBoundsThatContradictEachOther(t *testing.T) {
 		"drain before an answer":   func(cfg *ServerConfig) { cfg.DrainMax = time.Second },
 		"negative notice to leave": func(cfg *ServerConfig) { cfg.DrainNotice = -1 },
 	} {
-		cfg := ServerConfig{API: a, Public: public, Operator: operator}
+		cfg := ServerConfig{API: a, Public: public, Operator: operator, OperatorHandler: readyz(a)}
 		adjust(&cfg)
 		if err := Serve(t.Context(), cfg); err == nil {
 			t.Errorf("%s: served", name)
@@ -340,7 +350,7 @@ func TestServeEndsWhenAListenerFails(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	public, operator := listen(t), listen(t)
 	public.Close()
-	err := Serve(t.Context(), ServerConfig{API: a, Public: public, Operator: operator, DrainNotice: time.Millisecond})
+	err := Serve(t.Context(), ServerConfig{API: a, Public: public, Operator: operator, OperatorHandler: readyz(a), DrainNotice: time.Millisecond})
 	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), "public listener") {
 		t.Errorf("Serve on a closed listener: %v", err)
 	}

@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"hongbao/envelope"
 	"hongbao/internal/httpapi"
@@ -42,8 +46,10 @@ type Set interface {
 	Propose(ctx context.Context, no, by, action string, payee envelope.UserID) error
 	Approve(ctx context.Context, no, by string) (envelope.Transfer, error)
 
-	Refuse(on bool) // opens that need the database are answered 503, in this process
-	Refusing() bool
+	Ping(context.Context) error
+
+	Refuse(on bool)   // opens that need the database are answered 503, in this process
+	Refusing() string // why they are, or ""
 }
 
 // Config is what the API works with. All but Operators is required.
@@ -51,10 +57,12 @@ type Config struct {
 	Sets      func() []Set                   // in the order of the topology
 	Set       func(envelope.ID) (Set, error) // of an envelope, however old
 	Operators *httpapi.Authenticator         // nil: nothing can be changed
-	Probes    http.Handler                   // health, readiness, metrics and profiles
-	Mode      LoadMode                       // how this process opens
-	Listen    string                         // host:port of the listener, a name that requests may be for
-	Hosts     []string                       // further ones
+	Mint      func() error                   // nil when envelopes can be minted; else why not
+	Draining  func() bool                    // the process is about to stop
+	Metrics   prometheus.Gatherer
+	Mode      LoadMode // how this process opens
+	Listen    string   // host:port of the listener, a name that requests may be for
+	Hosts     []string // further ones
 	Log       *slog.Logger
 }
 
@@ -65,21 +73,23 @@ type API struct {
 	mux      *http.ServeMux
 	origin   *http.CrossOriginProtection
 	hosts    []string // names a request may be for
+	scrape   http.Handler
+	started  time.Time
+	minted   atomic.Bool // set once: it could mint
 }
 
 // New refuses a configuration with which it could not answer.
 func New(cfg Config) (*API, error) {
-	if cfg.Sets == nil || cfg.Set == nil || cfg.Probes == nil || cfg.Log == nil {
+	if cfg.Sets == nil || cfg.Set == nil || cfg.Mint == nil || cfg.Draining == nil || cfg.Metrics == nil || cfg.Log == nil {
 		return nil, errors.New("operator: everything in the configuration but operators is required")
 	}
 	a := &API{cfg: cfg, problems: httpapi.NewProblems(cfg.Log), mux: http.NewServeMux(),
-		origin: http.NewCrossOriginProtection(), hosts: allowed(cfg.Listen, cfg.Hosts)}
+		origin: http.NewCrossOriginProtection(), hosts: allowed(cfg.Listen, cfg.Hosts),
+		scrape: promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{}), started: time.Now()}
 	for _, c := range a.calls() {
 		a.mux.Handle(c.pattern, a.handler(c))
 	}
-	for _, probe := range []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /debug/pprof/"} {
-		a.mux.Handle(probe, cfg.Probes)
-	}
+	a.mux.HandleFunc("GET /readyz", a.readyz)
 	return a, nil
 }
 
@@ -108,6 +118,11 @@ func (a *API) calls() []call {
 		secured("POST /sets/{set}/refuse", a.refuse),
 		secured("POST /sets/{set}/admit", a.admit),
 		open("GET /load/mode", a.loadMode),
+
+		open("GET /healthz", a.healthz),
+		open("GET /metrics", a.metrics),
+		secured("GET /debug/pprof/{$}", a.profiles),
+		secured("GET /debug/pprof/{profile}", a.profile),
 	}
 }
 
@@ -154,12 +169,17 @@ func (a *API) handler(c call) http.Handler {
 			a.problems.Refuse(w, r, err)
 			return
 		}
-		answer(w, value)
+		answer(w, r, value)
 	})
 }
 
-func answer(w http.ResponseWriter, value any) {
-	if _, none := value.(None); none {
+// answer writes what a call returned: a handler's own answer, nothing, or JSON.
+func answer(w http.ResponseWriter, r *http.Request, value any) {
+	switch v := value.(type) {
+	case http.Handler:
+		v.ServeHTTP(w, r)
+		return
+	case None:
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -205,6 +225,16 @@ type LoadMode struct {
 }
 
 func (a *API) loadMode(context.Context, Person, None) (LoadMode, error) { return a.cfg.Mode, nil }
+
+// healthz: the process answers at all.
+func (a *API) healthz(context.Context, Person, None) (http.Handler, error) {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n")) // the error of a client that has gone is nobody's
+	}), nil
+}
+
+func (a *API) metrics(context.Context, Person, None) (http.Handler, error) { return a.scrape, nil }
 
 // SetInput names a SET.
 type SetInput struct {

@@ -10,11 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"hongbao/envelope"
 	"hongbao/internal/httpapi"
@@ -73,8 +74,14 @@ func (s *noted) Propose(_ context.Context, no, by, action string, payee envelope
 func (s *noted) Approve(_ context.Context, no, by string) (envelope.Transfer, error) {
 	return envelope.Transfer{OrderNo: someID, Seq: 1, Round: 2}, s.note("%s approves %s", by, no)
 }
-func (s *noted) Refuse(on bool) { s.on = on; _ = s.note("refuse %v", on) }
-func (s *noted) Refusing() bool { return s.on }
+func (s *noted) Ping(context.Context) error { return s.err }
+func (s *noted) Refuse(on bool)             { s.on = on; _ = s.note("refuse %v", on) }
+func (s *noted) Refusing() string {
+	if s.on {
+		return "draining"
+	}
+	return ""
+}
 
 // someID is an ID that can be.
 var someID = func() envelope.ID {
@@ -100,7 +107,7 @@ func newAPI(t *testing.T, adjust func(*Config)) (*API, []*noted) {
 		Sets:      func() []Set { return []Set{sets[0], sets[1]} },
 		Set:       func(id envelope.ID) (Set, error) { return sets[1], nil },
 		Operators: operators, Log: slog.New(slog.DiscardHandler), Listen: "127.0.0.1:8081",
-		Probes: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "probed") }),
+		Mint: func() error { return nil }, Draining: func() bool { return false }, Metrics: prometheus.NewRegistry(),
 	}
 	if adjust != nil {
 		adjust(&cfg)
@@ -174,7 +181,7 @@ func wantUnchanged(t *testing.T, what string, sets []*noted) {
 // filled is a pattern with values that can be, and the query it needs.
 func filled(pattern string) (method, target string) {
 	method, path, _ := strings.Cut(pattern, " ")
-	path = strings.NewReplacer("{no}", someNo, "{id}", string(someID), "{topic}", "event", "{set}", "001").Replace(path)
+	path = strings.NewReplacer("{no}", someNo, "{id}", string(someID), "{topic}", "event", "{set}", "001", "{profile}", "heap", "{$}", "").Replace(path)
 	if strings.HasSuffix(path, "/redirect") {
 		path += "?payee=carl"
 	}
@@ -401,7 +408,7 @@ func TestARefusingSETStandsInTheStatus(t *testing.T) {
 		t.Fatalf("%v, refusing: %v %v", err, sets[0].on, sets[1].on)
 	}
 	o, err := c.Outbox(t.Context())
-	if err != nil || o.Sets[0].Refusing || !o.Sets[1].Refusing || !o.Impaired() {
+	if err != nil || o.Sets[0].Refusing != "" || o.Sets[1].Refusing != "draining" || !o.Impaired() {
 		t.Errorf("%v %+v", err, o)
 	}
 	if err := c.Admit(t.Context(), SetInput{"001"}); err != nil || sets[1].on {
@@ -418,6 +425,16 @@ func clientOf(t *testing.T, a *API) *Client {
 	s := httptest.NewServer(a)
 	t.Cleanup(s.Close)
 	return &Client{Base: s.URL, Token: token(t, "ann", "operate"), HTTP: s.Client()}
+}
+
+// get asks for what the client has no method for.
+func (c *Client) get(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Base+path, nil)
+	if err != nil {
+		return err
+	}
+	_, err = c.do(req)
+	return err
 }
 
 func isProblem(err error, status int, code string) bool {
@@ -452,7 +469,14 @@ func TestTheClientCallsEveryCall(t *testing.T) {
 		"approve":  func(ctx context.Context) error { _, err := c.Approve(ctx, no); return err },
 		"refuse":   func(ctx context.Context) error { return c.Refuse(ctx, SetInput{"000"}) },
 		"admit":    func(ctx context.Context) error { return c.Admit(ctx, SetInput{"000"}) },
-		"mode":     func(ctx context.Context) error { _, err := c.LoadMode(ctx); return err },
+		"health":   func(ctx context.Context) error { return c.get(ctx, "/healthz") },
+		"metrics":  func(ctx context.Context) error { _, err := c.Metrics(ctx); return err },
+		"profiles": func(ctx context.Context) error { return c.get(ctx, "/debug/pprof/") },
+		"profile": func(ctx context.Context) error {
+			_, err := c.Profile(ctx, ProfileInput{Profile: "heap", GC: 1})
+			return err
+		},
+		"mode": func(ctx context.Context) error { _, err := c.LoadMode(ctx); return err },
 	} {
 		if err := do(t.Context()); err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -463,7 +487,7 @@ func TestTheClientCallsEveryCall(t *testing.T) {
 			t.Errorf("the client has nothing for %s", call.pattern)
 		}
 	}
-	if all := strings.Join(sets[1].changes, "|"); !regexp.MustCompile(`pause event: a b&c`).MatchString(all) ||
+	if all := strings.Join(sets[1].changes, "|"); !strings.Contains(all, "pause event: a b&c") ||
 		!strings.Contains(all, "ann proposes redirect "+someNo+" carl") || !strings.Contains(all, "ann approves "+someNo) {
 		t.Errorf("the SET was asked: %s", all)
 	}

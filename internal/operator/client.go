@@ -58,15 +58,7 @@ var ErrNotReached = errors.New("hongbaod is not reached")
 
 // ask makes one call of a pattern.
 func ask[O any](ctx context.Context, c *Client, pattern string, in any) (out O, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callMax)
-	defer cancel()
-	method, path, query := encode(pattern, in)
-	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, nil)
-	if err != nil {
-		return out, err
-	}
-	req.URL.RawQuery = query.Encode()
-	raw, err := c.do(req)
+	raw, err := c.raw(ctx, pattern, in, callMax)
 	if err != nil {
 		return out, err
 	}
@@ -74,9 +66,22 @@ func ask[O any](ctx context.Context, c *Client, pattern string, in any) (out O, 
 		return out, nil
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
-		return out, fmt.Errorf("%s %s: %w", method, path, err)
+		return out, fmt.Errorf("%s: %w", pattern, err)
 	}
 	return out, nil
+}
+
+// raw makes one call and returns the body of its answer.
+func (c *Client) raw(ctx context.Context, pattern string, in any, max time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, max)
+	defer cancel()
+	method, path, query := encode(pattern, in)
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.URL.RawQuery = query.Encode()
+	return c.do(req)
 }
 
 // do makes a request and returns the body of an answer that is the one wanted.
@@ -175,4 +180,14 @@ func (c *Client) Admit(ctx context.Context, in SetInput) error {
 // LoadMode is how the process opens.
 func (c *Client) LoadMode(ctx context.Context) (LoadMode, error) {
 	return ask[LoadMode](ctx, c, "GET /load/mode", None{})
+}
+
+// Metrics are the process's metrics, in Prometheus' text format.
+func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
+	return c.raw(ctx, "GET /metrics", None{}, callMax)
+}
+
+// Profile is a profile of the process, as go tool pprof reads it.
+func (c *Client) Profile(ctx context.Context, in ProfileInput) ([]byte, error) {
+	return c.raw(ctx, "GET /debug/pprof/{profile}", in, callMax+ProfileSecondsMax*time.Second)
 }

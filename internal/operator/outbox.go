@@ -17,7 +17,7 @@ type Outbox struct {
 // OutboxSet is what one SET owes, by topic; no topics where it did not answer.
 type OutboxSet struct {
 	SetState
-	Refusing bool          `json:"refusing,omitempty"` // opens that need its database, in this process
+	Refusing string        `json:"refusing,omitempty"` // why this process refuses opens that need its database
 	Topics   []OutboxTopic `json:"topics"`
 }
 
@@ -42,7 +42,7 @@ func (o *Outbox) any(is func(OutboxTopic) bool) bool {
 
 // Impaired reports whether a SET refuses or does not answer.
 func (o *Outbox) Impaired() bool {
-	return slices.ContainsFunc(o.Sets, func(s OutboxSet) bool { return s.Error != "" || s.Refusing })
+	return slices.ContainsFunc(o.Sets, func(s OutboxSet) bool { return s.Error != "" || s.Refusing != "" })
 }
 
 func (a *API) outbox(ctx context.Context, _ Person, _ None) (Outbox, error) {
