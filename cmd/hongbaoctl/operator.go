@@ -52,7 +52,14 @@ func newOperator(c *cli) (*operator.Client, error) {
 // completeOperator takes from the settings what is not known yet.
 func completeOperator(o *operator.Client, s *settings.Settings, as operator.Person) (_ *operator.Client, err error) {
 	if o.Base == "" {
-		o.Base = "http://" + s.Listen.Operator
+		o.Base = s.OperatorURL()
+		trust, err := s.OperatorClientTLS()
+		if err != nil {
+			return nil, err
+		}
+		if trust != nil {
+			o.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: trust}}
+		}
 	}
 	if o.Token == "" && len(s.Keys.Operators) > 0 {
 		o.Token, err = s.MintToken(string(cmp.Or(as, machineUser())), httpapi.ScopeOperate.String(), operatorTokenLife, time.Now())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -19,7 +20,8 @@ type keyring struct {
 	draw          envelope.DrawKey
 	tickets       *envelope.Tickets
 	auth          *httpapi.Authenticator // of callers
-	operators     *httpapi.Authenticator // nil: nobody can move held money
+	operators     *httpapi.Authenticator // nil: nothing can be changed on their listener
+	operatorTLS   *tls.Config            // of their listener; nil: it speaks none
 	provider      *payment.Client
 	sender        *webhook.Sender // of events; nil: nobody is told
 }
@@ -40,6 +42,8 @@ func readKeys(conf *settings.Settings) (*keyring, error) {
 	k.tickets, err = conf.Tickets()
 	note(err)
 	k.auth, k.operators, err = readTokenKeys(conf)
+	note(err)
+	k.operatorTLS, err = conf.OperatorTLS()
 	note(err)
 	k.provider, err = newProvider(conf)
 	note(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,6 +74,9 @@ func (s serveCmd) Run(ctx context.Context) error {
 	defer d.close()
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(processors(groupLanes * len(d.router.Sets())))
+	}
+	if d.keys.operatorTLS != nil {
+		operators = tls.NewListener(operators, d.keys.operatorTLS)
 	}
 	if err := d.trust(ctx); err != nil {
 		return err

@@ -51,15 +51,6 @@ type Settings struct {
 	dir         string   // of the file
 }
 
-// Listen holds the addresses of the two listeners, host:port.
-type Listen struct {
-	Public   string `yaml:"public" env:"HONGBAO_LISTEN_PUBLIC"`
-	Operator string `yaml:"operator" env:"HONGBAO_LISTEN_OPERATOR"` // never reachable from outside
-	// OperatorHosts are names that requests to the operator's listener may be for,
-	// beside loopback names and the address itself.
-	OperatorHosts []string `yaml:"operator_hosts,omitempty"`
-}
-
 // Set is one SET.
 type Set struct {
 	Set          string   `yaml:"set"`     // three digits, quoted
@@ -253,9 +244,7 @@ func (s *Settings) mistakes() (found []error) {
 			wrong("%s: is required", r.key)
 		}
 	}
-	if s.Listen.Public != "" && s.Listen.Public == s.Listen.Operator {
-		wrong("listen.operator: must not be the public address")
-	}
+	found = append(found, s.listenMistakes()...)
 	for _, n := range []struct {
 		key   string
 		value int
