@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hongbao/internal/mariadb"
 )
 
 // dialBlocking connects with a socket whose reads block a thread instead of
@@ -20,7 +22,7 @@ import (
 // lane would wait behind all of them for each of the database's answers, and
 // everybody behind the lane. A thread in read(2) is woken by the kernel, in turn.
 func dialBlocking(ctx context.Context, network, addr string) (net.Conn, error) {
-	d := net.Dialer{Timeout: connectMax}
+	d := net.Dialer{Timeout: mariadb.ConnectMax}
 	conn, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -35,7 +37,7 @@ func dialBlocking(ctx context.Context, network, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	file := os.NewFile(uintptr(fd), addr)
-	wait := unix.NsecToTimeval(socketMax.Nanoseconds())
+	wait := unix.NsecToTimeval(mariadb.SocketMax.Nanoseconds())
 	if err := errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait)); err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -58,7 +60,7 @@ func duplicate(tcp *net.TCPConn) (fd int, err error) {
 }
 
 // blockingConn is a net.Conn over a blocking socket. Its reads and writes end
-// after socketMax at the latest; other deadlines are not supported.
+// after mariadb.SocketMax at the latest; other deadlines are not supported.
 type blockingConn struct {
 	file          *os.File
 	local, remote net.Addr

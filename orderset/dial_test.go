@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"hongbao/internal/mariadb"
 )
 
 // silent accepts connections and never says anything.
@@ -35,8 +37,8 @@ func TestFC2ASilentDatabaseIsGivenUpAfterTheSocketsTime(t *testing.T) {
 	conn := dialed(t, silent(t))
 	start := time.Now()
 	_, err := conn.Read(make([]byte, 1))
-	if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took < socketMax || took > socketMax+time.Second {
-		t.Errorf("a read ended after %v with %v, want after %v", took, err, socketMax)
+	if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took < mariadb.SocketMax || took > mariadb.SocketMax+time.Second {
+		t.Errorf("a read ended after %v with %v, want after %v", took, err, mariadb.SocketMax)
 	}
 	if _, network := errors.AsType[net.Error](err); !network {
 		t.Errorf("%v is not seen as an unreachable server", err)
@@ -58,7 +60,7 @@ func TestFA10ClosingEndsAReadThatBlocks(t *testing.T) {
 		if err == nil {
 			t.Error("a read from a closed connection succeeded")
 		}
-	case <-time.After(socketMax / 2):
+	case <-time.After(mariadb.SocketMax / 2):
 		t.Error("a read went on after its connection was closed")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 	"hongbao/schema"
 )
 
@@ -41,9 +42,9 @@ type fillBatch struct {
 // tables of days gone by. It refuses a database that is not marked as a playground
 // or a drill: the rows are inventions.
 func OpenFiller(ctx context.Context, spec SetSpec, migrator Account) (*Filler, error) {
-	c := poolConfig(spec.Primary, schema.DatabaseName(int(spec.Number)), migrator)
+	c := poolConfig(spec, migrator)
 	c.ReadTimeout, c.WriteTimeout = fillSocketMax, fillSocketMax
-	db, err := openPool(c, fillConns)
+	db, err := mariadb.Open(c, fillConns)
 	if err != nil {
 		return nil, fmt.Errorf("fill SET %v: %w", spec.Number, err)
 	}

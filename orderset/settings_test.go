@@ -87,6 +87,28 @@ func TestFC17SettingsThatBreakAPromiseAreRefusedByName(t *testing.T) {
 	}
 }
 
+// TestAllThatIsWrongWithADatabaseIsSaidAtOnce holds FS21: settings, and tables of
+// another version of this program.
+func TestAllThatIsWrongWithADatabaseIsSaidAtOnce(t *testing.T) {
+	w := servers.World(t, 1)
+	admin := w.Admin(t, 0)
+	cfg := configOf(w, "check")
+	exec(t, admin, "ALTER TABLE dispute ADD note TEXT", "SET GLOBAL sync_binlog = 0", "SET GLOBAL innodb_flush_log_at_trx_commit = 2")
+	err := check(t, cfg)
+	exec(t, admin, "ALTER TABLE dispute DROP note", "SET GLOBAL sync_binlog = 1", "SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+	for _, want := range []string{
+		`sync_binlog is "0", want "1"`, `innodb_flush_log_at_trx_commit is "2", want "1"`,
+		"was made by another version of this program", "dispute `note`: want absent, got text",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+	if err := check(t, cfg); err != nil {
+		t.Errorf("everything restored: %v", err)
+	}
+}
+
 func TestSessionsBringTheirOwnModeAndTimeZone(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)

@@ -96,8 +96,6 @@ const (
 	returnLease = "UPDATE machine_lease SET leased_until_ms = ? WHERE machine_id = ? AND owner = ? AND term = ?"
 
 	// The names differ between the dialects (tx_isolation); asking for both is free.
-	selectSettings = "SHOW SESSION VARIABLES WHERE variable_name IN ('sync_binlog', 'innodb_flush_log_at_trx_commit', " +
-		"'binlog_format', 'log_bin', 'character_set_server', 'time_zone', 'transaction_isolation', 'tx_isolation', 'sql_mode')"
 	selectSetInfo = "SELECT set_number FROM set_info"
 )
 

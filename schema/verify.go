@@ -74,7 +74,7 @@ func (v *verification) run(ctx context.Context) error {
 			return fmt.Errorf("table %s: %w", t.name, err)
 		}
 	}
-	for _, check := range []func(context.Context) error{v.mark, v.strangers, v.grants} {
+	for _, check := range []func(context.Context) error{v.mark, v.otherDays, v.strangers, v.grants} {
 		if err := check(ctx); err != nil {
 			return err
 		}
@@ -107,6 +107,26 @@ func (v *verification) mark(ctx context.Context) error {
 		return err
 	case place != v.of.mark.place:
 		v.add(v.of.path(v.of.mark.table), v.of.mark.place, cmp.Or(place, absent))
+	}
+	return nil
+}
+
+// otherDays compares day tables that need not be there, and are, by their columns.
+func (v *verification) otherDays(ctx context.Context) error {
+	have, err := v.of.columnsThere(ctx, v.conn)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		t, passing := v.of.day(name)
+		if !passing || slices.Contains(v.of.tables, t) {
+			continue
+		}
+		want, err := t.columns()
+		if err != nil {
+			return err
+		}
+		v.compare(v.of.path(t)+" ", want, have[name])
 	}
 	return nil
 }

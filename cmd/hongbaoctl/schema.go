@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"hongbao/cmd/internal/settings"
@@ -19,25 +22,36 @@ type schemaCmd struct {
 
 type schemaApplyCmd struct{}
 
+// Run applies what can be applied and then compares: what apply never changes, a
+// table that is there, a grant too many, a setting of the server, is a finding.
 func (schemaApplyCmd) Run(ctx context.Context, c *cli) error {
 	s, err := settings.Load(c.Config)
 	if err != nil {
 		return err
 	}
-	n := newNarrator(c.JSON)
-	err = eachSet(s, func(spec orderset.SetSpec, db *schema.Server) error {
-		return n.step(fmt.Sprintf("SET %v at %s", spec.Number, spec.Primary), func() error {
-			return applySet(ctx, s, spec, db)
+	n, found := newNarrator(c.JSON), findings{}
+	errSets := eachSet(s, func(spec orderset.SetSpec, db *schema.Server) error {
+		return found.step(n, fmt.Sprintf("SET %v at %s", spec.Number, spec.Primary), spec.Number.String(), func() ([]schema.Difference, error) {
+			if err := applySet(ctx, s, spec, db); err != nil {
+				return nil, err
+			}
+			return verifySet(ctx, s, spec, db)
 		})
 	})
-	if err != nil {
+	errBooks := eachShard(s, func(shard schema.BookShard, db *schema.Server) error {
+		what := fmt.Sprintf("books %d of %d at %s", shard.Number, shard.Of, s.Books[shard.Number].Primary)
+		return found.step(n, what, schema.BooksDatabaseName(shard.Number), func() ([]schema.Difference, error) {
+			if err := applyBooks(ctx, s, shard, db); err != nil {
+				return nil, err
+			}
+			return verifyBooks(ctx, s, shard, db)
+		})
+	})
+	err = errors.Join(errSets, errBooks)
+	if !c.JSON && len(found) == 0 {
 		return err
 	}
-	return eachShard(s, func(shard schema.BookShard, db *schema.Server) error {
-		return n.step(fmt.Sprintf("books %d of %d at %s", shard.Number, shard.Of, s.Books[shard.Number].Primary), func() error {
-			return applyBooks(ctx, s, shard, db)
-		})
-	})
+	return found.report(c.JSON, err)
 }
 
 func applyBooks(ctx context.Context, s *settings.Settings, shard schema.BookShard, db *schema.Server) error {
@@ -78,14 +92,55 @@ func (schemaVerifyCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	found, err := differences(ctx, s)
-	if err != nil {
+	if err != nil && len(found) == 0 {
 		return err
 	}
-	return reportDifferences(c.JSON, found)
+	return found.report(c.JSON, err)
 }
 
-// differences are what is not as this program would make it, by SET or database.
-func differences(ctx context.Context, s *settings.Settings) (map[string][]schema.Difference, error) {
+// findings are what is not as this program would make it, by SET or database.
+type findings map[string][]schema.Difference
+
+// step narrates a comparison whose findings are reported in the end.
+func (f findings) step(n *narrator, what, name string, compare func() ([]schema.Difference, error)) error {
+	err := n.step(what, func() error {
+		diffs, err := compare()
+		if len(diffs) == 0 {
+			return err
+		}
+		f[name] = diffs
+		return cmp.Or(err, errFinding)
+	})
+	if errors.Is(err, errFinding) {
+		return nil
+	}
+	return err
+}
+
+// differences compares every database, and the settings of every server. A server
+// that does not answer is in the error and hides none of the others.
+func differences(ctx context.Context, s *settings.Settings) (findings, error) {
+	found := findings{}
+	errSets := eachSet(s, func(spec orderset.SetSpec, db *schema.Server) error {
+		diffs, err := verifySet(ctx, s, spec, db)
+		if len(diffs) > 0 {
+			found[spec.Number.String()] = diffs
+		}
+		return err
+	})
+	errBooks := eachShard(s, func(shard schema.BookShard, db *schema.Server) error {
+		diffs, err := verifyBooks(ctx, s, shard, db)
+		if len(diffs) > 0 {
+			found[schema.BooksDatabaseName(shard.Number)] = diffs
+		}
+		return err
+	})
+	return found, errors.Join(errSets, errBooks)
+}
+
+// verifySet compares one SET and its server. Days whose tables need not be there
+// are compared by their columns.
+func verifySet(ctx context.Context, s *settings.Settings, spec orderset.SetSpec, db *schema.Server) ([]schema.Difference, error) {
 	accounts, err := schemaAccounts(s)
 	if err != nil {
 		return nil, err
@@ -94,73 +149,76 @@ func differences(ctx context.Context, s *settings.Settings) (map[string][]schema
 	for _, day := range hotDays() {
 		days = append(days, day.OfMonth())
 	}
-	found := map[string][]schema.Difference{}
-	err = eachSet(s, func(spec orderset.SetSpec, db *schema.Server) error {
-		diffs, err := schema.VerifySet(ctx, db.DB, int(spec.Number), accounts, days)
-		if len(diffs) > 0 {
-			found[spec.Number.String()] = diffs
-		}
-		return err
-	})
+	unsafe, err := db.VerifySettings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = eachShard(s, func(shard schema.BookShard, db *schema.Server) error {
-		diffs, err := schema.VerifyBooks(ctx, db.DB, shard, accounts)
-		if len(diffs) > 0 {
-			found[schema.BooksDatabaseName(shard.Number)] = diffs
-		}
-		return err
-	})
-	return found, err
+	diffs, err := schema.VerifySet(ctx, db.DB, int(spec.Number), accounts, days)
+	return append(unsafe, diffs...), err
 }
 
-func reportDifferences(asJSON bool, found map[string][]schema.Difference) error {
-	if asJSON {
-		if err := printJSON(map[string]any{"differences": found}); err != nil {
-			return err
-		}
-	} else if len(found) == 0 {
+func verifyBooks(ctx context.Context, s *settings.Settings, shard schema.BookShard, db *schema.Server) ([]schema.Difference, error) {
+	accounts, err := schemaAccounts(s)
+	if err != nil {
+		return nil, err
+	}
+	unsafe, err := db.VerifySettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	diffs, err := schema.VerifyBooks(ctx, db.DB, shard, accounts)
+	return append(unsafe, diffs...), err
+}
+
+// report prints the findings and returns what the verb ends with: err, or
+// errFinding if there are any.
+func (f findings) report(asJSON bool, err error) error {
+	switch {
+	case asJSON:
+		err = cmp.Or(err, printJSON(map[string]any{"differences": f}))
+	case len(f) == 0:
 		fmt.Println("every database is as this program would make it")
-	}
-	if len(found) == 0 {
-		return nil
-	}
-	if !asJSON {
+	default:
 		t := newTable("SET", "object", "want", "got")
-		for set, diffs := range found {
-			for _, d := range diffs {
-				t.AppendRow([]any{set, d.Object, d.Want, d.Got})
+		for _, name := range slices.Sorted(maps.Keys(f)) {
+			for _, d := range f[name] {
+				t.AppendRow([]any{name, d.Object, d.Want, d.Got})
 			}
 		}
 		t.Render()
 	}
-	return errFinding
+	if err == nil && len(f) > 0 {
+		return errFinding
+	}
+	return err
 }
 
-// eachSet connects to each SET's server as its administrator.
+// eachSet connects to each SET's server as its administrator. What goes wrong with
+// one is joined to the rest and keeps none from its turn.
 func eachSet(s *settings.Settings, do func(orderset.SetSpec, *schema.Server) error) error {
 	topology, err := s.Topology()
 	if err != nil {
 		return err
 	}
+	var all []error
 	for _, spec := range topology.Specs() {
 		if err := asAdmin(s, spec.Primary, func(db *schema.Server) error { return do(spec, db) }); err != nil {
-			return fmt.Errorf("SET %v: %w", spec.Number, err)
+			all = append(all, fmt.Errorf("SET %v: %w", spec.Number, err))
 		}
 	}
-	return nil
+	return errors.Join(all...)
 }
 
 // eachShard does so for the servers of the books.
 func eachShard(s *settings.Settings, do func(schema.BookShard, *schema.Server) error) error {
+	var all []error
 	for i, b := range s.Books {
 		shard := schema.BookShard{Number: i, Of: len(s.Books)}
 		if err := asAdmin(s, b.Primary, func(db *schema.Server) error { return do(shard, db) }); err != nil {
-			return fmt.Errorf("books %d: %w", i, err)
+			all = append(all, fmt.Errorf("books %d: %w", i, err))
 		}
 	}
-	return nil
+	return errors.Join(all...)
 }
 
 func asAdmin(s *settings.Settings, addr string, do func(*schema.Server) error) error {
@@ -168,7 +226,7 @@ func asAdmin(s *settings.Settings, addr string, do func(*schema.Server) error) e
 	if err != nil {
 		return err
 	}
-	db, err := schema.Connect(addr, schema.Credential{User: admin.User, Password: admin.Password})
+	db, err := schema.Connect(addr, admin)
 	if err != nil {
 		return err
 	}

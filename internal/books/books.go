@@ -7,11 +7,12 @@ import (
 	"fmt"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 	"hongbao/schema"
 )
 
 // Account is a database account.
-type Account struct{ User, Password string }
+type Account = mariadb.Account
 
 // Shard says where one shard of the books is.
 type Shard struct {
@@ -69,17 +70,23 @@ func (b *Books) Close() error {
 	return err
 }
 
-// Check asks every shard whether it is the one its place in the list says. The
-// error wraps [ErrWrongShard] if one is not; one that does not answer is an
-// [envelope.BusyError] and may be right.
+// Check asks every shard whether it is fit to keep books: that it is the one its
+// place in the list says, and that what it has acknowledged survives a crash. All
+// that is not is in the error. Only if nothing is, a shard that does not answer is
+// an [envelope.BusyError]: it may be right.
 func (b *Books) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readMax)
 	defer cancel()
-	var err error
+	var unfit, silent error
 	for _, s := range b.shards {
-		err = errors.Join(err, s.answer("check", s.identify(ctx)))
+		err := s.answer("check", s.identify(ctx))
+		if _, busy := errors.AsType[*envelope.BusyError](err); busy {
+			silent = errors.Join(silent, err)
+		} else {
+			unfit = errors.Join(unfit, err)
+		}
 	}
-	return err
+	return cmp.Or(unfit, silent)
 }
 
 func (b *Books) shardOf(user envelope.UserID) *shard { return b.shards[shardOf(user, len(b.shards))] }

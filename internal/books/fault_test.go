@@ -213,6 +213,33 @@ func usersOf(t testing.TB, l *library, shards []books.Shard, shard int) (elsewhe
 	return elsewhere, there
 }
 
+// TestAShardThatIsNotSafeOrOfAnotherVersionKeepsNoBooks holds FS21.
+func TestAShardThatIsNotSafeOrOfAnotherVersionKeepsNoBooks(t *testing.T) {
+	l := newLibrary(t, 2)
+	db := admin(t, "")
+	for _, c := range []struct{ spoil, mend, want string }{
+		{"SET GLOBAL sync_binlog = 0", "SET GLOBAL sync_binlog = 1", `sync_binlog is "0", want "1"`},
+		{
+			"ALTER TABLE " + schema.BooksDatabaseName(1) + ".received ADD note TEXT", "ALTER TABLE " + schema.BooksDatabaseName(1) + ".received DROP note",
+			"hb_books_01 was made by another version of this program: hb_books_01.received `note`: want absent, got text",
+		},
+	} {
+		exec(t, db, c.spoil)
+		spoiled := open(t, l.cfg)
+		err := spoiled.Check(t.Context())
+		post := spoiled.Post(t.Context(), told(gift(1, "alice", users(40)...)))
+		exec(t, db, c.mend)
+		for _, err := range []error{err, post} {
+			if _, temporary := busy(err); err == nil || temporary || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		}
+		if err := spoiled.Check(t.Context()); err != nil {
+			t.Errorf("mended: %v", err)
+		}
+	}
+}
+
 func TestShardsInAnotherOrderOrNumberAreNeitherReadNorWritten(t *testing.T) {
 	l := newLibrary(t, 3)
 	if err := l.Check(t.Context()); err != nil {

@@ -8,21 +8,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
+	"hongbao/schema"
 )
 
-// Bounds of the sockets and pools of one shard. Read and write timeouts exceed
-// the lock wait, so that a lock timeout is heard as such.
+// Bounds of the pool of one shard.
 const (
-	connectMax     = 500 * time.Millisecond
-	socketMax      = 4 * time.Second
-	lockWaitMax    = 2 // seconds, innodb_lock_wait_timeout of our sessions
-	connLifeMax    = 4 * time.Minute
-	poolMax        = 16
-	readMax        = 5 * time.Second // one query, with the wait for a connection
-	sessionSQLMode = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY"
+	poolMax = 16
+	readMax = 5 * time.Second // one query, with the wait for a connection
 )
 
 // shardOf is the number of the shard, of n, in which a user's books are: FNV-1a
@@ -47,41 +41,25 @@ func shardOf(user envelope.UserID, n int) int {
 type shard struct {
 	number, of int
 	db         *sql.DB
-	known      atomic.Bool // the database has said that it is this shard
+	known      atomic.Bool // the database has said that it is this shard, and safe
 	counts     counts
 }
 
 func openShard(number, of int, addr, database string, app Account) (*shard, error) {
-	c := mysql.NewConfig()
-	c.Net, c.Addr, c.DBName = "tcp", addr, database
-	c.User, c.Passwd = app.User, app.Password
-	c.Collation = "utf8mb4_bin"
-	c.ParseTime, c.Loc = true, time.UTC
-	c.InterpolateParams = true // one round trip a statement, and any number of placeholders
-	c.Timeout, c.ReadTimeout, c.WriteTimeout = connectMax, socketMax, socketMax
-	c.Logger = &mysql.NopLogger{} // all it would print is returned, too
-	c.Params = map[string]string{
-		"time_zone":                "'+00:00'",
-		"sql_mode":                 "'" + sessionSQLMode + "'",
-		"innodb_lock_wait_timeout": fmt.Sprint(lockWaitMax),
-	}
-	connector, err := mysql.NewConnector(c)
+	db, err := mariadb.Open(app.Config(addr, database), poolMax)
 	if err != nil {
 		return nil, err
 	}
-	s := &shard{number: number, of: of, db: sql.OpenDB(connector)}
-	s.db.SetMaxOpenConns(poolMax)
-	s.db.SetMaxIdleConns(poolMax)
-	s.db.SetConnMaxLifetime(connLifeMax)
-	return s, nil
+	return &shard{number: number, of: of, db: db}, nil
 }
 
 // ErrWrongShard says that a database is not the shard its place in the list
 // says. Only a correction of the list helps.
 var ErrWrongShard = errors.New("the database is another shard of the books")
 
-// identify asks the database, until it has answered once, which shard it is. A
-// shard that was down when the process started is asked by the first who needs it.
+// identify asks the database, until it has answered once, which shard it is,
+// whether its settings are safe (a post that a crash loses is not made again), and
+// whether its tables are those of this program. A shard that was down when the process started is asked by the first use of it.
 func (s *shard) identify(ctx context.Context) error {
 	if s.known.Load() {
 		return nil
@@ -92,6 +70,12 @@ func (s *shard) identify(ctx context.Context) error {
 	}
 	if number != s.number || of != s.of {
 		return fmt.Errorf("%w: it says shard %d of %d, the list says %d of %d", ErrWrongShard, number, of, s.number, s.of)
+	}
+	if err := mariadb.CheckSettings(ctx, s.db); err != nil {
+		return err
+	}
+	if err := schema.CheckBooks(ctx, s.db, schema.BookShard{Number: number, Of: of}); err != nil {
+		return err
 	}
 	s.known.Store(true)
 	return nil
