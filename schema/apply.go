@@ -70,8 +70,12 @@ func (d database) makeTables(ctx context.Context, conn *sql.Conn, tables []table
 }
 
 func (d database) makeAccounts(ctx context.Context, conn *sql.Conn) error {
+	speaks, err := dialectOf(ctx, conn)
+	if err != nil {
+		return err
+	}
 	for _, a := range d.accounts {
-		for _, statement := range a.statements(d.object()) {
+		for _, statement := range a.statements(speaks, d.name) {
 			if _, err := conn.ExecContext(ctx, statement); err != nil {
 				return fmt.Errorf("account %s: %w", a.name(), err)
 			}

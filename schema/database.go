@@ -29,12 +29,6 @@ type mark struct {
 // path is the table as statements name it.
 func (d database) path(t table) string { return d.name + "." + t.name }
 
-// object names all tables of the database in a GRANT, where an underscore would
-// be a wildcard and hb_003 would open hbx003, too.
-func (d database) object() string {
-	return "`" + strings.ReplaceAll(d.name, "_", `\_`) + "`.*"
-}
-
 // create is the statement that makes the table.
 func (d database) create(t table) (string, error) {
 	text, err := files.ReadFile("sql/" + t.file)

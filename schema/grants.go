@@ -2,8 +2,6 @@ package schema
 
 import (
 	"cmp"
-	"crypto/sha1"
-	"encoding/hex"
 	"slices"
 	"strings"
 )
@@ -15,28 +13,30 @@ const (
 	auditPrivileges    = "SELECT"
 )
 
-// arbiterPrivileges are those of the whole server that switching primaries
-// takes, by MariaDB's names; MySQL 8 names them otherwise. Nobody else gets
-// READ_ONLY ADMIN: who has it writes to a server that is read_only, and then
-// read_only fences nothing.
-const arbiterPrivileges = "REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, CONNECTION ADMIN, READ_ONLY ADMIN, BINLOG MONITOR, SLAVE MONITOR"
+// What switching primaries takes on the whole server. Nobody else gets what writes
+// to a server that is read_only (READ_ONLY ADMIN, CONNECTION_ADMIN): then read_only
+// would fence nothing.
+const (
+	arbiterOnMariaDB = "REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, CONNECTION ADMIN, READ_ONLY ADMIN, BINLOG MONITOR, SLAVE MONITOR"
+	arbiterOnMySQL   = "CONNECTION_ADMIN, REPLICATION CLIENT, REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN"
+)
 
 // account is one user and all it may do.
 type account struct {
 	Credential
-	host   string
-	server string // privileges on *.*; "" is none
-	tables string // privileges on the tables of the database
+	host    string
+	arbiter bool   // it switches primaries
+	tables  string // privileges on the tables of the database
 }
 
 // ofSet are the accounts that work on a SET.
 func (a Accounts) ofSet() []account {
 	host := cmp.Or(a.Host, "%")
 	return []account{
-		{a.App, host, "", appPrivileges},
-		{a.Migrator, host, "", migratorPrivileges},
-		{a.Audit, host, "", auditPrivileges},
-		{a.Arbiter, host, arbiterPrivileges, auditPrivileges},
+		{a.App, host, false, appPrivileges},
+		{a.Migrator, host, false, migratorPrivileges},
+		{a.Audit, host, false, auditPrivileges},
+		{a.Arbiter, host, true, auditPrivileges},
 	}
 }
 
@@ -44,40 +44,44 @@ func (a Accounts) ofSet() []account {
 func (a Accounts) ofBooks() []account {
 	host := cmp.Or(a.Host, "%")
 	return []account{
-		{a.App, host, "", appPrivileges},
-		{a.Audit, host, "", auditPrivileges},
+		{a.App, host, false, appPrivileges},
+		{a.Audit, host, false, auditPrivileges},
 	}
 }
 
 // name is the account as statements name it. User and host were checked.
 func (a account) name() string { return "'" + a.User + "'@'" + a.host + "'" }
 
-// statements make the account and give it its password and its grants, object
-// being the database.
-func (a account) statements(object string) []string {
+// server is what the account may do on the whole server; "" is nothing.
+func (a account) server(d dialect) string {
+	switch {
+	case !a.arbiter:
+		return ""
+	case d.mysql:
+		return arbiterOnMySQL
+	}
+	return arbiterOnMariaDB
+}
+
+// statements make the account and give it its password and its grants on the
+// database. Sent in place of the password, its hash keeps the password itself out of
+// binlogs and process lists.
+func (a account) statements(d dialect, database string) []string {
 	template := []string{
-		"CREATE USER IF NOT EXISTS {account} IDENTIFIED WITH mysql_native_password AS '{hash}'",
-		"ALTER USER {account} IDENTIFIED WITH mysql_native_password AS '{hash}'",
+		"CREATE USER IF NOT EXISTS {account} IDENTIFIED WITH {password}",
+		"ALTER USER {account} IDENTIFIED WITH {password}",
 		"GRANT {privileges} ON {object} TO {account}",
 	}
-	if a.server != "" {
+	if a.arbiter {
 		template = append(template, "GRANT {server privileges} ON *.* TO {account}")
 	}
 	fill := strings.NewReplacer(
-		"{account}", a.name(), "{hash}", nativeHash(a.Password), "{object}", object,
-		"{privileges}", a.tables, "{server privileges}", a.server)
+		"{account}", a.name(), "{password}", d.password(a.Password), "{object}", d.object(database),
+		"{privileges}", a.tables, "{server privileges}", a.server(d))
 	for i := range template {
 		template[i] = fill.Replace(template[i])
 	}
 	return template
-}
-
-// nativeHash is how mysql_native_password stores a password. Sent in its place,
-// it keeps the password itself out of binlogs and process lists.
-func nativeHash(password string) string {
-	once := sha1.Sum([]byte(password))
-	twice := sha1.Sum(once[:])
-	return "*" + strings.ToUpper(hex.EncodeToString(twice[:]))
 }
 
 // privilegeList brings a list of privileges into one order.
@@ -85,7 +89,10 @@ func privilegeList(list string) string {
 	if list == "" {
 		return ""
 	}
-	names := strings.Split(list, ", ")
+	names := strings.Split(list, ",") // MySQL leaves the space away for some
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")
 }

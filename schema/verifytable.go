@@ -42,6 +42,9 @@ func (v *verification) table(ctx context.Context, t table) error {
 var (
 	// autoIncrement is how far a table has counted, which is no difference.
 	autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+	// introducer is the character set that MySQL writes before a text in a CHECK: the
+	// one of the connection, and after any ALTER that of the column.
+	introducer = regexp.MustCompile(`([ (,=])_(?:utf8mb4|utf8mb3|ascii|binary|latin1)'`)
 	// lineName is what a line of SHOW CREATE TABLE is about: "`amount_fen`",
 	// "UNIQUE KEY `said_once`", "PRIMARY KEY", ")" for the table's own options.
 	lineName = regexp.MustCompile("^(PRIMARY KEY|[A-Z ]*`[^`]*`|\\))")
@@ -57,7 +60,7 @@ func (v *verification) describe(ctx context.Context, t table) (map[string]string
 	lines := map[string]string{}
 	_, text, _ = strings.Cut(autoIncrement.ReplaceAllString(text, ""), "\n") // CREATE … TABLE … (
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(strings.TrimSpace(line), ",")
+		line = introducer.ReplaceAllString(strings.TrimRight(strings.TrimSpace(line), ","), "$1'")
 		lines[lineName.FindString(line)] = line
 	}
 	return lines, nil

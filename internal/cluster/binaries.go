@@ -1,10 +1,13 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // InstallCommand installs both servers on Debian and its relatives.
@@ -22,12 +25,54 @@ func (e *MissingError) Error() string {
 		e.Program, e.Looked, InstallCommand, e.Variable)
 }
 
-// FindMariaDB returns the path of mariadbd: $HONGBAO_MARIADBD, or the one on
-// PATH, or the one in /usr/sbin, where Debian puts it and a user's PATH does
-// not reach. It is a *MissingError if there is none.
-func FindMariaDB() (string, error) { return findServer("mariadbd", "HONGBAO_MARIADBD") }
+// Database is a program that serves databases.
+type Database struct {
+	Path  string
+	MySQL bool // it is MySQL's mysqld, not mariadbd
+}
 
-// FindMemcached is FindMariaDB for memcached and $HONGBAO_MEMCACHED.
+// The environment variables that name a database server.
+const (
+	mariadbVariable = "HONGBAO_MARIADBD"
+	mysqlVariable   = "HONGBAO_MYSQLD"
+)
+
+// FindDatabase returns the program that databases are started with: $HONGBAO_MYSQLD,
+// which is a MySQL server, or $HONGBAO_MARIADBD, or the mariadbd on PATH, or the one
+// in /usr/sbin, where Debian puts it and a user's PATH does not reach. It is a
+// *MissingError if there is none.
+func FindDatabase() (Database, error) {
+	if os.Getenv(mysqlVariable) == "" {
+		path, err := findServer("mariadbd", mariadbVariable)
+		return Database{Path: path}, err
+	}
+	if os.Getenv(mariadbVariable) != "" {
+		return Database{}, fmt.Errorf("both $%s and $%s name a server: unset one", mysqlVariable, mariadbVariable)
+	}
+	path, err := findServer("mysqld", mysqlVariable)
+	return Database{Path: path, MySQL: true}, err
+}
+
+// versionMax bounds how long a program may take to say its version.
+const versionMax = 10 * time.Second
+
+// String is what the program says of its version, and where it is.
+func (d Database) String() string {
+	ctx, cancel := context.WithTimeout(context.Background(), versionMax)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, d.Path, "--version").Output()
+	if err != nil {
+		return fmt.Sprintf("%s (%v)", d.Path, err)
+	}
+	_, version, _ := strings.Cut(strings.TrimSpace(string(said)), "Ver ")
+	version, _, _ = strings.Cut(version, " for ")
+	if d.MySQL {
+		version += "-MySQL"
+	}
+	return fmt.Sprintf("%s (%s)", version, d.Path)
+}
+
+// FindMemcached is FindDatabase for memcached and $HONGBAO_MEMCACHED.
 func FindMemcached() (string, error) { return findServer("memcached", "HONGBAO_MEMCACHED") }
 
 func findServer(program, variable string) (string, error) {
@@ -53,5 +98,5 @@ func userArgs() []string {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	return []string{"--user=root"} // mariadbd and memcached both spell it so
+	return []string{"--user=root"} // mariadbd, mysqld and memcached spell it so
 }

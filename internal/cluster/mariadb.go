@@ -28,7 +28,8 @@ const (
 // nameShape is what a server may be called: the name ends up in file names.
 var nameShape = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,31}$`)
 
-// MariaDBConfig describes one private mariadbd.
+// MariaDBConfig describes one private mariadbd, or a MySQL server where the
+// environment names one; see [FindDatabase].
 type MariaDBConfig struct {
 	Name string // in messages: "hb_000"
 	// Dir holds everything the server writes: data/, tmp/, its log, its pid
@@ -48,11 +49,12 @@ type MariaDBConfig struct {
 	Args []string
 }
 
-// MariaDB is a running mariadbd that has answered a query.
+// MariaDB is a running server that has answered a query.
 type MariaDB struct {
 	*Process
-	cfg    MariaDBConfig
-	socket string
+	Program Database
+	cfg     MariaDBConfig
+	socket  string
 }
 
 // StartMariaDB starts the server of cfg.Dir, making its data directory first if
@@ -65,13 +67,13 @@ func StartMariaDB(ctx context.Context, cfg MariaDBConfig) (*MariaDB, error) {
 	}
 	m, err := startMariaDB(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("mariadbd %s: %w", cfg.Name, err)
+		return nil, fmt.Errorf("database server %s: %w", cfg.Name, err)
 	}
 	return m, nil
 }
 
 func startMariaDB(ctx context.Context, cfg MariaDBConfig) (*MariaDB, error) {
-	program, err := FindMariaDB()
+	program, err := FindDatabase()
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +96,14 @@ func startMariaDB(ctx context.Context, cfg MariaDBConfig) (*MariaDB, error) {
 		return nil, err
 	}
 	p, err := Start(Command{
-		Name: cfg.Name, Path: program, Args: cfg.args(program, socket),
+		Name: cfg.Name, Path: program.Path, Args: cfg.args(program, socket),
 		Dir: cfg.Dir, LogFile: cfg.logFile(),
 		inherit: []*os.File{lock}, cleanup: cleanup,
 	})
 	if err != nil {
 		return nil, err
 	}
-	m := &MariaDB{Process: p, cfg: cfg, socket: socket}
+	m := &MariaDB{Process: p, Program: program, cfg: cfg, socket: socket}
 	if err := m.awaitAnswer(ctx); err != nil {
 		return nil, errors.Join(err, p.Kill())
 	}
