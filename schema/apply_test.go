@@ -169,7 +169,8 @@ func TestFC19DayTablesDoNotWaitForAMetadataLock(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // the server's own setting is 10 s
 	defer cancel()
 	err = schema.MakeDayTables(ctx, as(t, cfg, cfg.Accounts.Migrator), cfg.Set, 5)
-	if timeout, ok := errors.AsType[*mysql.MySQLError](err); !ok || timeout.Number != 1205 {
+	timeout, ok := errors.AsType[*mysql.MySQLError](err)
+	if there := server.Program.MySQL && err == nil; !there && (!ok || timeout.Number != 1205) { // MySQL sees that the table is there without the lock
 		t.Fatalf("error %v, want a lock wait timeout", err)
 	}
 	if _, err := holder.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {

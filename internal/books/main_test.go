@@ -46,6 +46,7 @@ func runWithServer(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	fmt.Println("database under test:", server.Program)
 	code = m.Run()
 	if err := server.Stop(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)

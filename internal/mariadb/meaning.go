@@ -11,26 +11,41 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// The numbers of the server's errors that mean something to us; MySQL 8 and
-// MariaDB agree unless noted.
+// The numbers of the server's errors that mean something to us; MySQL and MariaDB
+// agree unless noted.
 const (
 	errTooManyConns     = 1040
+	errOutOfResources   = 1041
 	errShutdown         = 1053
 	errDuplicateKey     = 1062
+	errHostBlocked      = 1129 // too many connections of this host were broken off
+	errNoThread         = 1135
 	errNoSuchGrant      = 1141
 	errNoSuchTable      = 1146
+	errNetRead          = 1158
+	errNetReadTimeout   = 1159
+	errNetWrite         = 1160
+	errNetWriteTimeout  = 1161
 	errCommitFailed     = 1180
 	errUserTooManyConns = 1203
 	errLockWait         = 1205
 	errDeadlock         = 1213
+	errUserLimit        = 1226 // of connections or statements an hour
 	errReadOnly         = 1290
-	errInterrupted      = 1317 // somebody killed the statement
+	errInterrupted      = 1317 // the statement was killed
 	errReadOnlyTx       = 1792
 	errReadOnlyMode     = 1836
 	errRecordChanged    = 1020 // MariaDB, innodb_snapshot_isolation
-	errKilled           = 1927 // MariaDB: somebody killed the connection
+	errKilled           = 1927 // MariaDB: the connection was killed
 	errTimeMariaDB      = 1969 // max_statement_time
 	errTimeMySQL        = 3024
+	errOffline          = 3032 // MySQL: offline_mode keeps all but administrators out
+	errLockedMySQL      = 3118 // the account is locked, which fences a server
+	errNotYet           = 3168 // MySQL: the server is not ready
+	errSessionKilled    = 3169 // MySQL
+	errNoWaitMySQL      = 3572 // FOR UPDATE NOWAIT; MariaDB says 1205
+	errSilentTooLong    = 4031 // MySQL: wait_timeout ran out
+	errLockedMariaDB    = 4151
 )
 
 // number is the server's number of err, 0 when the server did not say it.
@@ -54,7 +69,7 @@ func NoSuchAccount(err error) bool { return number(err) == errNoSuchGrant }
 // simply be run once more, on another connection.
 func LostRace(err error) bool {
 	switch number(err) {
-	case errLockWait, errDeadlock, errRecordChanged:
+	case errLockWait, errDeadlock, errRecordChanged, errNoWaitMySQL:
 		return true
 	}
 	return false
@@ -75,7 +90,10 @@ func CommitRefused(err error) bool {
 func Unavailable(err error) bool {
 	switch number(err) {
 	case errTooManyConns, errUserTooManyConns, errReadOnly, errReadOnlyTx, errReadOnlyMode,
-		errShutdown, errInterrupted, errKilled, errTimeMariaDB, errTimeMySQL:
+		errOutOfResources, errHostBlocked, errNoThread, errUserLimit,
+		errNetRead, errNetReadTimeout, errNetWrite, errNetWriteTimeout,
+		errShutdown, errInterrupted, errKilled, errSessionKilled, errTimeMariaDB, errTimeMySQL,
+		errOffline, errLockedMySQL, errLockedMariaDB, errNotYet, errSilentTooLong:
 		return true
 	case 0:
 		return unheard(err)

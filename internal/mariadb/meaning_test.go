@@ -51,7 +51,7 @@ func TestEveryNumberHasItsMeaningHoweverItIsWrapped(t *testing.T) {
 		1062: "Duplicate",
 		1146: "NoSuchTable",
 		1141: "NoSuchAccount",
-		1205: "LostRace",
+		1205: "LostRace", 3572: "LostRace",
 		1020: "LostRace",
 		1213: "LostRace CommitRefused",
 		1180: "CommitRefused",
@@ -61,6 +61,9 @@ func TestEveryNumberHasItsMeaningHoweverItIsWrapped(t *testing.T) {
 		1040: "Unavailable", 1203: "Unavailable",
 		1053: "Unavailable", 1317: "Unavailable", 1927: "Unavailable",
 		1969: "Unavailable", 3024: "Unavailable",
+		3032: "Unavailable", 4031: "Unavailable", 3118: "Unavailable", 4151: "Unavailable", 3168: "Unavailable", 3169: "Unavailable",
+		1041: "Unavailable", 1129: "Unavailable", 1135: "Unavailable", 1226: "Unavailable",
+		1158: "Unavailable", 1159: "Unavailable", 1160: "Unavailable", 1161: "Unavailable",
 		1045: "", 1054: "", 1064: "", 1142: "", 4025: "", 3819: "", // faults: of the grants, of a statement, of a CHECK
 	} {
 		said := &mysql.MySQLError{Number: number, Message: "Deadlock found"}

@@ -74,6 +74,7 @@ func (s *Servers) start() error {
 				return
 			}
 		}
+		fmt.Println("databases under test:", s.servers[0].Program)
 	})
 	return s.err
 }
