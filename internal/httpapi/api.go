@@ -135,6 +135,8 @@ func (a *API) route() (*gin.Engine, error) {
 	e.RedirectTrailingSlash = false
 	e.RedirectFixedPath = false
 	e.HandleMethodNotAllowed = true
+	// Paths are matched as they were sent: one that needs decoding is not ours.
+	e.UseEscapedPath, e.UnescapePathValues = true, false
 	if err := e.SetTrustedProxies(nil); err != nil {
 		return nil, err
 	}
@@ -142,15 +144,19 @@ func (a *API) route() (*gin.Engine, error) {
 	e.NoRoute(a.answer(func(*gin.Context) error { return errNoSuchPath }))
 	e.NoMethod(a.answer(func(*gin.Context) error { return errMethodNotAllowed }))
 
-	e.GET("/openapi.json", a.openAPI)
+	read := func(path string, handle gin.HandlerFunc) {
+		e.GET(path, handle)
+		e.HEAD(path, handle) // net/http leaves the body out
+	}
+	read("/openapi.json", a.openAPI)
 	e.POST("/v1/payment/notifications", a.notified)
 	e.POST("/v1/envelopes", a.answer(a.send))
-	e.GET("/v1/envelopes/:id", a.answer(a.show))
+	read("/v1/envelopes/:id", a.answer(a.show))
 	e.POST("/v1/envelopes/:id/grab", a.answer(a.grab))
 	e.POST("/v1/envelopes/:id/open", a.answer(a.open))
-	e.GET("/v1/me/received", a.answer(a.received))
-	e.GET("/v1/me/sent", a.answer(a.sent))
-	e.GET("/v1/me/summary", a.answer(a.summary))
+	read("/v1/me/received", a.answer(a.received))
+	read("/v1/me/sent", a.answer(a.sent))
+	read("/v1/me/summary", a.answer(a.summary))
 	if a.cfg.Echo != nil {
 		e.POST("/v1/envelopes/:id/echo", a.answer(a.echo))
 	}

@@ -67,11 +67,21 @@ func wantJSON(h http.Header) error {
 		return errMediaType
 	}
 	media, params, err := mime.ParseMediaType(values[0])
-	if strings.EqualFold(params["charset"], "utf-8") {
+	if charset := params["charset"]; strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8") {
 		delete(params, "charset")
 	}
 	if err != nil || media != "application/json" || len(params) > 0 {
 		return errMediaType
+	}
+	return uncoded(h)
+}
+
+// uncoded refuses a body that is compressed, or coded otherwise.
+func uncoded(h http.Header) error {
+	for _, coding := range h["Content-Encoding"] {
+		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
+			return errContentCoding
+		}
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ import (
 type requestMetrics struct {
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+
+	connectionsRefused prometheus.Counter
 }
 
 func newRequestMetrics(reg prometheus.Registerer) (*requestMetrics, error) {
@@ -31,8 +33,12 @@ func newRequestMetrics(reg prometheus.Registerer) (*requestMetrics, error) {
 			Name: "hongbao_http_requests_in_flight",
 			Help: "Public requests being answered.",
 		}),
+		connectionsRefused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hongbao_http_connections_refused_total",
+			Help: "Public connections closed at once, because their client address had as many as it may have.",
+		}),
 	}
-	return m, errors.Join(reg.Register(m.seconds), reg.Register(m.inFlight))
+	return m, errors.Join(reg.Register(m.seconds), reg.Register(m.inFlight), reg.Register(m.connectionsRefused))
 }
 
 // routeName is the pattern, never the path: paths hold IDs.
@@ -50,6 +56,12 @@ func (a *API) observe(c *gin.Context) {
 	}
 	a.requests.inFlight.Inc()
 	defer a.observed(c, a.cfg.Now())
+	if err := a.wellFormed(c); err != nil {
+		c.Writer.Header().Del("Allow") // the router may have matched another path
+		a.refuse(c, err)
+		c.Abort()
+		return
+	}
 	c.Next()
 }
 

@@ -24,6 +24,9 @@ func (a *API) notified(c *gin.Context) {
 }
 
 func (a *API) takeNotification(c *gin.Context) error {
+	if err := uncoded(c.Request.Header); err != nil {
+		return err
+	}
 	buf := a.buffer()
 	defer a.release(buf)
 	var err error

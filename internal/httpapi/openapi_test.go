@@ -46,6 +46,9 @@ func TestTheDescriptionListsExactlyTheRoutes(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	var routed, described []string
 	for _, r := range a.engine.Routes() {
+		if r.Method == http.MethodHead { // of each path with GET; the description says so once
+			continue
+		}
 		routed = append(routed, r.Method+" "+strings.ReplaceAll(r.Path, ":id", "{id}"))
 	}
 	for path, item := range loadSpec(t).Paths.Map() {
@@ -114,7 +117,7 @@ func conforms(t testing.TB, r *http.Request, res *http.Response, body []byte) {
 }
 
 func operation(doc *openapi3.T, r *http.Request) *openapi3.Operation {
-	path := r.URL.Path
+	path := r.URL.EscapedPath()
 	if rest, ok := strings.CutPrefix(path, "/v1/envelopes/"); ok {
 		_, verb, more := strings.Cut(rest, "/")
 		path = "/v1/envelopes/{id}"

@@ -72,8 +72,14 @@ func problems() []problem {
 		notNow("body_timeout", http.StatusRequestTimeout, "The body did not arrive in time."),
 		no("not_active", http.StatusConflict, "Nobody has paid for the envelope."),
 		no("body_too_large", http.StatusRequestEntityTooLarge, "The body exceeds the bound of this call."),
-		no("unsupported_media_type", http.StatusUnsupportedMediaType, "Content-Type must be application/json."),
+		no("unsupported_media_type", http.StatusUnsupportedMediaType, "The body must be application/json, in no content coding."),
 		no("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key came before with a different request."),
+
+		no(codeMalformed, bad, "This is not a request of HTTP/1.1."),
+		no(codeExpectation, http.StatusExpectationFailed, "Expect may be 100-continue only."),
+		no(codeHeadersTooMany, http.StatusRequestHeaderFieldsTooLarge, "Request line and headers exceed their bound."),
+		no(codeTransferCoding, http.StatusNotImplemented, "Transfer-Encoding may be chunked only, once."),
+		no(codeVersion, http.StatusHTTPVersionNotSupported, "HTTP/1.1 and HTTP/1.0 are spoken here."),
 
 		callback("forged_notification", http.StatusUnauthorized, "The notification is not the provider's."),
 		callback("unknown_order", http.StatusNotFound, "No envelope asks for this payment."),
@@ -133,13 +139,16 @@ func (r *refusal) Error() string {
 // What HTTP itself refuses. The table's rows have the words.
 var (
 	errBodyUnreadable   = &refusal{code: "body_unreadable"}
+	errFramedTwice      = &refusal{code: "body_unreadable", detail: "Transfer-Encoding beside Content-Length, or in HTTP/1.0"}
+	errPipelinedChunks  = &refusal{code: "body_unreadable", detail: "a request in chunks must not be pipelined"}
 	errBodyNotAllowed   = &refusal{code: "body_not_allowed"}
 	errBodyTimeout      = &refusal{code: "body_timeout"}
 	errBodyTooLarge     = &refusal{code: "body_too_large"}
 	errQueryNotAllowed  = &refusal{code: "query_not_allowed"}
 	errNoSuchPath       = &refusal{code: "no_such_path"}
 	errMethodNotAllowed = &refusal{code: "method_not_allowed"}
-	errMediaType        = &refusal{code: "unsupported_media_type"}
+	errMediaType        = &refusal{code: "unsupported_media_type", detail: "Content-Type must be application/json, once, in UTF-8"}
+	errContentCoding    = &refusal{code: "unsupported_media_type", detail: "Content-Encoding must be absent or identity"}
 	errForged           = &refusal{code: "forged_notification"}
 	errUnknownOrder     = &refusal{code: "unknown_order"}
 )

@@ -17,6 +17,9 @@ import (
 // slack and answers 431 beyond.
 const HeaderBytesMax = 8 << 10
 
+// DefaultConnectionsMax bounds the public connections where nothing else is set.
+const DefaultConnectionsMax = 10_000
+
 // operatorAnswerMax leaves room for a profile of a minute.
 const operatorAnswerMax = 2 * time.Minute
 
@@ -29,12 +32,16 @@ type ServerConfig struct {
 	// OperatorHandler answers on the operator's listener.
 	OperatorHandler http.Handler
 
-	ConnectionsMax int           // public connections; more wait in the backlog. 10000
-	ReadingMax     int           // requests being read or refused at once; more wait in the kernel. 64
-	ReadHeaderMax  time.Duration // from a request's first byte to its last header. 2 s
-	ReadMax        time.Duration // to the last byte of its body. 5 s
-	WriteMax       time.Duration // from the headers to the end of the answer. 10 s
-	IdleMax        time.Duration // a connection without a request. 60 s
+	ConnectionsMax int // public connections; more wait in the backlog. 10000
+	// ConnectionsPerAddressMax is how many of them one client address may have (of
+	// IPv6, a /64); more are closed at once. A proxy is one address. Half of all
+	ConnectionsPerAddressMax int
+
+	ReadingMax    int           // requests being read at once; more wait in the kernel. 64
+	ReadHeaderMax time.Duration // from a request's first byte to its last header. 2 s
+	ReadMax       time.Duration // to the last byte of its body. 5 s
+	WriteMax      time.Duration // from the headers to the end of the answer. 10 s
+	IdleMax       time.Duration // a connection without a request. 60 s
 	// DrainNotice is how long the API still takes requests after it has stopped
 	// being ready: answers say "Connection: close", so that callers who keep
 	// connections leave on their own instead of racing the close. 200 ms
@@ -46,7 +53,8 @@ func (cfg *ServerConfig) complete() error {
 	if cfg.API == nil || cfg.Public == nil || cfg.Operator == nil || cfg.OperatorHandler == nil {
 		return errors.New("server: API, both listeners and the operator's handler are required")
 	}
-	setDefault(&cfg.ConnectionsMax, 10_000)
+	setDefault(&cfg.ConnectionsMax, DefaultConnectionsMax)
+	setDefault(&cfg.ConnectionsPerAddressMax, max(1, cfg.ConnectionsMax/2))
 	setDefault(&cfg.ReadingMax, 64)
 	setDefault(&cfg.ReadHeaderMax, 2*time.Second)
 	setDefault(&cfg.ReadMax, 5*time.Second)
@@ -57,6 +65,8 @@ func (cfg *ServerConfig) complete() error {
 	switch answer := cfg.API.cfg.AnswerMax; {
 	case cfg.ConnectionsMax < 1:
 		return fmt.Errorf("server: want connections max >= 1, have %d", cfg.ConnectionsMax)
+	case cfg.ConnectionsPerAddressMax < 1 || cfg.ConnectionsPerAddressMax > cfg.ConnectionsMax:
+		return fmt.Errorf("server: want 1 <= connections per address max <= connections max, have %d and %d", cfg.ConnectionsPerAddressMax, cfg.ConnectionsMax)
 	case cfg.ReadingMax < 1:
 		return fmt.Errorf("server: want reading max >= 1, have %d", cfg.ReadingMax)
 	case cfg.ReadHeaderMax <= 0 || cfg.ReadHeaderMax > cfg.ReadMax:
@@ -79,11 +89,12 @@ func Serve(ctx context.Context, cfg ServerConfig) error {
 	if err := cfg.complete(); err != nil {
 		return err
 	}
-	door := capConnections(cfg.Public, cfg.ConnectionsMax)
+	door := newDoor(cfg.Public, doorConfig{
+		connectionsMax: cfg.ConnectionsMax, perAddressMax: cfg.ConnectionsPerAddressMax, readingMax: cfg.ReadingMax, crowded: cfg.crowded(),
+	})
 	public, operator := cfg.publicServer(ctx), cfg.operatorServer(ctx)
-	public.ConnState = door.connState
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serving("public", public.Serve(newIntake(door, cfg.ReadingMax))) })
+	g.Go(func() error { return serving("public", public.Serve(door)) })
 	g.Go(func() error { return serving("operator", operator.Serve(cfg.Operator)) })
 	g.Go(func() error {
 		<-ctx.Done()
@@ -127,6 +138,8 @@ func (cfg *ServerConfig) publicServer(ctx context.Context) *http.Server {
 		WriteTimeout:      cfg.WriteMax,
 		IdleTimeout:       cfg.IdleMax,
 		MaxHeaderBytes:    HeaderBytesMax,
+		ConnContext:       withConn,
+		ConnState:         connState,
 		// "OPTIONS *" is no call of ours: the router refuses it like any other.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     cfg.errorLog(),
@@ -146,6 +159,11 @@ func (cfg *ServerConfig) operatorServer(ctx context.Context) *http.Server {
 		ErrorLog:          cfg.errorLog(),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
+}
+
+func (cfg *ServerConfig) crowded() *crowdedLog {
+	api := &cfg.API.cfg
+	return &crowdedLog{log: api.Log, now: api.Now, counter: cfg.API.requests.connectionsRefused, max: cfg.ConnectionsPerAddressMax}
 }
 
 // errorLog takes what net/http says about single connections: noise, mostly.

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -37,6 +39,9 @@ func write(c *gin.Context, status int, contentType []string, body []byte) {
 	h["Content-Type"] = contentType
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = noSniff
+	if c.Request.Method == http.MethodHead {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	c.Writer.WriteHeader(status)
 	_, _ = c.Writer.Write(body)
 }

@@ -1,0 +1,191 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// onePlace puts a server behind an intake that reads one request at a time.
+func onePlace(t *testing.T, handler http.HandlerFunc) (*door, string) {
+	t.Helper()
+	a, _ := newAPI(t, &stubTeller{})
+	in := newDoor(listen(t), doorConfig{connectionsMax: 1000, perAddressMax: 1000, readingMax: 1, crowded: (&ServerConfig{API: a}).crowded()})
+	s := &http.Server{ConnContext: withConn, ConnState: connState, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		connOf(r).begin()
+		handler(w, r)
+	})}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(in) }) // ErrServerClosed, at the end
+	t.Cleanup(func() {
+		s.Close()
+		serving.Wait()
+	})
+	return in, in.Addr().String()
+}
+
+func TestFH3SlowClientsHoldNoPlaceInTheIntake(t *testing.T) {
+	in, addr := onePlace(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
+	for range 50 { // each sends half a request line and no more
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, "GET / HT"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := client(t)
+	for range 20 {
+		if status, body := get(t, c, "http://"+addr+"/"); status != http.StatusOK || body != "ok" {
+			t.Fatalf("%d %q", status, body)
+		}
+	}
+	c.CloseIdleConnections()
+	emptied(t, in)
+}
+
+func TestARequestInServiceHoldsNoPlaceInTheIntake(t *testing.T) {
+	release := make(chan struct{})
+	in, addr := onePlace(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			<-release
+		}
+		fmt.Fprint(w, "ok")
+	})
+	var slow sync.WaitGroup
+	for range 10 {
+		slow.Go(func() {
+			res, err := http.Get("http://" + addr + "/slow")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			res.Body.Close()
+		})
+	}
+	c := client(t)
+	for range 20 {
+		if status, _ := get(t, c, "http://"+addr+"/"); status != http.StatusOK {
+			t.Fatal(status)
+		}
+	}
+	close(release)
+	slow.Wait()
+	c.CloseIdleConnections()
+	emptied(t, in)
+}
+
+// emptied waits until every place has been given back.
+func emptied(t *testing.T, in *door) {
+	t.Helper()
+	await(t, "every place is given back", func() bool { return len(in.places) == 0 })
+}
+
+// FS17: one client address cannot take all connections.
+func TestConnectionsOfOneAddressHaveABound(t *testing.T) {
+	a, logged := newAPI(t, &stubTeller{})
+	r := start(t, a, func(cfg *ServerConfig) { cfg.ConnectionsMax, cfg.ConnectionsPerAddressMax = 10, 4 })
+	from := func(address string) (net.Conn, error) {
+		t.Helper()
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}).Dial("tcp", r.public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			return conn, err
+		}
+		_, err = conn.Read(make([]byte, 1<<10))
+		return conn, err
+	}
+	var open []net.Conn
+	for range 4 {
+		conn, err := from("127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, conn)
+	}
+	for range 20 {
+		if _, err := from("127.0.0.1"); err == nil {
+			t.Fatal("a fifth connection of one address was served")
+		}
+	}
+	if _, err := from("127.0.0.2"); err != nil {
+		t.Errorf("another address: %v", err)
+	}
+	if lines := strings.Count(logged.String(), "127.0.0.1/32"); lines != 1 {
+		t.Errorf("the address is in the log %d times, want once: %s", lines, logged)
+	}
+	open[0].Close()
+	await(t, "a connection after one has ended", func() bool { _, err := from("127.0.0.1"); return err == nil })
+}
+
+func TestOneClientIsAnAddressOrANetworkOfIPv6(t *testing.T) {
+	for _, tt := range []struct{ addr, want string }{
+		{"192.0.2.7", "192.0.2.7/32"}, {"::ffff:192.0.2.7", "192.0.2.7/32"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
+		{"2001:db8:1:2::9", "2001:db8:1:2::/64"}, {"2001:db8:1:3::9", "2001:db8:1:3::/64"}, {"::1", "::/64"},
+	} {
+		if got := clientOf(&net.TCPAddr{IP: net.ParseIP(tt.addr), Port: 1, Zone: ""}); got.String() != tt.want {
+			t.Errorf("%s counts as %s, want %s", tt.addr, got, tt.want)
+		}
+	}
+	if got := clientOf(&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}); got.String() != "fe80::/64" {
+		t.Errorf("an address with a zone counts as %s", got)
+	}
+}
+
+// A connection whose client takes no answer ends with the time to write one.
+func TestAConnectionThatIsNotReadIsClosed(t *testing.T) {
+	a, _ := newAPI(t, &stubTeller{})
+	a.cfg.AnswerMax = 50 * time.Millisecond
+	a.engine.GET("/endless", func(c *gin.Context) {
+		for {
+			if _, err := c.Writer.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+	})
+	r := start(t, a, func(cfg *ServerConfig) {
+		cfg.ReadHeaderMax, cfg.ReadMax, cfg.WriteMax = 50*time.Millisecond, 100*time.Millisecond, 300*time.Millisecond
+	})
+	conn, err := net.Dial("tcp", r.public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the answer has ended", func() bool { return inFlight(t, a) == 0 })
+}
+
+func inFlight(t *testing.T, a *API) float64 {
+	t.Helper()
+	var m dto.Metric
+	if err := a.requests.inFlight.Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m.GetGauge().GetValue()
+}
+
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ask := time.NewTicker(time.Millisecond)
+	defer ask.Stop()
+	for deadline := time.Now().Add(5 * time.Second); !holds(); <-ask.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 5 s", what)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package httpapi
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+)
+
+// The codes of what net/http refuses by itself, before there is a request that a
+// handler could see.
+const (
+	codeMalformed      = "malformed_request"
+	codeExpectation    = "expectation_failed"
+	codeHeadersTooMany = "headers_too_large"
+	codeTransferCoding = "transfer_coding_unsupported"
+	codeVersion        = "http_version_unsupported"
+)
+
+// ownRefusals are whole answers, by the status that net/http would send.
+type ownRefusals map[int][]byte
+
+func newOwnRefusals() ownRefusals {
+	table, answers := newProblemTable(), ownRefusals{}
+	for _, code := range []string{codeMalformed, codeExpectation, codeHeadersTooMany, codeTransferCoding, codeVersion} {
+		p := table.row(code)
+		body := p.appendBody(nil, &refusal{})
+		a := []byte("HTTP/1.1 " + strconv.Itoa(p.status) + " " + http.StatusText(p.status) + "\r\nContent-Type: application/problem+json\r\n" +
+			"Content-Length: " + strconv.Itoa(len(body)) + "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n")
+		answers[p.status] = append(a, body...)
+	}
+	return answers
+}
+
+// inOurWords replaces an answer of net/http: it writes each at once and whole,
+// and closes the connection after it.
+func (o ownRefusals) inOurWords(answer []byte) []byte {
+	const version, digits = "HTTP/1.1 ", 3
+	if !bytes.HasPrefix(answer, []byte(version)) || len(answer) < len(version)+digits {
+		return answer
+	}
+	status, err := strconv.Atoi(string(answer[len(version) : len(version)+digits]))
+	if ours, ok := o[status]; err == nil && ok {
+		return ours
+	}
+	return answer
+}
