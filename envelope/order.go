@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -141,8 +142,11 @@ func checkGreeting(o *Order) error {
 		return invalid("greeting", "must be valid UTF-8")
 	}
 	for _, r := range o.Greeting {
-		if r < ' ' || r == 0x7f {
-			return invalid("greeting", "must not contain control characters")
+		switch {
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029': // C0, DEL, C1; line and paragraph separator
+			return invalid("greeting", "must not contain control characters or line breaks")
+		case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+			return invalid("greeting", "must not contain characters that reorder text (bidirectional overrides and isolates)")
 		}
 	}
 	return nil

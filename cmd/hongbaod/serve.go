@@ -85,7 +85,10 @@ func (s serveCmd) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	d.runBackground(background, &running)
 	log.Info("serving", "public", conf.Listen.Public, "operator", conf.Listen.Operator, "environment", conf.Environment)
-	err = httpapi.Serve(ctx, httpapi.ServerConfig{API: d.api, Public: public, Operator: operators, OperatorHandler: d.ops})
+	err = httpapi.Serve(ctx, httpapi.ServerConfig{
+		API: d.api, Public: public, Operator: operators, OperatorHandler: d.ops,
+		ConnectionsMax: conf.Listen.ConnectionsMax, ConnectionsPerAddressMax: conf.Listen.ConnectionsPerAddressMax,
+	})
 	drain, cancel := context.WithTimeout(background, lanesDrainMax)
 	defer cancel()
 	err = errors.Join(err, d.counters.Close(drain))

@@ -5,8 +5,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -109,9 +111,9 @@ func TestATokenIsRefusedByTheRuleItBreaks(t *testing.T) {
 		"claims an array":                {forge(good, `[]`, hs.Secret), errTokenMalformed},
 		"sub twice":                      {claimed(`"sub":"alice","sub":"bob"`), errTokenMalformed},
 		"no exp":                         {forge(good, `{"sub":"alice"}`, hs.Secret), errTokenNoExpiry},
-		"exp null":                       {forge(good, `{"sub":"alice","exp":null}`, hs.Secret), errTokenNoExpiry},
+		"exp null":                       {forge(good, `{"sub":"alice","exp":null}`, hs.Secret), errTokenTime},
 		"exp in another case":            {forge(good, fmt.Sprintf(`{"sub":"alice","EXP":%d}`, now+60), hs.Secret), errTokenNoExpiry},
-		"exp beyond time":                {forge(good, `{"sub":"alice","exp":1e300}`, hs.Secret), errTokenExpired},
+		"exp beyond time":                {forge(good, `{"sub":"alice","exp":1e300}`, hs.Secret), errTokenTime},
 		"expired long ago":               {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-3600), hs.Secret), errTokenExpired},
 		"expired within the leeway":      {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-1), hs.Secret), errTokenExpired},
 		"expires now":                    {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now), hs.Secret), errTokenExpired},
@@ -125,9 +127,9 @@ func TestATokenIsRefusedByTheRuleItBreaks(t *testing.T) {
 		"sub with a NUL":                 {claimed(`"sub":"al\u0000ice"`), errTokenSubject},
 		"sub not ASCII":                  {claimed(`"sub":"爱丽丝"`), errTokenSubject},
 		"sub too long":                   {claimed(`"sub":"` + strings.Repeat("a", 65) + `"`), errTokenSubject},
-		"sub a number":                   {claimed(`"sub":7`), errTokenMalformed},
-		"scope null":                     {claimed(`"sub":"alice","scope":null`), errTokenMalformed},
-		"scope a list":                   {claimed(`"sub":"alice","scope":["open"]`), errTokenMalformed},
+		"sub a number":                   {claimed(`"sub":7`), errTokenText},
+		"scope null":                     {claimed(`"sub":"alice","scope":null`), errTokenText},
+		"scope a list":                   {claimed(`"sub":"alice","scope":["open"]`), errTokenText},
 		"too long":                       {claimed(`"sub":"alice","x":"` + strings.Repeat("a", tokenBytesMax) + `"`), errTokenMalformed},
 		"nothing":                        {"", errNotBearer},
 		"two spaces":                     {" " + valid, errTokenMalformed},
@@ -136,6 +138,9 @@ func TestATokenIsRefusedByTheRuleItBreaks(t *testing.T) {
 		"null byte":                      {valid + "\x00", errTokenMalformed},
 		"EdDSA key as an HS256 secret":   {forge(`{"alg":"HS256","kid":"ed-1"}`, claims, []byte(edKey().Public)), errTokenKey},
 		"key smuggled in the header":     {forge(`{"alg":"HS256","kid":"x","jwk":{"kty":"oct","k":"AA"}}`, claims, []byte{0}), errTokenKey},
+		"alg Ed25519":                    {strings.Replace(ed, segmentOf(ed, 0), segment(`{"alg":"Ed25519","kid":"ed-1"}`), 1), errTokenKey},
+		"alg Ed25519, signed":            {edSigned(`{"alg":"Ed25519","kid":"ed-1"}`, claims), errTokenKey},
+		"alg eddsa, signed":              {edSigned(`{"alg":"eddsa","kid":"ed-1"}`, claims), errTokenKey},
 		"kid of a path":                  {forge(`{"alg":"HS256","kid":"../../dev/null"}`, claims, nil), errTokenKey},
 		"compact serialisation of a JWE": {strings.Repeat("a.", 4) + "a", errTokenMalformed},
 	} {
@@ -145,13 +150,19 @@ func TestATokenIsRefusedByTheRuleItBreaks(t *testing.T) {
 	}
 }
 
+// edSigned signs any header and claims with the EdDSA key.
+func edSigned(header, claims string) string {
+	text := segment(header) + "." + segment(claims)
+	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(edKey().Private, []byte(text)))
+}
+
 func segmentOf(token string, i int) string { return strings.Split(token, ".")[i] }
 
 func TestATokenIssuedByAFastClockIsAccepted(t *testing.T) {
 	a := newAuth(t, noon, hsKey())
 	now := noon().Unix()
 	for _, claims := range []string{
-		fmt.Sprintf(`"sub":"alice","nbf":%d,"iat":%d`, now+29, now+29), `"sub":"alice","iat":1.5e9,"nbf":0.25`,
+		fmt.Sprintf(`"sub":"alice","nbf":%d,"iat":%d`, now+29, now+29), `"sub":"alice","nbf":0`,
 	} {
 		if _, err := authorize(a, claimed(claims)); err != nil {
 			t.Errorf("%s: %v", claims, err)
@@ -293,6 +304,176 @@ func TestTheCacheKeepsItsBoundsAndTheTokensInUse(t *testing.T) {
 	}
 	if entries > entriesMax || bytes > bytesMax || entries < entriesMax/8 {
 		t.Errorf("%d entries, %d bytes; want at most %d and %d, and not next to none", entries, bytes, entriesMax, bytesMax)
+	}
+}
+
+// FuzzClaims holds that what gets in under a good signature says what the
+// standard's own types can say, by another decoder.
+func FuzzClaims(f *testing.F) {
+	now := noon().Unix()
+	for _, seed := range []string{
+		fmt.Sprintf(`{"sub":"alice","exp":%d}`, now+60), fmt.Sprintf(`{"sub":"alice","exp":%d,"iat":%d,"nbf":%d,"aud":["a","us"]}`, now+60, now, now),
+		`{"sub":"alice","exp":1e19}`, `{"sub":"alice","exp":"9"}`, fmt.Sprintf(`{"sub":"alice","exp":%d,"nbf":null}`, now+60),
+		fmt.Sprintf(`{"sub":"alice","exp":%d.5,"iat":-0}`, now+60), fmt.Sprintf(`{"sub":"alice","exp":%d,"scope":"open\u00a0send"}`, now+60),
+		fmt.Sprintf(`{"sub":"alice","exp":%d,"exp":1,"iss":7,"jti":[],"aud":{}}`, now+60),
+	} {
+		f.Add(seed)
+	}
+	key := hsKey()
+	key.Audience = "us"
+	a := newAuth(f, noon, hsKey())
+	ours := newAuth(f, noon, key)
+	f.Fuzz(func(t *testing.T, claims string) {
+		token := forge(`{"alg":"HS256","kid":"hs-1"}`, claims, hsKey().Secret)
+		for audience, a := range map[string]*Authenticator{"": a, "us": ours} {
+			caller, err := authorize(a, token)
+			if err != nil {
+				if r, ok := errors.AsType[*refusal](err); !ok || r.code != codeUnauthenticated {
+					t.Fatalf("%q: %v, want a 401", claims, err)
+				}
+				continue
+			}
+			var said map[string]any
+			dec := json.NewDecoder(strings.NewReader(claims))
+			dec.UseNumber()
+			if err := dec.Decode(&said); err != nil {
+				t.Fatalf("%q got in and is no object: %v", claims, err)
+			}
+			at := map[string]*big.Int{}
+			for _, name := range []string{"exp", "iat", "nbf"} {
+				n, isNumber := said[name].(json.Number)
+				if at[name], isNumber = new(big.Int).SetString(string(n), 10); said[name] != nil && !isNumber {
+					t.Fatalf("%q got in with %s %v", claims, name, said[name])
+				}
+			}
+			from := big.NewInt(now)
+			if at["iat"] != nil {
+				from = at["iat"]
+			}
+			lives := new(big.Int).Sub(at["exp"], from)
+			if at["exp"].Cmp(big.NewInt(now)) <= 0 || lives.Cmp(big.NewInt(int64(DefaultTokenLifeMax/time.Second))) > 0 || said["sub"] != string(caller.User) {
+				t.Fatalf("%q got in as %+v", claims, caller)
+			}
+			if _, named := said["aud"]; named != (audience != "") {
+				t.Fatalf("%q got in where the audience is %q", claims, audience)
+			}
+		}
+	})
+}
+
+// FS27: the claims of a token are what the standard says, exactly.
+func TestClaimsAreOfTheStandardsTypesAndExact(t *testing.T) {
+	a := newAuth(t, noon, hsKey())
+	now := noon().Unix()
+	with := func(claims string) error { _, err := authorize(a, claimed(`"sub":"alice",`+claims)); return err }
+	for _, name := range []string{"nbf", "iat"} {
+		for _, value := range []string{"1e19", "1e3", "10000000000000000000", "9223372036854775808", "18446744073709551616", "18446744073709551617",
+			"253402300800", "-1", "-0", "0.5", "1.0", "null", `"1"`, `""`, "true", "[]", "{}", "1E2"} {
+			if err := with(`"` + name + `":` + value); !errors.Is(err, errTokenTime) {
+				t.Errorf("%s %s: %v, want %v", name, value, err, errTokenTime)
+			}
+		}
+		if err := with(fmt.Sprintf(`"%s":%d`, name, int64(secondsMax))); !errors.Is(err, errTokenNotYet) {
+			t.Errorf("%s in the year 9999: %v", name, err)
+		}
+	}
+	for _, exp := range []string{"1e19", "10000000000000000000", "9223372036854775807", `"99999999999"`, fmt.Sprintf(`"%d"`, now+60), fmt.Sprintf("%d.0", now+60), "null", "true"} {
+		if _, err := authorize(a, forge(`{"alg":"HS256","kid":"hs-1"}`, `{"sub":"alice","exp":`+exp+`}`, hsKey().Secret)); !errors.Is(err, errTokenTime) {
+			t.Errorf("exp %s: %v, want %v", exp, err, errTokenTime)
+		}
+	}
+	for _, claims := range []string{`"iss":7`, `"iss":null`, `"jti":{}`, `"scope":7`, `"scope":true`} {
+		if err := with(claims); !errors.Is(err, errTokenText) {
+			t.Errorf("%s: %v, want %v", claims, err, errTokenText)
+		}
+	}
+	if err := with(`"iss":"im","jti":"1","anything":[null]`); err != nil {
+		t.Errorf("other claims: %v", err)
+	}
+}
+
+// FS27: only the space separates scopes.
+func TestOnlyTheSpaceSeparatesScopes(t *testing.T) {
+	a := newAuth(t, noon, hsKey())
+	for scope, want := range map[string]Scope{
+		`open send`: ScopeOpen | ScopeSend, `open  send`: ScopeOpen | ScopeSend, ` open `: ScopeOpen, ``: 0, ` `: 0,
+		`open\u00a0send`: 0, `open\u3000send`: 0, `open\tsend`: 0, `open\nsend`: 0, `open\u000bsend`: 0, `open\u0085send`: 0, `open\u2028send`: 0,
+		`x\toperate`: 0, `show\u00a0operate open`: ScopeOpen, `open,send`: 0, `OPEN`: 0, `open\u200b`: 0,
+	} {
+		got, err := authorize(a, claimed(`"sub":"alice","scope":"`+scope+`"`))
+		if err != nil || got.Scopes != want {
+			t.Errorf("scope %q: %v %v, want %v", scope, got.Scopes, err, want)
+		}
+	}
+}
+
+// FS27: a token that names an audience is for that audience only, and one
+// without is refused where an audience is asked for.
+func TestATokenIsForItsAudience(t *testing.T) {
+	key := hsKey()
+	key.Audience = "hongbao"
+	open, ours := newAuth(t, noon, hsKey()), newAuth(t, noon, key)
+	for claims, want := range map[string]struct{ open, ours error }{
+		``:                         {nil, errTokenNoAud},
+		`,"aud":"hongbao"`:         {errTokenForOthers, nil},
+		`,"aud":["x","hongbao"]`:   {errTokenForOthers, nil},
+		`,"aud":"Hongbao"`:         {errTokenForOthers, errTokenForOthers},
+		`,"aud":""`:                {errTokenForOthers, errTokenForOthers},
+		`,"aud":"hongbao other"`:   {errTokenForOthers, errTokenForOthers},
+		`,"aud":["other"]`:         {errTokenForOthers, errTokenForOthers},
+		`,"aud":[]`:                {errTokenAudience, errTokenAudience},
+		`,"aud":null`:              {errTokenAudience, errTokenAudience},
+		`,"aud":7`:                 {errTokenAudience, errTokenAudience},
+		`,"aud":{"hongbao":1}`:     {errTokenAudience, errTokenAudience},
+		`,"aud":["hongbao",null]`:  {errTokenAudience, errTokenAudience},
+		`,"aud":["hongbao",["x"]]`: {errTokenAudience, errTokenAudience},
+		`,"AUD":"other"`:           {nil, errTokenNoAud},
+	} {
+		token := claimed(`"sub":"alice"` + claims)
+		if _, err := authorize(open, token); !errors.Is(err, want.open) {
+			t.Errorf("%s, no audience set: %v, want %v", claims, err, want.open)
+		}
+		if _, err := authorize(ours, token); !errors.Is(err, want.ours) {
+			t.Errorf("%s, audience hongbao: %v, want %v", claims, err, want.ours)
+		}
+	}
+	minted, err := MintToken(key, "alice", "", time.Hour, noon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := authorize(ours, minted); err != nil {
+		t.Errorf("minted under the key: %v", err)
+	}
+}
+
+// FS27: a token cannot be revoked, so its life has a bound.
+func TestATokensLifeHasABound(t *testing.T) {
+	key := hsKey()
+	key.LifeMax = time.Hour
+	a := newAuth(t, noon, key)
+	now := noon().Unix()
+	for name, tt := range map[string]struct {
+		claims string
+		want   error
+	}{
+		"the bound":                    {fmt.Sprintf(`"exp":%d,"iat":%d`, now+3600, now), nil},
+		"a second more":                {fmt.Sprintf(`"exp":%d,"iat":%d`, now+3601, now), errTokenLife},
+		"issued long ago":              {fmt.Sprintf(`"exp":%d,"iat":%d`, now+60, now-3600), errTokenLife},
+		"issued at no time":            {fmt.Sprintf(`"exp":%d`, now+3600), nil},
+		"issued at no time, and later": {fmt.Sprintf(`"exp":%d`, now+3601), errTokenLife},
+		"in the year 9999":             {fmt.Sprintf(`"exp":%d`, int64(secondsMax)), errTokenLife},
+		"issued in 1970":               {fmt.Sprintf(`"exp":%d,"iat":0`, now+60), errTokenLife},
+	} {
+		token := forge(`{"alg":"HS256","kid":"hs-1"}`, `{"sub":"alice",`+tt.claims+`}`, hsKey().Secret)
+		if _, err := authorize(a, token); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+	if token, err := MintToken(key, "alice", "", time.Hour+time.Second, noon()); err == nil {
+		t.Errorf("minted %s, which the server would refuse", token)
+	}
+	if _, err := authorize(newAuth(t, noon, hsKey()), forge(`{"alg":"HS256","kid":"hs-1"}`, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now+8*24*3600), hsKey().Secret)); !errors.Is(err, errTokenLife) {
+		t.Errorf("eight days, with nothing set: %v", err)
 	}
 }
 

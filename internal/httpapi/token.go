@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/golang-jwt/jwt/v5"
 
 	"hongbao/envelope"
@@ -20,6 +19,12 @@ var (
 	errTokenKey       = badToken("no registered key of this kid and algorithm")
 	errTokenSignature = badToken("the signature is not of the named key")
 	errTokenNoExpiry  = badToken("exp is required")
+	errTokenTime      = badToken("exp, nbf and iat must be whole seconds since 1970, written as JSON numbers in digits only")
+	errTokenText      = badToken("sub, iss, jti and scope must be strings")
+	errTokenAudience  = badToken("aud must be a string, or a list of strings that is not empty")
+	errTokenForOthers = badToken("aud does not name this service")
+	errTokenNoAud     = badToken("aud is required")
+	errTokenLife      = badToken("the token lives longer than it may: exp - iat, or exp - now without iat")
 	errTokenExpired   = badToken("the token has expired")
 	errTokenNotYet    = badToken("the token is not valid yet")
 	errTokenSubject   = badToken("sub must be 1 to 64 visible ASCII characters")
@@ -36,48 +41,24 @@ func lacking(need Scope) error {
 		challenge: `Bearer realm="hongbao", error="insufficient_scope", scope="` + need.String() + `"`}
 }
 
-// claims are the parts of a token that count. Unlike the library's own decoding,
-// names are matched exactly and may not come twice.
-type claims struct {
-	jwt.RegisteredClaims
-	Scope scopeClaim `json:"scope"`
-}
-
-func (c *claims) UnmarshalJSON(b []byte) error {
-	type plain claims
-	return json.Unmarshal(b, (*plain)(c))
-}
-
-// scopeClaim must be a string when it is there: null is not "all".
-type scopeClaim struct {
-	given bool
-	words string
-}
-
-func (s *scopeClaim) UnmarshalJSON(b []byte) error {
-	if len(b) == 0 || b[0] != '"' {
-		return errors.New("scope: want a string")
-	}
-	s.given = true
-	return json.Unmarshal(b, &s.words)
-}
-
 // verify checks a token that is not in the cache.
 func (a *Authenticator) verify(token string) (verified, error) {
 	var c claims
-	if _, err := a.parser.ParseWithClaims(token, &c, a.key); err != nil {
+	t, err := a.parser.ParseWithClaims(token, &c, a.key)
+	if err != nil {
 		return verified{}, tokenRefusal(err)
 	}
-	if envelope.CheckName("sub", c.Subject) != nil {
-		return verified{}, errTokenSubject
+	key := a.keys[t.Header["kid"].(string)] // the parser found it there
+	if err := c.check(&key, a.now()); err != nil {
+		return verified{}, err
 	}
 	scopes := scopeAll
 	if c.Scope.given {
-		scopes = parseScope(c.Scope.words)
+		scopes = parseScope(c.Scope.text)
 	}
 	return verified{
-		caller:  Caller{User: envelope.UserID(c.Subject), Scopes: scopes},
-		expires: c.ExpiresAt.Time,
+		caller:  Caller{User: envelope.UserID(c.Subject.text), Scopes: scopes},
+		expires: c.Expires.time(),
 	}, nil
 }
 
@@ -86,7 +67,8 @@ func (a *Authenticator) verify(token string) (verified, error) {
 func (a *Authenticator) key(t *jwt.Token) (any, error) {
 	kid, _ := t.Header["kid"].(string)
 	k, ok := a.keys[kid]
-	if _, critical := t.Header["crit"]; !ok || critical || t.Method.Alg() != k.Algorithm {
+	// The library has a second name for EdDSA: the header's own text counts.
+	if _, critical := t.Header["crit"]; !ok || critical || t.Header["alg"] != k.Algorithm {
 		return nil, errTokenKey
 	}
 	return k.verifier(), nil
@@ -94,23 +76,21 @@ func (a *Authenticator) key(t *jwt.Token) (any, error) {
 
 // tokenRefusal sorts the library's errors into ours.
 func tokenRefusal(err error) error {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r
+	}
 	switch {
-	case errors.Is(err, errTokenKey), errors.Is(err, jwt.ErrTokenUnverifiable):
+	case errors.Is(err, jwt.ErrTokenUnverifiable):
 		return errTokenKey
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
 		return errTokenSignature
-	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return errTokenNoExpiry
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return errTokenExpired
-	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return errTokenNotYet
 	}
 	return errTokenMalformed
 }
 
 // MintToken signs a token for user under key. scope is the claim's words, empty
-// for a token without the claim, which may do everything; ttl is at least 1 s.
+// for a token without the claim, which may do everything; ttl is at least 1 s and
+// at most what the key's tokens may live.
 func MintToken(key Key, user envelope.UserID, scope string, ttl time.Duration, now time.Time) (string, error) {
 	if key.Algorithm == EdDSA && len(key.Private) == ed25519.PrivateKeySize && key.Public == nil {
 		key.Public = key.Private.Public().(ed25519.PublicKey)
@@ -121,12 +101,15 @@ func MintToken(key Key, user envelope.UserID, scope string, ttl time.Duration, n
 	if err := envelope.CheckName("sub", string(user)); err != nil {
 		return "", err
 	}
-	if ttl < time.Second {
-		return "", fmt.Errorf("token: want ttl >= 1s, have %v", ttl)
+	if ttl < time.Second || ttl > key.lifeMax() {
+		return "", fmt.Errorf("token: want 1s <= ttl <= %v, have %v", key.lifeMax(), ttl)
 	}
 	c := jwt.MapClaims{"sub": string(user), "iat": now.Unix(), "exp": now.Add(ttl).Unix()}
 	if scope != "" {
 		c["scope"] = scope
+	}
+	if key.Audience != "" {
+		c["aud"] = key.Audience
 	}
 	method, secret := jwt.SigningMethod(jwt.SigningMethodHS256), any(key.Secret)
 	if key.Algorithm == EdDSA {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+
+	"hongbao/internal/httpapi"
 )
 
 // Listen holds the addresses of the two listeners, host:port.
@@ -19,6 +21,12 @@ type Listen struct {
 	// beside loopback names and the address itself.
 	OperatorHosts []string `yaml:"operator_hosts,omitempty"`
 	OperatorTLS   TLSFiles `yaml:"operator_tls,omitempty"`
+	// ConnectionsMax bounds the public connections: default 10000; more wait.
+	// ConnectionsPerAddressMax bounds those of one client address, of IPv6 one /64:
+	// default half of all; more are closed at once. A proxy is one address: give it
+	// as many as it keeps open. Where clients connect directly, 100 is plenty.
+	ConnectionsMax           int `yaml:"connections_max,omitempty"`
+	ConnectionsPerAddressMax int `yaml:"connections_per_address_max,omitempty"`
 }
 
 // TLSFiles are a certificate with its chain and its key, in PEM. They are read
@@ -31,6 +39,7 @@ type TLSFiles struct {
 func (s *Settings) listenMistakes() (found []error) {
 	wrong := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
 	l := &s.Listen
+	found = append(found, l.connectionMistakes()...)
 	if l.Public != "" && l.Public == l.Operator {
 		wrong("listen.operator: must not be the public address")
 	}
@@ -135,4 +144,21 @@ func (s *Settings) OperatorClientTLS() (*tls.Config, error) {
 			return err
 		},
 	}, nil
+}
+
+// connectionsMax bounds what can be set: more than a process can have files open.
+const connectionsMax = 1_000_000
+
+func (l *Listen) connectionMistakes() (found []error) {
+	all := l.ConnectionsMax
+	if all == 0 {
+		all = httpapi.DefaultConnectionsMax
+	}
+	if all < 1 || all > connectionsMax {
+		found = append(found, fmt.Errorf("listen.connections_max: want 1 to %d, have %d", connectionsMax, all))
+	}
+	if l.ConnectionsPerAddressMax < 0 || l.ConnectionsPerAddressMax > all {
+		found = append(found, fmt.Errorf("listen.connections_per_address_max: want 1 to connections_max (%d), have %d", all, l.ConnectionsPerAddressMax))
+	}
+	return found
 }

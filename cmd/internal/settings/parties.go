@@ -39,7 +39,7 @@ func (s *Settings) readKeys(setting string, from []TokenKey) ([]httpapi.Key, err
 }
 
 func (s *Settings) readKey(setting string, t TokenKey) (httpapi.Key, error) {
-	key := httpapi.Key{ID: t.KeyID, Algorithm: t.Algorithm}
+	key := httpapi.Key{ID: t.KeyID, Algorithm: t.Algorithm, Audience: s.Keys.Audience, LifeMax: s.Keys.TokenLifeMax}
 	secret, err := s.Secret(setting, t.File)
 	if err != nil {
 		return key, err
@@ -71,7 +71,7 @@ func ed25519Public(text []byte) (ed25519.PublicKey, error) {
 // or of the operators when the scope is theirs.
 func (s *Settings) MintToken(user, scope string, ttl time.Duration, now time.Time) (string, error) {
 	setting, read := "keys.tokens", s.TokenKeys
-	if slices.Contains(strings.Fields(scope), httpapi.ScopeOperate.String()) {
+	if slices.Contains(strings.Split(scope, " "), httpapi.ScopeOperate.String()) {
 		setting, read = "keys.operators", s.OperatorKeys
 	}
 	keys, err := read()

@@ -23,6 +23,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi"
 	"hongbao/orderset"
 )
 
@@ -103,6 +104,11 @@ type Keys struct {
 	// They are keys of their own: no IM backend can make such a token. Without
 	// any, held money can be looked at and not moved.
 	Operators []TokenKey `yaml:"operators,omitempty"`
+	// Audience is what aud of every token must name, once it is set. Until then a
+	// token that names an audience is for another service and is refused.
+	Audience string `yaml:"audience,omitempty"`
+	// TokenLifeMax bounds exp - iat of a token: default 168h.
+	TokenLifeMax time.Duration `yaml:"token_life_max,omitempty"`
 }
 
 // TokenKey is a registered key of an issuer of tokens.
@@ -245,6 +251,9 @@ func (s *Settings) mistakes() (found []error) {
 		}
 	}
 	found = append(found, s.listenMistakes()...)
+	if err := (httpapi.Key{Audience: s.Keys.Audience, LifeMax: s.Keys.TokenLifeMax}).CheckRules(); err != nil {
+		wrong("keys.%w", err)
+	}
 	for _, n := range []struct {
 		key   string
 		value int
