@@ -122,6 +122,15 @@ func nameEdges() []edge {
 		{"a greeting with a zero byte", lucky, greeting("a\x00"), "greeting", control},
 		{"a greeting with an escape", lucky, greeting("\x1b[31m"), "greeting", control},
 		{"a greeting with a delete", lucky, greeting("\x7f"), "greeting", control},
+		{"a greeting with U+0080", lucky, greeting("a\u0080"), "greeting", control},
+		{"a greeting with a next line", lucky, greeting("a\u0085b"), "greeting", control},
+		{"a greeting with U+009F", lucky, greeting("\u009f"), "greeting", control},
+		{"a greeting with a line separator", lucky, greeting("a\u2028b"), "greeting", control},
+		{"a greeting with a paragraph separator", lucky, greeting("a\u2029b"), "greeting", control},
+		{"a greeting with U+202A", lucky, greeting("a\u202ab"), "greeting", "reorder"},
+		{"a greeting with an override", lucky, greeting("a\u202eb"), "greeting", "reorder"},
+		{"a greeting with an isolate", lucky, greeting("\u2066b"), "greeting", "reorder"},
+		{"a greeting with U+2069", lucky, greeting("\u2069"), "greeting", "reorder"},
 	}
 }
 
@@ -187,7 +196,7 @@ func TestOrdersOnTheEdgeAreAcceptedAndCompleted(t *testing.T) {
 }
 
 func TestAGreetingIsKeptAsWritten(t *testing.T) {
-	for _, greeting := range []string{"x", " ", strings.Repeat("g", 128), strings.Repeat("福", 42) + "ab", "🧧", "~", "\u00a0", "a < b & c"} {
+	for _, greeting := range []string{"x", " ", strings.Repeat("g", 128), strings.Repeat("福", 42) + "ab", "🧧", "~", "\u00a0", "\u200f", "👨\u200d👩\u200d👧", "\u2065\u206a", "a < b & c"} {
 		o := luckyOrder(10, 1)
 		o.Greeting = greeting
 		if got, err := DefaultLimits().Check(o); err != nil || got.Greeting != greeting {

@@ -82,7 +82,8 @@ func (s *stage) badOrders(c *campaign) {
 		refused("group_id", order("group_id", `"`+name+`"`))
 		refused("recipient_id", `{"kind":"exclusive","total_fen":5,"group_id":"g","recipient_id":"`+name+`"}`)
 	}
-	for _, text := range []string{strings.Repeat("a", 129), strings.Repeat("福", 43), `a\u0000b`, `a\nb`, `\u001b[2J`, `a\u007f`} {
+	for _, text := range []string{strings.Repeat("a", 129), strings.Repeat("福", 43), `a\u0000b`, `a\nb`, `\u001b[2J`, `a\u007f`,
+		`a\u0080`, `\u0085`, `\u009f`, `\u202eb`, `\u202a`, `a\u2066`, `\u2069`, "\u202e", "\u0090"} {
 		refused("greeting", order("greeting", `"`+text+`"`))
 	}
 	for _, kind := range []string{"", "Lucky", "lucky ", "LUCKY", "random", "0", `lucky' OR '1'='1`, `lucky\u0000`} {

@@ -134,6 +134,8 @@ func (s *stage) framings(c *campaign) {
 	} {
 		c.add(netHTTPRefuses, "framing: "+name, broken)
 	}
+	both := l.framedBy("Transfer-Encoding: chunked").plus("Content-Length: 5").carrying("1\r\n{\r\n0\r\n\r\n")
+	c.add(netHTTPRefuses, "framing: chunks and a length", both)
 	for name, wire := range map[string]string{
 		"TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "HTTP/0.9": "GET /\r\n\r\n", "no version": "GET / HTTP\r\n\r\n",
 		"version of letters": "GET / HTTP/x.y\r\nHost: x\r\n\r\n", "zeros": strings.Repeat("\x00", 64) + "\r\n\r\n", "JSON": hostileOrder + "\r\n\r\n",
@@ -148,7 +150,8 @@ func (s *stage) surroundings(c *campaign, wrongMethods ...string) {
 		c.add("405 method_not_allowed", "method "+method, c.good.by(method))
 	}
 	for _, path := range []string{c.good.target + "/", c.good.target + "/open/x", "/" + c.good.target, strings.ToUpper(c.good.target), "/v2/envelopes",
-		"/v1/envelopes/../../metrics", "/metrics", "/debug/pprof/", "/debug/pprof/heap", "/healthz", "/.env", "/v1/me/money", "*"} {
+		"/v1/envelopes/../../metrics", "/metrics", "/debug/pprof/", "/debug/pprof/heap", "/healthz", "/.env", "/v1/me/money", "*",
+		c.good.target + "%2F", strings.Replace(c.good.target, "/v1/", "/v1%2f", 1), strings.Replace(c.good.target, "/v1/", "/v1%252f", 1), c.good.target + "%2Fopen", c.good.target + "%5Copen"} {
 		c.add("404 no_such_path", "path "+path, c.good.at(path))
 	}
 }
@@ -156,11 +159,16 @@ func (s *stage) surroundings(c *campaign, wrongMethods ...string) {
 // strangers have a good token and no right to the envelope (FH5, FH6, FH7).
 func (s *stage) strangers(c *campaign) {
 	const hidden = "404 not_found"
+	missing := hidden // show is for the sender without a ticket
+	if c.good.method == "POST" {
+		missing = "400 invalid_field Envelope-Ticket"
+	}
 	bare := c.good.without("Envelope-Ticket")
-	c.add(hidden, "no ticket", bare)
+	c.add(missing, "no ticket", bare)
+	c.add(missing, "empty ticket", bare.plus("Envelope-Ticket:"))
 	for _, line := range []string{"X-User-ID: sender", "X-Forwarded-User: sender", "Cookie: user=sender", "X-Original-User: sender", "From: sender",
 		"Ticket: " + s.ticket, "X-Envelope-Ticket: " + s.ticket, "Cookie: Envelope-Ticket=" + s.ticket} {
-		c.add(hidden, "no ticket, "+line[:12], bare.plus(line))
+		c.add(missing, "no ticket, "+line[:12], bare.plus(line))
 	}
 	for name, ticket := range map[string]string{
 		"of another envelope": s.otherTicket, "cut": s.ticket[:23], "longer": s.ticket + "A", "twice in one": s.ticket + s.ticket,
@@ -184,7 +192,7 @@ func flipLast(ticket string) string {
 }
 
 // ids are of envelopes that do not exist, or cannot (FH4, FH6). The same bytes
-// answer with and without a ticket.
+// answer for all of them, and without a ticket as for those that do.
 func (s *stage) ids(c *campaign, verb string) {
 	id, err := envelope.ParseID(s.id)
 	if err != nil {
@@ -207,7 +215,11 @@ func (s *stage) ids(c *campaign, verb string) {
 	} {
 		target := "/v1/envelopes/" + id + verb
 		c.add("404 not_found", "ID "+name, c.good.at(target))
-		c.add("404 not_found", "ID without a ticket, "+name, c.good.at(target).without("Envelope-Ticket"))
+		without := "404 not_found"
+		if verb != "" {
+			without = "400 invalid_field Envelope-Ticket"
+		}
+		c.add(without, "ID without a ticket, "+name, c.good.at(target).without("Envelope-Ticket"))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hongbao/internal/httpapi"
 	"net/http"
 	"sync"
 	"time"
@@ -144,4 +145,17 @@ func (d *daemon) hear(ctx context.Context, status envelope.TransferStatus) error
 		return envelope.ErrNotFound
 	}
 	return r.Hear(ctx, envelope.TransferWord{TransferStatus: status})
+}
+
+// refusedNotice says why a notification did not get as far as our rows.
+func refusedNotice(err error) httpapi.Refused {
+	switch {
+	case errors.Is(err, payment.ErrForged):
+		return httpapi.RefusedForged
+	case errors.Is(err, payment.ErrNotOurs):
+		return httpapi.RefusedNotOurs
+	case errors.Is(err, payment.ErrUnreadable):
+		return httpapi.RefusedUnreadable
+	}
+	return httpapi.RefusedElsewhere
 }

@@ -21,7 +21,6 @@ import (
 	"hongbao/internal/books"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
-	"hongbao/internal/payment"
 	"hongbao/internal/relay"
 	"hongbao/orderset"
 	"hongbao/reconcile"
@@ -210,7 +209,7 @@ func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller) (err e
 	d.api, err = httpapi.New(httpapi.Config{
 		Teller: teller, Books: d.books, Auth: d.keys.auth, Echo: echo(conf, d.keys.tickets),
 		Notified: d.notified(teller, d.keys.provider),
-		Forged:   func(err error) bool { return errors.Is(err, payment.ErrForged) },
+		Refused:  refusedNotice,
 		Metrics:  d.metrics, Log: d.log, Now: time.Now,
 	})
 	if err != nil {

@@ -24,6 +24,17 @@ type Teller interface {
 	Show(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Details, error)
 }
 
+// Refused is why a notification was not taken.
+type Refused uint8
+
+// What can be wrong with a notification, before it meets our rows.
+const (
+	RefusedElsewhere  Refused = iota // it was taken to the rows: the error says the rest
+	RefusedForged                    // it is not the provider's word
+	RefusedNotOurs                   // it is the provider's word about somebody else's number
+	RefusedUnreadable                // it is the provider's word, and makes no sense
+)
+
 // Metrics is a registry that can be read back; *[prometheus.Registry] is one.
 type Metrics interface {
 	prometheus.Registerer
@@ -44,10 +55,9 @@ type Config struct {
 	Auth   *Authenticator
 
 	// Notified takes a notification of the payment provider, raw as it came: nil
-	// when there is nothing more to do. Forged tells the errors that say it is
-	// not the provider's word.
+	// when there is nothing more to do. Refused says what an error of it means.
 	Notified func(ctx context.Context, header http.Header, body []byte) error
-	Forged   func(error) bool
+	Refused  func(error) Refused
 
 	// Books answer for /v1/me; without them its paths are not there.
 	Books envelope.Books
@@ -66,7 +76,7 @@ type Config struct {
 }
 
 func (cfg *Config) complete() error {
-	required := cfg.Teller != nil && cfg.Auth != nil && cfg.Notified != nil && cfg.Forged != nil &&
+	required := cfg.Teller != nil && cfg.Auth != nil && cfg.Notified != nil && cfg.Refused != nil &&
 		cfg.Metrics != nil && cfg.Log != nil && cfg.Now != nil
 	if !required {
 		return errors.New("httpapi: everything in the configuration but the bounds is required")

@@ -72,8 +72,10 @@ func (s *stubTeller) Show(ctx context.Context, id envelope.ID, user envelope.Use
 }
 
 var (
-	errStubForged   = errors.New("signature of serial 5C3B does not verify")
-	errStubInternal = errors.New("dial tcp 10.1.2.3:3306: SELECT broke in /srv/hongbao/orderset/tx.go:17")
+	errStubNotOurs    = errors.New("the number X is somebody else's")
+	errStubUnreadable = errors.New("success_time is no time")
+	errStubForged     = errors.New("signature of serial 5C3B does not verify")
+	errStubInternal   = errors.New("dial tcp 10.1.2.3:3306: SELECT broke in /srv/hongbao/orderset/tx.go:17")
 )
 
 // notifiedStub takes notifications of the tests' own making.
@@ -84,6 +86,10 @@ func notifiedStub(teller Teller) func(context.Context, http.Header, []byte) erro
 			return s.answer(ctx)
 		case "refund":
 			return nil
+		case "not ours":
+			return errStubNotOurs
+		case "unreadable":
+			return errStubUnreadable
 		}
 		return errStubForged
 	}
@@ -116,7 +122,9 @@ func newAPI(t testing.TB, teller Teller) (*API, *strings.Builder) {
 func stubConfig(t testing.TB, teller Teller, log *slog.Logger) Config {
 	return Config{
 		Teller: teller, Auth: newAuth(t, noon, hsKey()), Notified: notifiedStub(teller),
-		Forged:  func(err error) bool { return errors.Is(err, errStubForged) },
+		Refused: func(err error) Refused {
+			return map[error]Refused{errStubForged: RefusedForged, errStubNotOurs: RefusedNotOurs, errStubUnreadable: RefusedUnreadable}[err]
+		},
 		Metrics: prometheus.NewRegistry(), Log: log,
 		Now: time.Now,
 	}
@@ -142,6 +150,9 @@ func request(t testing.TB, method, path, body string, headers ...string) *http.R
 	if strings.HasPrefix(path, "/v1/envelopes") && method == http.MethodPost && path == "/v1/envelopes" {
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Idempotency-Key", "k-1")
+	}
+	if strings.HasSuffix(path, "/grab") || strings.HasSuffix(path, "/open") || strings.HasSuffix(path, "/echo") {
+		r.Header.Set("Envelope-Ticket", "T")
 	}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Del(headers[i])

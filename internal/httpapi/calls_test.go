@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -130,6 +131,28 @@ func TestGrabAndOpenAnswerTheOutcome(t *testing.T) {
 		if res, body := do(t, a, call(t, "open")); res.StatusCode != 200 || body != want {
 			t.Errorf("open: %d %s, want %s", res.StatusCode, body, want)
 		}
+	}
+}
+
+// FS29: a ticket that is missing is a mistake of the caller's program; one that
+// is wrong says nothing about the envelope.
+func TestGrabAndOpenWantATicket(t *testing.T) {
+	teller := &stubTeller{err: envelope.ErrNotFound}
+	a, _ := newAPI(t, teller)
+	for _, verb := range []string{"grab", "open"} {
+		for name, headers := range map[string][]string{"none": {"Envelope-Ticket", ""}, "misspelt": {"Envelope-Ticket", "", "Ticket", "T"}} {
+			res, body := do(t, a, call(t, verb, headers...))
+			if code, field := problemCode(t, body); res.StatusCode != 400 || code != "invalid_field" || field != "Envelope-Ticket" || teller.calls > 0 {
+				t.Errorf("%s, %s: %d %s", verb, name, res.StatusCode, body)
+			}
+		}
+		if res, body := do(t, a, call(t, verb, "Envelope-Ticket", "wrong")); res.StatusCode != 404 {
+			t.Errorf("%s with a wrong one: %d %s", verb, res.StatusCode, body)
+		}
+		teller.calls = 0
+	}
+	if res, body := do(t, a, call(t, "show")); res.StatusCode != 404 {
+		t.Errorf("show without one, as somebody else: %d %s", res.StatusCode, body)
 	}
 }
 
@@ -309,10 +332,10 @@ func TestWhatIsNotServedIsAProblem(t *testing.T) {
 			t.Errorf("GET %s: %d %s", path, res.StatusCode, body)
 		}
 	}
-	for path, allow := range map[string]string{"/v1/envelopes": "POST", "/v1/envelopes/" + id: "GET", "/v1/envelopes/" + id + "/open": "POST",
-		"/v1/envelopes/" + id + "/grab": "POST", "/v1/payment/notifications": "POST", "/openapi.json": "GET"} {
+	for path, allow := range map[string]string{"/v1/envelopes": "POST", "/v1/envelopes/" + id: "GET, HEAD", "/v1/envelopes/" + id + "/open": "POST",
+		"/v1/envelopes/" + id + "/grab": "POST", "/v1/payment/notifications": "POST", "/openapi.json": "GET, HEAD"} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"} {
-			if method == allow {
+			if slices.Contains(strings.Split(allow, ", "), method) {
 				continue
 			}
 			res, body := do(t, a, request(t, method, path, ""))

@@ -17,12 +17,15 @@
 //   - openapi.json lists exactly the calls that are routed, and every code.
 //   - Every body, header, wait, cache and number of connections has a bound, and
 //     on shutdown whatever was admitted is answered within one (FA15).
+//   - A client that is slow, or never reads, holds a connection until its time is
+//     up and nothing else that others need (FS17).
+//   - A path is spelled in one way, a body is framed in one way (FS28), and what
+//     net/http refuses before there is a request is a problem like any other.
 //
 // Not guaranteed here:
 //
-//   - What net/http refuses before it has a request (bad framing, more than
-//     [HeaderBytesMax] of headers, a transfer coding or version it does not
-//     speak) is its own status in plain text: 400, 431, 501 or 505.
+//   - A request that is pipelined is answered, and the connection is closed after
+//     the first answer: the rest has to be sent again.
 //   - No TLS, no revocation of tokens and no quota per user: those belong to the
 //     edge. A key is withdrawn by a restart without it.
 //   - A client that lets an idle connection be closed under its next request gets

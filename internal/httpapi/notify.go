@@ -36,9 +36,16 @@ func (a *API) takeNotification(c *gin.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.cfg.AnswerMax)
 	defer cancel()
 	err = a.cfg.Notified(ctx, c.Request.Header, *buf)
-	switch {
-	case err != nil && a.cfg.Forged(err):
+	if err == nil {
+		return nil
+	}
+	switch refused := a.cfg.Refused(err); {
+	case refused == RefusedForged:
 		return fmt.Errorf("%w: %w", errForged, err)
+	case refused == RefusedNotOurs:
+		return fmt.Errorf("%w: %w", errNotOurs, err)
+	case refused == RefusedUnreadable:
+		return fmt.Errorf("%w: %w", errUnreadableNotice, err)
 	case errors.Is(err, envelope.ErrNotFound):
 		return fmt.Errorf("%w: %w", errUnknownOrder, err)
 	}

@@ -23,6 +23,8 @@ func TestFF9OnlyAPaymentThatWasTakenIsAnsweredWithSuccess(t *testing.T) {
 		"nothing to do":         {"refund", envelope.ErrNotFound, 204, ""},
 		"forged":                {"anything", nil, 401, "serial 5C3B"},
 		"empty":                 {"", nil, 401, "serial 5C3B"},
+		"not about ours":        {"not ours", nil, 404, "code=not_ours"},
+		"makes no sense":        {"unreadable", nil, 400, "code=unreadable_notification"},
 		"before our commit":     {"paid", envelope.ErrNotFound, 404, "no such envelope"},
 		"another amount":        {"paid", fmt.Errorf("101 fen, want 100: %w", envelope.ErrPaymentMismatch), 409, "101 fen"},
 		"done, then refused":    {"paid", fmt.Errorf("posted, and now refused: %w", envelope.ErrTransferConflict), 409, "and now refused"},
@@ -39,10 +41,13 @@ func TestFF9OnlyAPaymentThatWasTakenIsAnsweredWithSuccess(t *testing.T) {
 		if tt.logged == "" && logged.Len() > 0 || !strings.Contains(logged.String(), tt.logged) {
 			t.Errorf("%s: log %q, want %q", name, logged, tt.logged)
 		}
+		if strings.Contains(logged.String(), "forged") && tt.status != 401 {
+			t.Errorf("%s: logged as forged: %s", name, logged)
+		}
 		if took := teller.calls > 0; took != (tt.body == "paid") {
 			t.Errorf("%s: the teller was called: %v", name, took)
 		}
-		if strings.Contains(body, "serial") || strings.Contains(body, ".go") || strings.Contains(body, "101") {
+		if strings.Contains(body, "serial") || strings.Contains(body, ".go") || strings.Contains(body, "else") || strings.Contains(body, "success_time") || strings.Contains(body, "101") {
 			t.Errorf("%s: the answer says too much: %s", name, body)
 		}
 	}

@@ -30,9 +30,13 @@ func (a *API) ask(c *gin.Context, need Scope) (ask, error) {
 	if err := refuseBody(c.Request); err != nil {
 		return ask{}, err
 	}
-	ticket, err := onlyValue(c.Request.Header, "Envelope-Ticket")
+	const header = "Envelope-Ticket"
+	ticket, err := onlyValue(c.Request.Header, header)
 	if err != nil {
 		return ask{}, err
+	}
+	if ticket == "" && need == ScopeOpen { // show is for the sender without one
+		return ask{}, &envelope.InvalidError{Field: header, Why: "is required"}
 	}
 	id, err := envelope.ParseID(c.Param("id"))
 	return ask{id: id, user: user, ticket: ticket}, err

@@ -16,6 +16,17 @@ const (
 	codeVersion        = "http_version_unsupported"
 )
 
+// ownProblems are their rows of the table.
+func ownProblems() []problem {
+	return []problem{
+		{code: codeMalformed, status: bad, title: "This is not a request of HTTP/1.1."},
+		{code: codeExpectation, status: http.StatusExpectationFailed, title: "Expect may be 100-continue only."},
+		{code: codeHeadersTooMany, status: http.StatusRequestHeaderFieldsTooLarge, title: "Request line and headers exceed their bound."},
+		{code: codeTransferCoding, status: http.StatusNotImplemented, title: "Transfer-Encoding may be chunked only, once."},
+		{code: codeVersion, status: http.StatusHTTPVersionNotSupported, title: "HTTP/1.1 and HTTP/1.0 are spoken here."},
+	}
+}
+
 // ownRefusals are whole answers, by the status that net/http would send.
 type ownRefusals map[int][]byte
 

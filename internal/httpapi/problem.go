@@ -58,7 +58,7 @@ func problems() []problem {
 	operator := func(code string, status int, title string) problem {
 		return problem{code: code, status: status, title: title, operator: true}
 	}
-	return []problem{
+	return append(ownProblems(), []problem{
 		no(codeInvalidField, bad, "A field breaks a rule."),
 		no(codeInvalidJSON, bad, "The body is not one JSON object in valid UTF-8."),
 		no("body_unreadable", bad, "The body ended early or is framed wrongly."),
@@ -75,13 +75,9 @@ func problems() []problem {
 		no("unsupported_media_type", http.StatusUnsupportedMediaType, "The body must be application/json, in no content coding."),
 		no("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key came before with a different request."),
 
-		no(codeMalformed, bad, "This is not a request of HTTP/1.1."),
-		no(codeExpectation, http.StatusExpectationFailed, "Expect may be 100-continue only."),
-		no(codeHeadersTooMany, http.StatusRequestHeaderFieldsTooLarge, "Request line and headers exceed their bound."),
-		no(codeTransferCoding, http.StatusNotImplemented, "Transfer-Encoding may be chunked only, once."),
-		no(codeVersion, http.StatusHTTPVersionNotSupported, "HTTP/1.1 and HTTP/1.0 are spoken here."),
-
 		callback("forged_notification", http.StatusUnauthorized, "The notification is not the provider's."),
+		callback("not_ours", http.StatusNotFound, "The number is not one of ours."),
+		callback("unreadable_notification", bad, "The notification cannot be understood."),
 		callback("unknown_order", http.StatusNotFound, "No envelope asks for this payment."),
 		callback("payment_mismatch", http.StatusConflict, "The payment is not the one the envelope asks for."),
 		callback("transfer_conflict", http.StatusConflict, "The transfer is recorded otherwise."),
@@ -114,7 +110,7 @@ func problems() []problem {
 
 		notNow(codeOutcomeUnknown, http.StatusGatewayTimeout, "The outcome is not known yet; ask again with the same request."),
 		no(codeInternal, http.StatusInternalServerError, "The fault is ours; request_id finds it in the log."),
-	}
+	}...)
 }
 
 // A refusal is a refused request as the table sees it: a code, and what only
@@ -150,6 +146,8 @@ var (
 	errMediaType        = &refusal{code: "unsupported_media_type", detail: "Content-Type must be application/json, once, in UTF-8"}
 	errContentCoding    = &refusal{code: "unsupported_media_type", detail: "Content-Encoding must be absent or identity"}
 	errForged           = &refusal{code: "forged_notification"}
+	errNotOurs          = &refusal{code: "not_ours"}
+	errUnreadableNotice = &refusal{code: "unreadable_notification"}
 	errUnknownOrder     = &refusal{code: "unknown_order"}
 )
 

@@ -35,7 +35,7 @@ func (a *API) report(c *gin.Context, p *problem, r *refusal, err error) {
 		if c.Request.Context().Err() != nil {
 			return // the caller left
 		}
-	case "payment_mismatch", "transfer_conflict", "unknown_order":
+	case "payment_mismatch", "transfer_conflict", "unknown_order", "not_ours", "unreadable_notification":
 	case "forged_notification":
 		// Anyone can send these: one a second is told, the metrics count them all.
 		if now := a.cfg.Now().Unix(); a.forgedLogged.Swap(now) == now {

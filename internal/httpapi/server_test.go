@@ -74,6 +74,7 @@ func openRequest(t *testing.T, r *running) *http.Request {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+tokenFor(t, "alice", ""))
+	req.Header.Set("Envelope-Ticket", "T")
 	return req
 }
 

@@ -142,6 +142,17 @@ func TestFG5CodesOfPrepay(t *testing.T) {
 	}
 }
 
+// FS29: a proxy's answer in the provider's place is an outage, which send tells
+// as a 503, unless money may have moved.
+func TestAnswersOfAProxyAreAnOutage(t *testing.T) {
+	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		c, _ := providerSaying(t, reply{status, "<html><h1>no healthy upstream</h1></html>", func(h http.Header) { h.Del(HeaderSignature) }})
+		if _, err := prepay(t, c); !isBusy(err) || errors.Is(err, envelope.ErrUnknownOutcome) {
+			t.Errorf("%d: %v, want busy %s", status, err, reasonOutage)
+		}
+	}
+}
+
 func TestPrepayRepeatsTheSameNumberUntilTheProviderIsBack(t *testing.T) {
 	c, requests := providerSaying(t, reply{status: 500, body: `{"code":"SYSTEM_ERROR"}`}, reply{status: 503}, reply{status: 200, body: placedOK})
 	if url, err := prepay(t, c); err != nil || url == "" || requests() != 3 {

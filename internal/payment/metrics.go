@@ -51,6 +51,10 @@ func (m *metrics) notified(n *Notice, err *error) {
 	switch {
 	case errors.Is(*err, ErrForged):
 		result = "forged"
+	case errors.Is(*err, ErrNotOurs):
+		result = "not_ours"
+	case errors.Is(*err, ErrUnreadable):
+		result = "unreadable"
 	case n.Payment != nil:
 		result = "payment"
 	case n.Transfer != nil:

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -68,13 +69,64 @@ func TestTransferNotificationsAreReadAsTheirStatus(t *testing.T) {
 	}
 }
 
+// notUsed reports that an authentic notification was refused, and not as forged
+// or as one about a row that is missing.
+func notUsed(err error) bool {
+	return (errors.Is(err, ErrNotOurs) || errors.Is(err, ErrUnreadable)) && !errors.Is(err, ErrForged) && !errors.Is(err, envelope.ErrNotFound)
+}
+
+// FS29: what the provider says about somebody else's number is not forged.
+func TestAuthenticNotificationsAboutOthersAreNotOurs(t *testing.T) {
+	c := newClient(t, nil)
+	others := func(set func(map[string]any)) map[string][]byte {
+		payout, refund, batch := finishedPayout("SUCCESS"), endedRefund("SUCCESS"), batchNews(desk{batch: testBatch(2), status: "CLOSED"})
+		payment := map[string]any{}
+		if err := json.Unmarshal(marshal(t, paid()), &payment); err != nil {
+			t.Fatal(err)
+		}
+		for _, said := range []map[string]any{payout, refund, batch, payment} {
+			set(said)
+		}
+		return map[string][]byte{
+			"payout": eventOf(t, EventPayoutFinished, ResourceKindPayout, payout), "refund": eventOf(t, EventRefundSuccess, ResourceKindRefund, refund),
+			"batch":   eventOf(t, EventPayoutBatchClosed, ResourceKindPayout, batch),
+			"payment": eventOf(t, EventTransactionSuccess, ResourceKindTransaction, payment),
+		}
+	}
+	for what, bodies := range map[string]map[string][]byte{
+		"number": others(func(said map[string]any) {
+			for _, key := range []string{"out_bill_no", "out_refund_no", "out_batch_no", "out_trade_no"} {
+				if said[key] != nil {
+					said[key] = "SHOP-2026-17"
+				}
+			}
+		}),
+		"merchant": others(func(said map[string]any) {
+			for _, key := range []string{"mch_id", "mchid"} {
+				if said[key] != nil {
+					said[key] = "1900000002"
+				}
+			}
+		}),
+	} {
+		for name, body := range bodies {
+			if n, err := c.ParseNotice(stamped(t, body), body); !errors.Is(err, ErrNotOurs) || errors.Is(err, ErrForged) || errors.Is(err, ErrUnreadable) {
+				t.Errorf("another %s of a %s: %+v, %v, want ErrNotOurs", what, name, n, err)
+			}
+		}
+	}
+	if n := testutil.ToFloat64(c.metrics.notifications.WithLabelValues("not_ours")); n != 8 {
+		t.Errorf("counted %v, want 8", n)
+	}
+}
+
 // TestFF5TransfersThatAreNotOursAreRefused changes what is said, not who says it.
 func TestFF5TransfersThatAreNotOursAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	refuse := func(event, kind string, said map[string]any, what string, value any) {
 		body := eventOf(t, event, kind, said)
-		if n, err := c.ParseNotice(stamped(t, body), body); !errors.Is(err, ErrForged) || n != (Notice{}) {
-			t.Errorf("%s with %s %v: %+v, %v, want ErrForged", event, what, value, n, err)
+		if n, err := c.ParseNotice(stamped(t, body), body); !notUsed(err) || n != (Notice{}) {
+			t.Errorf("%s with %s %v: %+v, %v, want it not used", event, what, value, n, err)
 		}
 	}
 	for _, change := range []struct {
@@ -170,8 +222,8 @@ func TestFF5BatchesThatAreNotOursAreRefused(t *testing.T) {
 		}
 		for event, kind := range map[string]string{EventPayoutBatchFinished: ResourceKindPayout, EventPayoutFinished: ResourceKindPayout, EventPayoutBatchClosed: ResourceKindRefund} {
 			body := eventOf(t, event, kind, said)
-			if n, err := c.ParseNotice(stamped(t, body), body); !errors.Is(err, ErrForged) || n != (Notice{}) {
-				t.Errorf("%s with %v: %+v, %v, want ErrForged", event, change, n, err)
+			if n, err := c.ParseNotice(stamped(t, body), body); !notUsed(err) || n != (Notice{}) {
+				t.Errorf("%s with %v: %+v, %v, want it not used", event, change, n, err)
 			}
 		}
 	}

@@ -20,6 +20,13 @@ var (
 	// The error that wraps it says which check failed: that is for the log; the
 	// sender must not learn it.
 	ErrForged = errors.New("the notification is not authentic")
+	// ErrNotOurs is the provider's own word about a merchant, an app or a number
+	// that is not ours: somebody else's money, or another deployment of the same
+	// account. It is refused, so that the provider resends it while the routing of
+	// notifications is put right.
+	ErrNotOurs = errors.New("the notification is about something that is not ours")
+	// ErrUnreadable is the provider's own word, and says what it cannot say.
+	ErrUnreadable = errors.New("the notification is authentic and cannot be understood")
 	// ErrNothingToDo is an authentic event that is of neither a payment nor a
 	// transfer nor a batch of them: acknowledge it.
 	ErrNothingToDo = errors.New("the notification is of nothing that concerns us")
@@ -64,7 +71,7 @@ type Notice struct {
 }
 
 // ParseNotice reads a callback of the provider; body is the bytes as they came.
-// The errors wrap [ErrForged] or [ErrNothingToDo]. A replay within five minutes
+// The errors wrap [ErrForged], [ErrNotOurs], [ErrUnreadable] or [ErrNothingToDo]. A replay within five minutes
 // passes, so the caller must absorb repeats (FF4).
 func (c *Client) ParseNotice(header http.Header, body []byte) (n Notice, err error) {
 	defer c.metrics.notified(&n, &err)
@@ -76,14 +83,17 @@ func (c *Client) ParseNotice(header http.Header, body []byte) (n Notice, err err
 	}
 	var said Notification
 	if err := json.Unmarshal(body, &said); err != nil {
-		return Notice{}, forged(err)
+		return Notice{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	open := c.opener(said.EventType)
 	if open == nil {
 		return Notice{}, fmt.Errorf("%w: event %q", ErrNothingToDo, cut(said.EventType, messageBytesMax))
 	}
-	if n, err = open(&said); err != nil {
-		return Notice{}, forged(err)
+	switch n, err = open(&said); {
+	case errors.Is(err, ErrNotOurs):
+		return Notice{}, err
+	case err != nil:
+		return Notice{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	return n, nil
 }
@@ -136,10 +146,8 @@ func (c *Client) openRefund(n *Notification) (Notice, error) {
 	}
 	id, seq, _, err := envelope.ParseTransferNo(b.No)
 	switch {
-	case err != nil:
-		return Notice{}, err
-	case seq != 0 || string(id) != b.OrderNo || b.MerchantID != c.cfg.MerchantID:
-		return Notice{}, fmt.Errorf("refund %q of charge %q of merchant %q is not ours", b.No, cut(b.OrderNo, codeBytesMax), cut(b.MerchantID, codeBytesMax))
+	case err != nil || seq != 0 || string(id) != b.OrderNo || b.MerchantID != c.cfg.MerchantID:
+		return Notice{}, notOurs("refund %q of charge %q of merchant %q", cut(b.No, codeBytesMax), cut(b.OrderNo, codeBytesMax), cut(b.MerchantID, codeBytesMax))
 	case n.EventType != "REFUND."+b.RefundStatus:
 		return Notice{}, fmt.Errorf("refund %s: event %q of status %q", b.No, n.EventType, cut(b.RefundStatus, codeBytesMax))
 	}
@@ -154,10 +162,8 @@ func (c *Client) openPayout(n *Notification) (Notice, error) {
 	}
 	_, seq, _, err := envelope.ParseTransferNo(b.No)
 	switch {
-	case err != nil:
-		return Notice{}, err
-	case seq == 0 || b.MerchantID != c.cfg.MerchantID:
-		return Notice{}, fmt.Errorf("payout %q of merchant %q is not ours", b.No, cut(b.MerchantID, codeBytesMax))
+	case err != nil || seq == 0 || b.MerchantID != c.cfg.MerchantID:
+		return Notice{}, notOurs("payout %q of merchant %q", cut(b.No, codeBytesMax), cut(b.MerchantID, codeBytesMax))
 	case b.Amount < 1 || b.Amount > payoutFenMax:
 		return Notice{}, fmt.Errorf("payout %s: want 1 <= amount <= %d fen, have %d", b.No, payoutFenMax, b.Amount)
 	}
@@ -173,15 +179,13 @@ func (c *Client) openPayoutBatch(n *Notification) (Notice, error) {
 	if err := c.openResource(n, ResourceKindPayout, &b); err != nil {
 		return Notice{}, err
 	}
-	if _, err := envelope.ParsePayoutBatchNo(b.No); err != nil {
-		return Notice{}, err
+	if _, err := envelope.ParsePayoutBatchNo(b.No); err != nil || b.MerchantID != c.cfg.MerchantID {
+		return Notice{}, notOurs("batch %q of merchant %q", cut(b.No, codeBytesMax), cut(b.MerchantID, codeBytesMax))
 	}
 	accounted, err := b.accounted()
 	switch {
 	case err != nil:
 		return Notice{}, fmt.Errorf("batch %s: %w", b.No, err)
-	case b.MerchantID != c.cfg.MerchantID:
-		return Notice{}, fmt.Errorf("batch %s of merchant %q is not ours", b.No, cut(b.MerchantID, codeBytesMax))
 	case n.EventType != eventPayoutBatch+b.Status:
 		return Notice{}, fmt.Errorf("batch %s: event %q of status %q", b.No, n.EventType, cut(b.Status, codeBytesMax))
 	case b.Status == batchFinished && !accounted:
@@ -195,6 +199,10 @@ func (c *Client) openPayoutBatch(n *Notification) (Notice, error) {
 		status.Progress = envelope.ProgressDone
 	}
 	return Notice{Batch: &status}, checkProviderNo(b.ProviderNo)
+}
+
+func notOurs(what string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrNotOurs, fmt.Sprintf(what, args...))
 }
 
 func forged(cause error) error { return fmt.Errorf("%w: %w", ErrForged, cause) }

@@ -86,6 +86,12 @@ func (a *answer) transient() bool {
 	return a.status >= http.StatusInternalServerError || a.status >= http.StatusBadRequest && refusal(a).Code == codeSystemError
 }
 
+// ofProxy reports an answer that a proxy in front of the provider gives in its
+// place. It is never signed.
+func (a *answer) ofProxy() bool {
+	return a.status == http.StatusBadGateway || a.status == http.StatusServiceUnavailable || a.status == http.StatusGatewayTimeout
+}
+
 // pause waits before the next attempt, and reports whether there is time for it.
 func pause(ctx context.Context, attempt int) bool {
 	longest := backoffFirst << (attempt - 1)
@@ -108,6 +114,9 @@ func settle(ctx context.Context, q call, a answer, err error) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, err)
 	case err != nil:
 		return nil, outage(err)
+	case a.stamp != nil && !q.moves && a.ofProxy():
+		// Nothing was asked that could move money, and the provider is out.
+		return nil, outage(fmt.Errorf("an unsigned answer %d: %w", a.status, a.stamp))
 	case a.stamp != nil:
 		return nil, fmt.Errorf("%w: an answer %d that does not verify: %w", envelope.ErrUnknownOutcome, a.status, a.stamp)
 	case a.status == http.StatusOK || a.status == http.StatusNoContent:

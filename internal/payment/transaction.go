@@ -26,9 +26,9 @@ type transaction struct {
 func (c *Client) payment(t *transaction) (envelope.Payment, error) {
 	switch {
 	case t.MerchantID != c.cfg.MerchantID:
-		return envelope.Payment{}, fmt.Errorf("transaction: merchant %q is not ours", t.MerchantID)
+		return envelope.Payment{}, notOurs("a transaction of merchant %q", cut(t.MerchantID, codeBytesMax))
 	case t.AppID != c.cfg.AppID:
-		return envelope.Payment{}, fmt.Errorf("transaction: app %q is not ours", t.AppID)
+		return envelope.Payment{}, notOurs("a transaction of app %q", cut(t.AppID, codeBytesMax))
 	case t.Amount.Currency != currency:
 		return envelope.Payment{}, fmt.Errorf("transaction: want currency %s, have %q", currency, t.Amount.Currency)
 	case t.Amount.Total < 1 || t.Amount.Total > amountFenMax:
@@ -38,8 +38,7 @@ func (c *Client) payment(t *transaction) (envelope.Payment, error) {
 	}
 	no, err := envelope.ParseID(t.OrderNo)
 	if err != nil {
-		// Not wrapped: to whoever hears this it is no missing envelope.
-		return envelope.Payment{}, fmt.Errorf("transaction: order %q: %v", cut(t.OrderNo, transactionIDBytesMax), err)
+		return envelope.Payment{}, notOurs("a transaction of order %q: %v", cut(t.OrderNo, transactionIDBytesMax), err)
 	}
 	paidAt, err := time.Parse(time.RFC3339, t.SuccessTime)
 	if err != nil {
