@@ -56,10 +56,11 @@ func (s *Settings) Secret(key, name string) ([]byte, error) {
 	return secret, nil
 }
 
-// Account reads a database account.
+// Account reads a database account, with how it connects.
 func (s *Settings) Account(key string, a Account) (orderset.Account, error) {
-	password, err := s.Secret("accounts."+key+".password_file", a.PasswordFile)
-	return orderset.Account{User: a.User, Password: string(password)}, err
+	password, errPassword := s.Secret("accounts."+key+".password_file", a.PasswordFile)
+	encryption, errTLS := s.databaseTLS()
+	return orderset.Account{User: a.User, Password: string(password), TLS: encryption}, errors.Join(errPassword, errTLS)
 }
 
 // DrawKey reads the key of the draw.

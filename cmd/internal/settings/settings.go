@@ -40,16 +40,17 @@ const (
 
 // Settings is the file. Relative file names in it are relative to the file.
 type Settings struct {
-	Environment string   `yaml:"environment" env:"HONGBAO_ENVIRONMENT"`
-	Listen      Listen   `yaml:"listen"`
-	Sets        []Set    `yaml:"sets"`
-	Books       []Shard  `yaml:"books"` // in the order of their numbers, which never changes
-	Accounts    Accounts `yaml:"accounts"`
-	Keys        Keys     `yaml:"keys"`
-	Payment     Payment  `yaml:"payment"`
-	Events      Events   `yaml:"events,omitempty"`
-	Limits      Limits   `yaml:"limits,omitempty"`
-	dir         string   // of the file
+	Environment string    `yaml:"environment" env:"HONGBAO_ENVIRONMENT"`
+	Listen      Listen    `yaml:"listen"`
+	Sets        []Set     `yaml:"sets"`
+	Books       []Shard   `yaml:"books"` // in the order of their numbers, which never changes
+	Databases   Databases `yaml:"databases,omitempty"`
+	Accounts    Accounts  `yaml:"accounts"`
+	Keys        Keys      `yaml:"keys"`
+	Payment     Payment   `yaml:"payment"`
+	Events      Events    `yaml:"events,omitempty"`
+	Limits      Limits    `yaml:"limits,omitempty"`
+	dir         string    // of the file
 }
 
 // Set is one SET.
@@ -274,6 +275,9 @@ func (s *Settings) mistakes() (found []error) {
 		found = append(found, err)
 	}
 	found = append(found, s.bookMistakes()...)
+	if err := s.Databases.validate(); err != nil {
+		found = append(found, err)
+	}
 	if err := s.Bounds().Validate(); err != nil {
 		wrong("limits: %w", err)
 	}
