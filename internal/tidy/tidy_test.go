@@ -21,7 +21,7 @@ type rule struct {
 type files map[string]string
 
 func rules() []rule {
-	return slices.Concat(importRules(), shapeRules(), stateRules(), textRules())
+	return slices.Concat(importRules(), shapeRules(), stateRules(), textRules(), failureRules())
 }
 
 func TestTheTreeKeepsTheHouseRules(t *testing.T) {

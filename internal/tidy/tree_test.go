@@ -27,6 +27,8 @@ type tree struct {
 	sources []*source // the Go files, in path order
 	scripts []script  // the SQL files, in path order
 	top     []string  // the names of the directories in the root
+	// failures is the text of the catalogue of failures.
+	failures string
 }
 
 // A source is one parsed Go file.
@@ -71,6 +73,10 @@ func read(root fs.FS) (*tree, error) {
 		case strings.HasSuffix(name, ".sql"):
 			text, err := fs.ReadFile(root, name)
 			t.scripts = append(t.scripts, script{name, string(text)})
+			return err
+		case name == catalogue:
+			text, err := fs.ReadFile(root, name)
+			t.failures = string(text)
 			return err
 		}
 		return nil

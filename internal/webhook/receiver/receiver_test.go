@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"net"
@@ -176,7 +177,7 @@ func TestPageReadsForPeople(t *testing.T) {
 	header, body := b.get("/")
 	for _, want := range []string{
 		"<b>ann</b> 发了红包", "¥12.05 / 9", "<b>user-1</b> 拆得", "¥1.05", "还有 2 人", "7 / 9", "红包已过期", "¥9.00", "手气最佳", "<b>user-7</b> ¥1.07",
-		"退回", "¥3.05", `http-equiv="refresh"`, `href="/?still"`, `lang="zh-CN"`, `name="viewport"`,
+		"退回", "¥3.05", `http-equiv="refresh"`, `href="/?still=1"`, `lang="zh-CN"`, `name="viewport"`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not say %s: %s", want, body)
@@ -188,8 +189,48 @@ func TestPageReadsForPeople(t *testing.T) {
 	if policy := header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") {
 		t.Errorf("policy %q", policy)
 	}
-	if _, still := b.get("/?still"); strings.Contains(still, "http-equiv") || !strings.Contains(still, `href="/"`) {
+	if _, still := b.get("/?still"); strings.Contains(still, "http-equiv") || !strings.Contains(still, `href="/?"`) {
 		t.Errorf("the page that stands still: %s", still)
+	}
+}
+
+// TestThePageKeepsWhatIsOpenAndSaysItsZone holds FS35: the page comes again by itself,
+// at the address that says what is open.
+func TestThePageKeepsWhatIsOpenAndSaysItsZone(t *testing.T) {
+	b := newBackend(t, 0)
+	for _, id := range []string{"e&1", "e2"} {
+		if got := b.post(id, `{"type":"a","data":{"greeting":"`+id+`"}}`, nil); got != 204 {
+			t.Fatal(got)
+		}
+	}
+	turn := regexp.MustCompile(`href="([^"#]*)#[^"]*" aria-expanded="(true|false)"`)
+	_, body := b.get("/")
+	all := turn.FindAllStringSubmatch(body, -1)
+	if len(all) != 2 || all[0][2] != "false" || all[1][2] != "false" || strings.Contains(body, "<pre") || !strings.Contains(body, "▸") {
+		t.Fatalf("both are closed, each with a way to open it: %s", body)
+	}
+	address := html.UnescapeString(all[1][1]) // of the older one
+	for range 2 {
+		_, body = b.get(address)
+		if strings.Count(body, "<pre") != 1 || !strings.Contains(body, "▾") || !strings.Contains(body, `http-equiv="refresh"`) {
+			t.Errorf("one is open and the page comes again: %s", body)
+		}
+		if got := b.post("later", `{"type":"a"}`, nil); got != 204 { // and is still open with news above it
+			t.Fatal(got)
+		}
+	}
+	both := html.UnescapeString(turn.FindAllStringSubmatch(body, -1)[0][1])
+	if _, body := b.get(both); strings.Count(body, "<pre") != 2 {
+		t.Errorf("a second one is opened beside the first: %s", body)
+	}
+	if _, body := b.get(address + "&still=1"); strings.Count(body, "<pre") != 1 || strings.Contains(body, "http-equiv") {
+		t.Errorf("the page stands still with one open: %s", body)
+	}
+	if _, body := b.get("/?open=" + strings.Repeat("x", 500) + strings.Repeat("&open=x", 500)); strings.Contains(body, "open=x") {
+		t.Errorf("what is not shown is not carried on: %s", body)
+	}
+	if !strings.Contains(body, "UTC+08:00") || !strings.Contains(html.UnescapeString(body), `+08:00">`) {
+		t.Errorf("the times have no zone: %s", body)
 	}
 }
 
@@ -246,8 +287,8 @@ func TestOnlyTheLastEventsAreKept(t *testing.T) {
 	if len(l.Events) != keptMax || l.Events[0].ID != "e204" || l.Events[keptMax-1].ID != "e005" || l.Received != keptMax+5 {
 		t.Errorf("%d events, %d received", len(l.Events), l.Received)
 	}
-	if _, body := b.get("/"); strings.Count(body, "<li>") != 3 {
-		t.Errorf("%d events on the page, want 3", strings.Count(body, "<li>"))
+	if _, body := b.get("/"); strings.Count(body, "<li ") != 3 {
+		t.Errorf("%d events on the page, want 3", strings.Count(body, "<li "))
 	}
 }
 
