@@ -229,7 +229,7 @@ func TestThePageKeepsWhatIsOpenAndSaysItsZone(t *testing.T) {
 	if _, body := b.get("/?open=" + strings.Repeat("x", 500) + strings.Repeat("&open=x", 500)); strings.Contains(body, "open=x") {
 		t.Errorf("what is not shown is not carried on: %s", body)
 	}
-	if !strings.Contains(body, "UTC+08:00") || !strings.Contains(html.UnescapeString(body), `+08:00">`) {
+	if body = html.UnescapeString(body); !strings.Contains(body, "UTC+08:00") || !strings.Contains(body, `+08:00">`) {
 		t.Errorf("the times have no zone: %s", body)
 	}
 }
