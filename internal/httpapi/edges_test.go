@@ -217,6 +217,8 @@ func TestWhatIsNoRequestIsAProblemToo(t *testing.T) {
 		if !res.Close {
 			t.Errorf("%s: the connection stays", name)
 		}
-		validates(t, loadSpec(t), loadSpec(t).Components.Schemas["Problem"].Value, res, []byte(body))
+		if err := loadSpec(t).Schema("Problem", []byte(body)); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -37,6 +37,7 @@ var places = []place{
 	{"internal/mariadb", "", "what the database's answer means does not depend on who asked"},
 	{"internal/cluster", "schema", "it runs database processes and applies the schema; what is stored there is not its business"},
 	{"internal/drill", "envelope orderset queue reconcile schema loadtest internal/cluster", "a drill breaks real processes and asks the ideas for the verdict"},
+	{"internal/contract", "", "answers are held to whatever document they are given"},
 	{"internal/settest", everything, "the harness starts whatever a test needs"},
 	{"internal/tidy", "", "the rules read the tree and are no part of it"},
 	{"cmd/internal/settings", "envelope orderset queue internal/httpapi internal/payment", "one file sets what the ideas and the adapters take, and turns key files into their key types; the rest is wired in code"},
@@ -62,6 +63,7 @@ var homes = []home{
 	{"github.com/alecthomas/kong", "cmd/hongbaod cmd/hongbaoctl", "only a program has a command line"},
 	{"testing", "internal/settest", "a server that links testing grows test flags"},
 	{"go.uber.org/goleak", "internal/settest", "a test library in a server is dead weight"},
+	{"github.com/getkin/kin-openapi/openapi3", "internal/contract", "documents are for tests; the service serves the bytes"},
 	{"pgregory.net/rapid", "internal/settest", "a test library in a server is dead weight"},
 	{"github.com/google/go-cmp/cmp", "internal/settest", "cmp panics on what it does not understand, which is for tests only"},
 }
