@@ -27,17 +27,6 @@ func Close(e Envelope) (Envelope, bool) {
 	return e, true
 }
 
-// PaidLate records a payment that came after the envelope was closed: all of it
-// goes back.
-func PaidLate(e Envelope, p Payment, now time.Time) (Envelope, bool) {
-	if e.State != Closed || e.TransactionID != "" || p.Amount != e.Total {
-		return e, false
-	}
-	e.TransactionID, e.PaidAt, e.Refunded = p.TransactionID, now, e.Total
-	e.Ver++
-	return e, true
-}
-
 // RefundOf is the transfer that brings back what the header says is refunded.
 // It reports false when that is nothing.
 func RefundOf(e *Envelope) (Transfer, bool) {

@@ -79,37 +79,6 @@ func TestOnlyWhatCanEndEnds(t *testing.T) {
 	}
 }
 
-func TestFF11APaymentAfterTheCloseGoesBackWhole(t *testing.T) {
-	e, _ := sent(luckyOrder(1000, 5), DefaultLimits())
-	if _, ok := RefundOf(&e); ok {
-		t.Fatal("an unpaid envelope owes a refund")
-	}
-	closed, ok := Close(e)
-	if !ok || closed.State != Closed || closed.Ver != e.Ver+1 || closed.Refunded != 0 {
-		t.Fatalf("%+v", closed)
-	}
-	p := Payment{OrderNo: e.ID, TransactionID: "tx-1", Amount: 1000}
-	now := noon().Add(time.Hour)
-	late, ok := PaidLate(closed, p, now)
-	if !ok || late.State != Closed || late.Refunded != 1000 || late.Remaining() != 0 || late.TransactionID != "tx-1" || late.PaidAt != now || late.Ver != closed.Ver+1 {
-		t.Fatalf("%+v", late)
-	}
-	if refund, ok := RefundOf(&late); !ok || refund.Amount != 1000 || refund.Payee != e.Sender {
-		t.Fatalf("%+v", refund)
-	}
-	p.TransactionID = "tx-2"
-	if again, ok := PaidLate(late, p, now); ok || again != late {
-		t.Errorf("paid late twice: %+v", again)
-	}
-	p.Amount = 999
-	if got, ok := PaidLate(closed, p, now); ok || got != closed {
-		t.Errorf("another amount: %+v", got)
-	}
-	if got, ok := PaidLate(e, p, now); ok || got != e {
-		t.Errorf("not closed: %+v", got)
-	}
-}
-
 func TestEveryShareIsPaidOutToItsOpener(t *testing.T) {
 	e, _, shares := finished(luckyOrder(1000, 5), DefaultLimits())
 	sum, numbers := Fen(0), map[string]bool{}

@@ -51,8 +51,8 @@ type Envelope struct {
 	Commitment    Commitment // SHA-256 of the draw's seed, given out at send
 	TransactionID string     // the provider's number of the payment, once paid
 	CreatedAt     time.Time
-	PaidAt        time.Time // zero until paid
-	ExpiresAt     time.Time // counted from the payment; before it, the earliest possible
+	PaidAt        time.Time // by the provider's clock; zero until paid
+	ExpiresAt     time.Time // counted from when it became active; before it, the earliest possible
 	FinishedAt    time.Time // zero until empty or expired
 }
 

@@ -36,7 +36,7 @@ type Order struct {
 type Limits struct {
 	CountMax  int           // shares of one envelope, 1 to 500
 	ShareMax  Fen           // fen in one share, 1 to 20000
-	Life      time.Duration // from payment to expiry, 1 s to 7 days
+	Life      time.Duration // from becoming active to expiry, 1 s to 7 days
 	PayWithin time.Duration // from order to closing it unpaid, 1 s to 24 h
 }
 

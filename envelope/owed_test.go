@@ -118,7 +118,7 @@ func TestNobodyIsToldOfAnEnvelopeThatIsNotPaid(t *testing.T) {
 func TestFF11OfALatePaymentOnlyTheRefundIsTold(t *testing.T) {
 	e, _ := sent(luckyOrder(1000, 5), DefaultLimits())
 	e, _ = Close(e)
-	e, _ = PaidLate(e, Payment{OrderNo: e.ID, TransactionID: "tx", Amount: 1000}, noon())
+	e, _ = Pay(e, Payment{OrderNo: e.ID, TransactionID: "tx", Amount: 1000}, noon())
 	s := Statement{Snapshot: Snapshot{Envelope: e}}
 	facts, at := Owed(&s, Cursor{})
 	if len(facts) != 0 || at != (Cursor{}) {

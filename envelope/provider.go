@@ -20,7 +20,7 @@ type Payment struct {
 	OrderNo       ID
 	TransactionID string // the provider's number
 	Amount        Fen
-	PaidAt        time.Time
+	PaidAt        time.Time // by the provider's clock
 }
 
 // ChargeState is what has become of a charge.

@@ -10,8 +10,7 @@ import (
 	"hongbao/internal/mariadb"
 )
 
-// Pay makes an unpaid envelope active by a conditional update; zero rows is an
-// answer, and reading the row says which one. A payment for an envelope that was
+// Pay makes an unpaid envelope active. A payment for an envelope that was
 // closed meanwhile is owed back to the sender, in the same transaction (FF11):
 // the envelope comes back closed. A payment that does not match changes nothing
 // and is kept as a dispute (FF5); so is one that has paid for another envelope of
@@ -58,13 +57,25 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 
 // pay is the body of the transaction. It reports whether the envelope has moved.
 func (s *Set) pay(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved bool, err error) {
-	t := TableOf(p.OrderNo)
-	err = move(ctx, c, t.updatePaid(), p.TransactionID, p.OrderNo, p.Amount)
-	if errors.Is(err, errConflict) {
-		moved, err = s.payLate(ctx, c, p)
-		if err != nil || !moved {
-			return false, err
-		}
+	e, now, err := s.locked(ctx, c, p.OrderNo)
+	if err != nil {
+		return false, err
+	}
+	next, moved := envelope.Pay(e, p, now)
+	if !moved {
+		return false, nil
+	}
+	if !p.Plausible(&e, now) {
+		s.log.Warn("the provider's time of a payment cannot be true, its arrival is recorded", "order_no", e.ID, "success_time", p.PaidAt, "arrived", now)
+	}
+	t := TableOf(e.ID)
+	if next.State == envelope.Active {
+		err = move(ctx, c, t.updatePaid(), next.Ver, next.TransactionID, next.PaidAt, next.ExpiresAt, e.ID, e.Ver)
+	} else {
+		err = move(ctx, c, t.updatePaidLate(), next.Ver, next.TransactionID, next.PaidAt, next.Refunded, e.ID, e.Ver)
+	}
+	if err == nil {
+		err = refund(ctx, c, &next)
 	}
 	if err != nil {
 		return false, err
@@ -75,23 +86,6 @@ func (s *Set) pay(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved b
 		return false, err
 	}
 	return true, touched(ctx, c, p.OrderNo)
-}
-
-// payLate gives back what was paid for a closed envelope.
-func (s *Set) payLate(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved bool, err error) {
-	e, now, err := s.locked(ctx, c, p.OrderNo)
-	if err != nil {
-		return false, err
-	}
-	next, late := envelope.PaidLate(e, p, now)
-	if !late {
-		return false, nil
-	}
-	err = move(ctx, c, TableOf(e.ID).updatePaidLate(), next.Ver, next.TransactionID, next.PaidAt, next.Refunded, e.ID, e.Ver)
-	if err != nil {
-		return false, err
-	}
-	return true, refund(ctx, c, &next)
 }
 
 // paidAnother is the answer to a payment whose number has paid for an envelope

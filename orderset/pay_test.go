@@ -49,6 +49,58 @@ func TestPayMakesAnUnpaidEnvelopeActiveOnce(t *testing.T) {
 	wantState(t, w, e.ID, envelope.Empty, 3)
 }
 
+// The provider's time of a payment is kept, in time and late, and its arrival
+// where that time cannot be true (FS15).
+func TestPaidAtIsTheProvidersTime(t *testing.T) {
+	w := servers.World(t, 1)
+	set := w.Router.Sets()[0]
+	for name, c := range map[string]struct {
+		before time.Duration // arrival
+		kept   bool
+	}{
+		"an hour on its way":   {time.Hour, true},
+		"a minute on its way":  {time.Minute, true},
+		"before it was sent":   {3 * time.Hour, false},
+		"tomorrow":             {-24 * time.Hour, false},
+		"a wrong century":      {100 * 365 * 24 * time.Hour, false},
+		"on a clock a bit off": {-time.Minute, false}, // not in the future, but now
+	} {
+		for _, close := range []bool{false, true} {
+			sending := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})
+			sending.Envelope.CreatedAt = sending.Envelope.CreatedAt.Add(-2 * time.Hour)
+			s, err := w.Router.Create(t.Context(), sending)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if close {
+				if _, err := set.Close(t.Context(), s.Envelope.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := payment(s.Envelope, fmt.Sprint("tx-", s.Envelope.ID[12:]))
+			arrived := time.Now().UTC()
+			p.PaidAt = arrived.Add(-c.before).Truncate(time.Second)
+			paid, err := w.Router.Pay(t.Context(), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, off := p.PaidAt, time.Duration(0)
+			if !c.kept {
+				want, off = arrived, 5*time.Second
+			}
+			if d := paid.PaidAt.Sub(want); d < 0 || d > off {
+				t.Errorf("%s, closed %t: paid at %v, want %v", name, close, paid.PaidAt, want)
+			}
+			if life := paid.ExpiresAt.Sub(arrived); !close && (life < 26*time.Hour-time.Second || life > 26*time.Hour+5*time.Second) {
+				t.Errorf("%s: its openers have %v, want what was promised from when it became active", name, life)
+			}
+			if again, err := w.Router.Pay(t.Context(), p); err != nil || again != paid {
+				t.Errorf("%s: a repeat: %+v, %v, want %+v", name, again, err, paid)
+			}
+		}
+	}
+}
+
 func TestFF5APaymentThatDoesNotMatchActivatesNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})

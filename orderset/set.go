@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -41,7 +42,8 @@ type Set struct {
 	health  health
 	counts  counts
 	touches chan struct{} // buffered 1: something can be spread
-	batches bool          // new payouts go into batches
+	log     *slog.Logger
+	batches bool // new payouts go into batches
 }
 
 // poolConfig is how every connection to a SET is made.
@@ -72,7 +74,7 @@ func openSet(spec SetSpec, cfg *Config) (*Set, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("SET %v: %w", spec.Number, err), db.Close())
 	}
-	s := &Set{number: spec.Number, db: db, writes: writes, drawKey: cfg.DrawKey, now: cfg.Now, batches: cfg.BatchPayouts, touches: make(chan struct{}, 1)}
+	s := &Set{number: spec.Number, db: db, writes: writes, drawKey: cfg.DrawKey, now: cfg.Now, batches: cfg.BatchPayouts, touches: make(chan struct{}, 1), log: cfg.Log}
 	if cfg.Memory > 0 {
 		s.memory = newMemory(cfg.Memory)
 	}

@@ -73,12 +73,9 @@ func (t DayTable) insertEnvelope() string {
 		"VALUES (?, ?, 'unpaid', 1, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)"
 }
 
-// updatePaid keeps the promise made at send: the life that lay between
-// created_at and expires_at now starts with the payment, on the database's clock.
 func (t DayTable) updatePaid() string {
-	return "UPDATE " + t.envelopes() + " SET state = 'active', ver = ver + 1, transaction_id = ?, paid_at = UTC_TIMESTAMP(3), " +
-		"expires_at = UTC_TIMESTAMP(3) + INTERVAL TIMESTAMPDIFF(MICROSECOND, created_at, expires_at) MICROSECOND " +
-		"WHERE order_id = ? AND state = 'unpaid' AND total_fen = ?"
+	return "UPDATE " + t.envelopes() + " SET state = 'active', ver = ?, transaction_id = ?, paid_at = ?, expires_at = ? " +
+		"WHERE order_id = ? AND ver = ? AND state = 'unpaid'"
 }
 
 const (
