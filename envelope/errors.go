@@ -50,3 +50,22 @@ type BusyError struct {
 func (e *BusyError) Error() string {
 	return fmt.Sprintf("busy: %s, retry after %v", e.Reason, e.RetryAfter)
 }
+
+// ReasonFunds is the reason of a [BusyError] that says: our account at the
+// provider is short. People have to fill it.
+const ReasonFunds = "payment_funds"
+
+// RefusedError is a no of the payment provider to what it was asked.
+type RefusedError struct {
+	Status  int    // HTTP
+	Code    string // the provider's
+	Message string // the provider's, for people
+	Final   bool   // a repeat gets the same, until people change something
+	// Setup says that the no is to our requests as such, in form or by contract, and
+	// not to what this one asks for.
+	Setup bool
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("the provider answers %d %q: %q", e.Status, e.Code, e.Message)
+}

@@ -52,16 +52,25 @@ func (b *PayoutBatch) Total() (sum Fen) {
 // PayoutBatchStatus is the provider's word about one batch.
 type PayoutBatchStatus struct {
 	No string
-	// Progress is unknown, absent, under_way, or done: every payout has come to
-	// its end, and what follows says to which. An unknown word may still say some
-	// of it, which must not contradict what is recorded.
+	// Progress is unknown, absent, under_way, stuck, rejected, or done: every payout
+	// has come to its end, and what follows says to which. An unknown word may still
+	// say some of it, which must not contradict what is recorded.
 	Progress   Progress
+	Code       string // stuck or rejected: why
 	ProviderNo string
 	Count      int // of the whole batch; 0 when the provider does not say
 	Total      Fen
 	Paid       int
 	PaidAmount Fen
 	Refused    []TransferStatus // by number, each with its code
+}
+
+// PayoutBatchWord is what is to be recorded of a batch that has not ended, and
+// when to ask again.
+type PayoutBatchWord struct {
+	PayoutBatchStatus
+	Wait    time.Duration
+	Attempt int // the claim that the status answers, as its Attempts
 }
 
 // Hear is what a status that is done says of each payout of the batch, in their

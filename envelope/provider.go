@@ -48,8 +48,10 @@ var ErrChargePaid = errors.New("the charge has been paid already")
 // ErrChargeClosed refuses to place a charge again that can not be paid any more.
 var ErrChargeClosed = errors.New("the charge is closed")
 
-// Provider takes the payer's money. Here and in [Cashier] an error that is not a
-// [BusyError] or [ErrUnknownOutcome] is final.
+// Provider takes the payer's money. Here and in [Cashier] an error is a
+// [BusyError], an [ErrUnknownOutcome], one of the sentinels above, or final: a
+// [RefusedError], or a fault of our own. The first two may wrap a RefusedError too:
+// what was said when nothing could be learned from it.
 type Provider interface {
 	// Prepay places a charge and returns the address at which the payer's
 	// wallet pays it (code_url). A repeat under the same number returns an
@@ -65,7 +67,8 @@ type Cashier interface {
 	// placed are fine. ErrChargePaid: too late.
 	CloseCharge(ctx context.Context, no ID) error
 	// Place asks for a payout or a refund under its number. A repeat is told what
-	// became of the first. A final refusal is a status, not an error.
+	// became of the first. A final refusal is a status, not an error: refused when
+	// it is about the payee, rejected when it is about the request.
 	Place(ctx context.Context, t Transfer) (TransferStatus, error)
 	// Query asks what became of it.
 	Query(ctx context.Context, t Transfer) (TransferStatus, error)

@@ -12,7 +12,8 @@ import (
 // the refund of what is left.
 //
 //	pending ──the provider says done──▶ posted
-//	   └──the provider refuses for good──▶ held ──two people release it──▶ pending, next round
+//	   ├──the provider refuses for good──▶ held ──two people release it──▶ pending, next round
+//	   └──it does not go on by itself──▶ stuck ──the cause is gone──▶ pending, under the same number
 type Transfer struct {
 	OrderNo    ID
 	Seq        int    // the position of the share it pays out; 0 is the refund
@@ -25,10 +26,10 @@ type Transfer struct {
 	Attempts   int       // calls about it so far
 	ProviderNo string    // the provider's number for it, once known
 	Hint       string    // what the payee's wallet needs to confirm a payout (package_info)
-	Reason     string    // held: the provider's code
+	Reason     string    // held or stuck: the provider's code
 	CreatedAt  time.Time // when this round began to be owed
 	PlacedAt   time.Time // when the provider was first asked to carry out this round; zero if never
-	DueAt      time.Time // pending: when a relay looks at it next; held: since when
+	DueAt      time.Time // pending or stuck: when a relay looks at it next; held: since when
 }
 
 // TransferState is where a transfer is.
@@ -39,6 +40,10 @@ const (
 	Pending TransferState = "pending" // owed; asked or not, done or not
 	Posted  TransferState = "posted"  // done, for ever
 	Held    TransferState = "held"    // refused for good; people decide, the money stays owed
+	// Stuck is owed, and asked about or for by itself as pending is; but it does not
+	// go on before people have acted at the provider or in the settings. What is
+	// stuck may still be carried out under its number, as long as it is Placed.
+	Stuck TransferState = "stuck"
 
 	// Redirected is what the holder of a share sees of its payout once that goes to
 	// another payee. No row is in this state.
@@ -106,6 +111,8 @@ const (
 	ProgressAwaiting Progress = "awaiting_payee" // the payee must confirm receipt
 	ProgressDone     Progress = "done"           // the money has moved
 	ProgressRefused  Progress = "refused"        // for good: the money has not moved and will not
+	ProgressStuck    Progress = "stuck"          // it does not go on before people have acted; then it may, under this number
+	ProgressRejected Progress = "rejected"       // the request was refused for what it is, and the provider does not know the number
 )
 
 // TransferStatus is the provider's word about one number.
@@ -115,7 +122,7 @@ type TransferStatus struct {
 	Amount     Fen // 0 when the provider does not say
 	ProviderNo string
 	Hint       string
-	Code       string // refused: why
+	Code       string // refused, stuck or rejected: why
 }
 
 // TransferWord is a status to be recorded, and when to ask again if the transfer
@@ -123,6 +130,9 @@ type TransferStatus struct {
 type TransferWord struct {
 	TransferStatus
 	Wait time.Duration
+	// Attempt is the claim that the status answers, as its Attempts; 0 when it answers
+	// none. What was rejected stays so until the next claim only.
+	Attempt int
 }
 
 // ErrTransferConflict says that the provider's word contradicts what is posted
@@ -130,7 +140,8 @@ type TransferWord struct {
 var ErrTransferConflict = errors.New("the provider contradicts what is recorded")
 
 // Hear is the transfer after the provider's word. A repeat changes nothing, and
-// what is posted or held stays so (I8).
+// what is posted or held stays so (I8). What is stuck goes on as soon as the
+// provider says anything else of it.
 func (t Transfer) Hear(s TransferStatus) (Transfer, error) {
 	if s.No != t.No() || s.Amount != 0 && s.Amount != t.Amount {
 		return t, fmt.Errorf("transfer %s of %d fen: the provider speaks of %s, %d fen: %w", t.No(), t.Amount, s.No, s.Amount, ErrTransferConflict)
@@ -139,20 +150,45 @@ func (t Transfer) Hear(s TransferStatus) (Transfer, error) {
 	if t.State == Posted && refused || t.State == Held && moved {
 		return t, fmt.Errorf("transfer %s is %s, and now %s %q: %w", t.No(), t.State, s.Progress, s.Code, ErrTransferConflict)
 	}
-	if t.State != Pending {
+	if t.State == Posted || t.State == Held {
 		return t, nil
 	}
-	t.Placed = s.Progress != ProgressAbsent
+	t.Placed = s.Progress != ProgressAbsent && s.Progress != ProgressRejected
 	if s.ProviderNo != "" {
 		t.ProviderNo = s.ProviderNo
 	}
-	switch {
-	case moved:
-		t.State, t.Hint = Posted, ""
-	case refused:
-		t.State, t.Reason, t.Hint = Held, s.Code, ""
-	case s.Hint != "":
+	if s.Hint != "" {
 		t.Hint = s.Hint
 	}
+	switch s.Progress {
+	case ProgressDone:
+		t.State, t.Reason, t.Hint = Posted, "", ""
+	case ProgressRefused:
+		t.State, t.Reason, t.Hint = Held, s.Code, ""
+	case ProgressStuck, ProgressRejected:
+		t.State, t.Reason = Stuck, s.Code
+	case ProgressUnknown: // says nothing, not even that a cause is gone
+	default:
+		t.State, t.Reason = Pending, ""
+	}
 	return t, nil
+}
+
+// ErrNotHeld refuses to begin the next round of a transfer.
+var ErrNotHeld = errors.New("is not held")
+
+// MayBeginNext is why people cannot have the next round of the transfer begun,
+// under a new number; nil says that they can. A new number is for money that can
+// not move under the old one any more (I7): one that was refused for good, or a
+// payout that was never accepted and is not being asked for.
+func (t *Transfer) MayBeginNext() error {
+	switch {
+	case t.State == Held || t.State == Stuck && !t.Placed && !t.IsRefund():
+		return nil
+	case t.State == Stuck && t.Placed:
+		return fmt.Errorf("%w but stuck: %q; the provider may still carry it out under this number, and it goes on by itself when it does", ErrNotHeld, t.Reason)
+	case t.State == Stuck:
+		return fmt.Errorf("%w but stuck: %q; a refund is asked for again under this number until it is taken: remove the cause", ErrNotHeld, t.Reason)
+	}
+	return ErrNotHeld
 }

@@ -51,9 +51,10 @@ func (r *review) batches(ctx context.Context) error {
 	})
 }
 
-const selectBatches = "SELECT no, total_fen, state = 'ended' FROM payout_batch WHERE no > ? ORDER BY no LIMIT ?"
+const selectBatches = "SELECT no, total_fen, state = 'ended' AND approved_by IS NULL FROM payout_batch WHERE no > ? ORDER BY no LIMIT ?"
 
 // Batches visits every batch of payouts of the SET, in the order of their numbers.
+// One that was dissolved has not ended: the provider never had it.
 func (a *Auditor) Batches(ctx context.Context, visit func(no string, total envelope.Fen, ended bool)) error {
 	return a.pages(ctx, selectBatches, func(rows *sql.Rows) (no string, err error) {
 		var total envelope.Fen

@@ -28,7 +28,7 @@ type Backlog map[string]Waiting
 type Waiting struct {
 	Pending int           // or under way
 	Oldest  time.Duration // age of the oldest one pending; 0 without any
-	Stuck   int           // parked or held: waits for people
+	Stuck   int           // parked, held or stuck: waits for people
 }
 
 // waitingMax bounds what counting costs: some ten milliseconds of index.
@@ -41,7 +41,8 @@ const (
 		"(SELECT COUNT(*) FROM (SELECT 1 FROM delivery WHERE topic = ? AND state = 'parked' LIMIT ?) q) FROM " +
 		"(SELECT since FROM delivery WHERE topic = ? AND state = 'pending' ORDER BY due_at LIMIT ?) p"
 	countTransfers = "SELECT COUNT(*), COALESCE(TIMESTAMPDIFF(MICROSECOND, MIN(created_at), UTC_TIMESTAMP(3)), 0), " +
-		"(SELECT COUNT(*) FROM (SELECT 1 FROM transfer WHERE state = 'held' LIMIT ?) q) FROM " +
+		"(SELECT COUNT(*) FROM (SELECT 1 FROM transfer WHERE state IN ('held', 'stuck') LIMIT ?) q) + " +
+		"(SELECT COALESCE(SUM(count), 0) FROM payout_batch WHERE state = 'pending' AND reason <> '') FROM " +
 		"(SELECT created_at FROM transfer WHERE state = 'pending' LIMIT ?) p"
 )
 

@@ -6,6 +6,13 @@ import "hongbao/envelope"
 // statements.go.
 
 const (
+	// What is in flight comes back within this, and is left alone.
+	claimedFor   = " AND due_at > UTC_TIMESTAMP(3) + INTERVAL 30 SECOND"
+	retryBatch   = "UPDATE payout_batch SET due_at = UTC_TIMESTAMP(3) WHERE no = ? AND state = 'pending' AND reason <> ''" + claimedFor
+	retryBatches = "UPDATE payout_batch SET due_at = UTC_TIMESTAMP(3) WHERE state = 'pending' AND reason <> ''" + claimedFor
+	retryStuck   = "UPDATE transfer SET due_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ? AND state = 'stuck'" + claimedFor
+	retryAll     = "UPDATE transfer FORCE INDEX (due) SET due_at = UTC_TIMESTAMP(3) WHERE state = 'stuck' AND batch = '' AND tier IN (0, 1, 2)" + claimedFor + " LIMIT ?"
+
 	lockBatch = "SELECT state = 'ended', count, total_fen, refused FROM payout_batch WHERE no = ? FOR UPDATE"
 
 	// One tier is one range of the index, in the order in which it is due.
@@ -13,7 +20,11 @@ const (
 		"AND due_at <= UTC_TIMESTAMP(3) ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED"
 
 	putOffBatch = "UPDATE payout_batch SET due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE no = ? AND state = 'pending'"
-	endBatch    = "UPDATE payout_batch SET state = 'ended', placed = TRUE, refused = ?, provider_no = ?, ended_at = UTC_TIMESTAMP(3) WHERE no = ?"
+	freeBatch   = "UPDATE payout_batch SET reason = '', due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE no = ? AND state = 'pending'"
+	// What was rejected is with the provider in no way, until it is claimed again.
+	stickBatch = "UPDATE payout_batch SET due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, reason = ?, placed = placed AND NOT (? AND attempts = ?) " +
+		"WHERE no = ? AND state = 'pending'"
+	endBatch = "UPDATE payout_batch SET state = 'ended', placed = TRUE, reason = '', refused = ?, provider_no = ?, ended_at = UTC_TIMESTAMP(3) WHERE no = ?"
 
 	// What is in a batch is one range of the index.
 	selectOrdersIn = "SELECT DISTINCT order_id FROM transfer FORCE INDEX (due) WHERE state = 'pending' AND batch = ? ORDER BY order_id"
@@ -61,5 +72,19 @@ func selectPayoutsIn(nos []string) string {
 	b.add("SELECT batch, order_id, seq, round, payee_id, amount_fen, charged_fen, created_at FROM transfer FORCE INDEX (due) WHERE state = 'pending' AND batch IN (")
 	b.batches(nos)
 	b.add(")")
+	return b.String()
+}
+
+// dissolvePayouts begins the next round of all payouts of a batch, each in a batch
+// that is named after it alone, or in none.
+func dissolvePayouts(batches bool) string {
+	b := &text{}
+	b.add("UPDATE transfer FORCE INDEX (due) SET batch = ")
+	if batches {
+		b.add("CONCAT('B', order_id, 'P', LPAD(seq, 3, '0'), 'X', round + 1)")
+	} else {
+		b.add("''")
+	}
+	b.add(", round = round + 1, ", freshRound, " WHERE state = 'pending' AND batch = ?")
 	return b.String()
 }

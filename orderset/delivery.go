@@ -56,6 +56,11 @@ func (s *Set) ClaimDeliveries(ctx context.Context, topic envelope.Topic, max int
 	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
 		ds = nil
 		var ids []envelope.ID
+		if topic == envelope.TopicCharge { // no other is ever parked for a time
+			if _, err := c.ExecContext(ctx, unparkDue, topic, claimMax); err != nil {
+				return err
+			}
+		}
 		err := each(ctx, c, func(rows *sql.Rows) error {
 			d, err := scanDelivery(rows)
 			ds, ids = append(ds, d), append(ids, d.ID)
@@ -94,7 +99,9 @@ const (
 	ofClaim = " WHERE order_id = ? AND topic = ? AND state = 'pending' AND attempts = ? AND since = ?"
 
 	putOffDelivery = "UPDATE delivery SET due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, reason = ?" + ofClaim
-	parkDelivery   = "UPDATE delivery SET state = 'parked', due_at = UTC_TIMESTAMP(3), reason = ?" + ofClaim
+	// due_at says when it is pending again by itself: never is far off.
+	parkDelivery = "UPDATE delivery SET state = 'parked', due_at = IF(? = 0, '9999-12-31', UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND), reason = ?" + ofClaim
+	unparkDue    = "UPDATE delivery FORCE INDEX (due) SET state = 'pending', due_at = UTC_TIMESTAMP(3) WHERE topic = ? AND state = 'parked' AND due_at <= UTC_TIMESTAMP(3) LIMIT ?"
 	// Since starts again, so that no earlier claim is taken for a later one.
 	unparkDelivery = "UPDATE delivery SET state = 'pending', attempts = 0, due_at = UTC_TIMESTAMP(3), since = UTC_TIMESTAMP(3), reason = '' " +
 		"WHERE order_id = ? AND topic = ? AND state = 'parked'"
@@ -109,9 +116,10 @@ func (s *Set) PutOffDelivery(ctx context.Context, d envelope.Delivery, wait time
 }
 
 // ParkDelivery leaves a claimed delivery to people. What happens to its envelope
-// meanwhile is told when it is unparked.
-func (s *Set) ParkDelivery(ctx context.Context, d envelope.Delivery, reason string) error {
-	return s.update(ctx, "park delivery of "+string(d.ID), parkDelivery, fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
+// meanwhile is told when it is unparked: by people, or after wait, a day at most,
+// if that is not 0.
+func (s *Set) ParkDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
+	return s.update(ctx, "park delivery of "+string(d.ID), parkDelivery, push(wait), push(wait), fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
 }
 
 // UnparkDelivery makes a parked delivery due at once, with no attempts counted.

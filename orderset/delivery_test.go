@@ -102,7 +102,7 @@ func TestFG7AClaimThatHasBeenOvertakenChangesNothing(t *testing.T) {
 		t.Helper()
 		before := stored()
 		d.At = envelope.Cursor{Stage: envelope.StageRefunded, Seq: 9}
-		if err := errors.Join(s.FinishDeliveries(t.Context(), []envelope.Delivery{d}), s.PutOffDelivery(t.Context(), d, time.Minute, "stale"), s.ParkDelivery(t.Context(), d, "stale")); err != nil {
+		if err := errors.Join(s.FinishDeliveries(t.Context(), []envelope.Delivery{d}), s.PutOffDelivery(t.Context(), d, time.Minute, "stale"), s.ParkDelivery(t.Context(), d, 0, "stale")); err != nil {
 			t.Fatal(err)
 		}
 		if now := stored(); now != before {
@@ -123,7 +123,7 @@ func TestFG7AClaimThatHasBeenOvertakenChangesNothing(t *testing.T) {
 	rested(t, w)
 	third := deliveries(t, s, envelope.TopicBook)[0]
 	stale(first, "when it is owed again, with the same number of attempts")
-	if third.At.Seq = 1; s.ParkDelivery(t.Context(), third, "poison") != nil {
+	if third.At.Seq = 1; s.ParkDelivery(t.Context(), third, 0, "poison") != nil {
 		t.Fatal("not parked")
 	}
 	stale(third, "when it is parked")
@@ -146,7 +146,7 @@ func TestWhatIsPutOffComesBackAndWhatIsParkedWaitsForPeople(t *testing.T) {
 	if again[0].Attempts != 2 || !again[0].Since.Equal(d.Since) {
 		t.Errorf("came back as %+v after %+v", again[0], d)
 	}
-	if err := s.ParkDelivery(t.Context(), again[0], "410 gone"); err != nil {
+	if err := s.ParkDelivery(t.Context(), again[0], 0, "410 gone"); err != nil {
 		t.Fatal(err)
 	}
 	open(t, s, requests(e.ID, "ann", "bob"))

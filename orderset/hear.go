@@ -156,7 +156,7 @@ func (h *hearing) hear(ctx context.Context, c *sql.Conn) error {
 			h.hearOne(i, &next)
 		}
 		delete(h.at, k)
-		if before != envelope.Pending || next.batch != "" {
+		if before != envelope.Pending && before != envelope.Stuck || next.batch != "" {
 			continue
 		}
 		h.changed = append(h.changed, next)
@@ -193,12 +193,15 @@ func (h *hearing) hearOne(i int, t *heard) {
 		h.dispute(i, t.OrderNo, fmt.Errorf("transfer %s is asked for in batch %s, never by itself: %w", word.No, t.batch, envelope.ErrTransferConflict))
 		return
 	}
+	if word.Progress == envelope.ProgressRejected && h.words[i].Attempt != t.Attempts {
+		word.Progress = envelope.ProgressStuck // it may be on its way there again
+	}
 	next, err := t.Hear(fitWord(word))
 	if err != nil {
 		h.dispute(i, t.OrderNo, err)
 		return
 	}
-	if t.Transfer, t.wait = next, push(h.words[i].Wait); next.State != envelope.Pending {
+	if t.Transfer, t.wait = next, push(h.words[i].Wait); next.State != envelope.Pending && next.State != envelope.Stuck {
 		t.wait = 0 // due_at says since when
 	}
 }

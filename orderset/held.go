@@ -14,6 +14,7 @@ import (
 const (
 	ActionRelease  = "release"  // try again, for the same payee
 	ActionRedirect = "redirect" // pay somebody else
+	ActionDissolve = "dissolve" // of a batch that is stuck: each of its payouts again, by itself
 )
 
 // proposalLife is how long a proposal stands. Until then nobody can change it, so
@@ -44,8 +45,10 @@ const (
 		"VALUES (?, ?, ?, ?, NULLIF(?, ''), ?, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE action = VALUES(action), " +
 		"payee_id = VALUES(payee_id), proposed_by = VALUES(proposed_by), proposed_at = VALUES(proposed_at)"
 	approveDecision = "UPDATE decision SET approved_by = ?, approved_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ?"
-	nextRound       = "UPDATE transfer SET round = ?, payee_id = ?, batch = ?, state = 'pending', " +
-		"placed = FALSE, placed_at = NULL, created_at = UTC_TIMESTAMP(3), attempts = 0, provider_no = '', hint = '', reason = '', due_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ? AND state = 'held'"
+	// What a round begins with.
+	freshRound = "state = 'pending', placed = FALSE, placed_at = NULL, created_at = UTC_TIMESTAMP(3), attempts = 0, provider_no = '', hint = '', reason = '', " +
+		"due_at = UTC_TIMESTAMP(3)"
+	nextRound = "UPDATE transfer SET round = ?, payee_id = ?, batch = ?, " + freshRound + " WHERE order_id = ? AND seq = ? AND round = ? AND state <> 'posted'"
 )
 
 // decision is a proposal as it is stored.
@@ -77,8 +80,8 @@ func (s *Set) Propose(ctx context.Context, no, by, action string, payee envelope
 		switch {
 		case err != nil:
 			return err
-		case t.State != envelope.Held || t.Round != round:
-			return refusal("transfer", "is not held")
+		case t.Round != round || t.MayBeginNext() != nil:
+			return notHeld(&t, round)
 		case round >= envelope.RoundMax:
 			return refusal("transfer", fmt.Sprintf("has been through %d rounds: settle it outside and leave it held", envelope.RoundMax))
 		case action == ActionRedirect && t.IsRefund():
@@ -130,8 +133,8 @@ func (s *Set) Approve(ctx context.Context, no, by string) (envelope.Transfer, er
 			return err
 		case d != nil && d.approvedBy == by:
 			return nil
-		case t.State != envelope.Held || t.Round != round:
-			return refusal("transfer", "is not held")
+		case t.Round != round || t.MayBeginNext() != nil:
+			return notHeld(&t, round)
 		case d == nil || d.lapsed():
 			return refusal("transfer", "has no proposal that stands")
 		case d.By == by:
@@ -177,6 +180,15 @@ func (s *Set) decided(what, no string, err error) error {
 		return invalid
 	}
 	return s.answer(what+" "+no, err)
+}
+
+// notHeld is why people cannot decide about the round of a number.
+func notHeld(t *envelope.Transfer, round int) error {
+	why := envelope.ErrNotHeld
+	if t.Round == round {
+		why = t.MayBeginNext()
+	}
+	return refusal("transfer", why.Error())
 }
 
 // lockTransfer locks the transfer of a number and returns the round that the

@@ -295,7 +295,7 @@ func TestTheBacklogCountsWhatWaits(t *testing.T) {
 	want(0, 1, 1, 1, 2)
 	tell(t, s, envelope.TopicBook)
 	d := deliveries(t, s, envelope.TopicEvent)[0]
-	if err := s.ParkDelivery(t.Context(), d, "poison"); err != nil {
+	if err := s.ParkDelivery(t.Context(), d, 0, "poison"); err != nil {
 		t.Fatal(err)
 	}
 	ts := claim(t, s, 10)

@@ -1,6 +1,7 @@
 package orderset
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -84,13 +85,23 @@ func readPayouts(ctx context.Context, q queryer, batches []envelope.PayoutBatch,
 	return err
 }
 
-// PutOffBatch makes a pending batch due again after wait, a day at most. One that
-// has ended stays so. A number that no batch can have is ErrNotFound.
-func (s *Set) PutOffBatch(ctx context.Context, no string, wait time.Duration) error {
-	if _, err := envelope.ParsePayoutBatchNo(no); err != nil {
-		return errNoBatch(no)
+// PutOffBatch makes a pending batch due again after the word's wait, a day at
+// most, and records why it does not go on: the code of a status that is stuck or
+// rejected, nothing once it does. An unknown status says neither. A batch that has
+// ended stays so. A number that no batch can have is ErrNotFound.
+func (s *Set) PutOffBatch(ctx context.Context, word envelope.PayoutBatchWord) error {
+	if _, err := envelope.ParsePayoutBatchNo(word.No); err != nil {
+		return errNoBatch(word.No)
 	}
-	return s.update(ctx, fmt.Sprintf("put off batch %.40q", no), putOffBatch, push(wait), no)
+	what, wait := fmt.Sprintf("put off batch %.40q", word.No), push(word.Wait)
+	switch word.Progress {
+	case envelope.ProgressUnknown:
+		return s.update(ctx, what, putOffBatch, wait, word.No)
+	case envelope.ProgressStuck, envelope.ProgressRejected:
+		return s.update(ctx, what, stickBatch, wait, cmp.Or(fitReason(word.Code), unknownRefusal),
+			word.Progress == envelope.ProgressRejected, word.Attempt, word.No)
+	}
+	return s.update(ctx, what, freeBatch, wait, word.No)
 }
 
 func errNoBatch(no string) error { return fmt.Errorf("batch %.40q: %w", no, envelope.ErrNotFound) }

@@ -407,32 +407,36 @@ func TestASpreadOfBatchesWhoseCommitIsLostIsDoneOnceAfterARepeat(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
+func putOff(no string, p envelope.Progress, wait time.Duration) envelope.PayoutBatchWord {
+	return envelope.PayoutBatchWord{PayoutBatchStatus: envelope.PayoutBatchStatus{No: no, Progress: p}, Wait: wait}
+}
+
 func TestABatchThatIsPutOffComesBackAfterItsWaitUnlessItHasEnded(t *testing.T) {
 	w := servers.World(t, 1)
 	s := batching(t, w)
 	opened(t, w, s, 50, 5, 2)
 	spread(t, s)
 	b := claimBatches(t, s, 10)[0]
-	putOff := func(wait time.Duration) {
+	putOffFor := func(wait time.Duration) {
 		t.Helper()
-		if err := s.PutOffBatch(t.Context(), b.No, wait); err != nil {
+		if err := s.PutOffBatch(t.Context(), putOff(b.No, envelope.ProgressUnderWay, wait)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	putOff(time.Hour)
+	putOffFor(time.Hour)
 	if bs := claimBatches(t, s, 10); len(bs) > 0 {
 		t.Errorf("put off for an hour, and claimed: %+v", bs)
 	}
-	putOff(0)
+	putOffFor(0)
 	if bs := claimBatches(t, s, 10); len(bs) != 1 || bs[0].Attempts != 2 || !bs[0].Placed {
 		t.Errorf("came back as %+v", bs)
 	}
 	hearBatch(t, s, allPaid(&b))
-	putOff(0)
+	putOffFor(0)
 	if bs := claimBatches(t, s, 10); len(bs) > 0 {
 		t.Errorf("ended, and claimed: %+v", bs)
 	}
-	if err := s.PutOffBatch(t.Context(), "\x00紅包", 0); !errors.Is(err, envelope.ErrNotFound) {
+	if err := s.PutOffBatch(t.Context(), putOff("\x00紅包", envelope.ProgressUnderWay, 0)); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }

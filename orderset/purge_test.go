@@ -29,7 +29,7 @@ func TestPurgeDeletesWhatIsOverAndNothingElse(t *testing.T) {
 	open(t, s, requests(untold.ID, "ann"))
 	carryOut(t, s)
 	tell(t, s, envelope.TopicBook)
-	if err := s.ParkDelivery(t.Context(), deliveries(t, s, envelope.TopicEvent)[0], "poison"); err != nil {
+	if err := s.ParkDelivery(t.Context(), deliveries(t, s, envelope.TopicEvent)[0], 0, "poison"); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, admin, "UPDATE outbox SET created_at = created_at - INTERVAL 3 HOUR", "UPDATE delivery SET due_at = due_at - INTERVAL 3 HOUR")

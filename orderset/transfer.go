@@ -24,6 +24,11 @@ const (
 	selectDueTransfers = "SELECT " + transferColumns + " FROM transfer WHERE state = 'pending' AND batch = '' AND tier = ? AND due_at <= UTC_TIMESTAMP(3) " +
 		"ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED"
 
+	// What is stuck is looked at now and then only, and its amounts do not matter
+	// before that changes.
+	selectDueStuck = "SELECT " + transferColumns + " FROM transfer WHERE state = 'stuck' AND batch = '' AND tier IN (0, 1, 2) AND due_at <= UTC_TIMESTAMP(3) " +
+		"ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED"
+
 	insertRefund = "INSERT INTO transfer (order_id, seq, payee_id, amount_fen, charged_fen, tier, created_at, due_at) " +
 		"VALUES (?, 0, ?, ?, ?, " + tierOfAmount + ", UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))"
 )
@@ -79,22 +84,26 @@ func (s *Set) Transfers(ctx context.Context, id envelope.ID, user envelope.UserI
 	return ts, s.answer("read transfers", err)
 }
 
-// ClaimTransfers takes up to max pending transfers that are due and in no batch,
+// ClaimTransfers takes up to max pending or stuck transfers that are due and in no batch,
 // 1024 at most: larger amounts first, but a quarter of them are those that are due longest, so
-// that nothing waits for ever. Nobody else gets them before the lease ends. They
-// are marked as placed; what is returned says whether and since when they were before, and
+// that nothing waits for ever, and an eighth may be stuck. Nobody else gets them before the
+// lease ends. They are marked as placed; what is returned says whether and since when they were before, and
 // Attempts counts this claim.
 func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) (claimed []envelope.Transfer, err error) {
 	max = min(max, claimMax)
 	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+		stuck, err := queryTransfers(ctx, c, selectDueStuck, (max+7)/8)
+		if err != nil {
+			return err
+		}
 		var due [envelope.Tiers][]envelope.Transfer
 		for tier := range due {
-			var err error
 			if due[tier], err = queryTransfers(ctx, c, selectDueTransfers, tier, max); err != nil {
 				return err
 			}
 		}
-		if claimed = choose(due, max, func(t *envelope.Transfer) time.Time { return t.DueAt }); len(claimed) == 0 {
+		chosen := choose(due, max-len(stuck), func(t *envelope.Transfer) time.Time { return t.DueAt })
+		if claimed = append(stuck, chosen...); len(claimed) == 0 {
 			return nil
 		}
 		keys := make([]transferKey, len(claimed))
@@ -103,7 +112,7 @@ func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) 
 			keys[i] = keyOf(&claimed[i])
 		}
 		slices.SortFunc(keys, compareKeys)
-		_, err := c.ExecContext(ctx, claimTransfers(keys), push(lease))
+		_, err = c.ExecContext(ctx, claimTransfers(keys), push(lease))
 		return err
 	})
 	return claimed, s.answer("claim transfers", err)

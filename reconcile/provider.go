@@ -142,7 +142,7 @@ func ClaimsOf(e *envelope.Envelope, transfers []envelope.Transfer, claim func(Cl
 	for i := range transfers {
 		t := &transfers[i]
 		claim(Claim{No: t.No(), Amount: t.Amount, ProviderNo: t.ProviderNo,
-			Certainty: map[envelope.TransferState]Certainty{envelope.Pending: Open, envelope.Posted: Done, envelope.Held: Never}[t.State]})
+			Certainty: map[envelope.TransferState]Certainty{envelope.Pending: Open, envelope.Stuck: Open, envelope.Posted: Done, envelope.Held: Never}[t.State]})
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -15,6 +16,8 @@ type heldCmd struct {
 	Release  heldReleaseCmd  `cmd:"" help:"Propose to try again, for the same payee. Nothing happens before somebody else approves."`
 	Redirect heldRedirectCmd `cmd:"" help:"Propose to pay somebody else. Nothing happens before somebody else approves."`
 	Approve  heldApproveCmd  `cmd:"" help:"Carry out what somebody else proposed."`
+	Dissolve heldDissolveCmd `cmd:"" help:"Propose that the payouts of a batch that the provider never took go on one by one; with --approve, carry out what somebody else proposed."`
+	Retry    heldRetryCmd    `cmd:"" help:"Have what is stuck asked about or for again now, all of it or one number: its cause is gone. Exit 1 when a SET was missed."`
 }
 
 // lookHeld lists what can be decided about.
@@ -23,18 +26,22 @@ const lookHeld = "hongbaoctl held list"
 type heldListCmd struct{}
 
 func (heldListCmd) Run(ctx context.Context, c *cli) error {
-	return look(ctx, c, (*operator.Client).Held, printHeld, func(h *operator.Held) bool { return len(h.Held) > 0 || h.Sets.Partial() })
+	return look(ctx, c, (*operator.Client).Held, printHeld, func(h *operator.Held) bool { return len(h.Held)+len(h.Batches) > 0 || h.Sets.Partial() })
 }
 
 func printHeld(h *operator.Held) {
 	printStates(h.Sets)
-	if len(h.Held) == 0 {
+	if len(h.Held)+len(h.Batches) == 0 {
 		fmt.Println("nothing is held")
 		return
 	}
-	t := newWideTable("why", "number", "payee", "amount", "round", "why", "proposed")
+	printStuckBatches(h.Batches)
+	if len(h.Held) == 0 {
+		return
+	}
+	t := newWideTable("why", "number", "payee", "amount", "round", "state", "why", "proposed")
 	for _, one := range h.Held {
-		t.AppendRow(table.Row{one.No, one.PayeeID, one.AmountFen, one.Round, one.Reason, proposalText(one.Proposal)})
+		t.AppendRow(table.Row{one.No, one.PayeeID, one.AmountFen, one.Round, one.State, cmp.Or(one.Undecided, one.Reason), proposalText(one.Proposal)})
 	}
 	t.Render()
 	fmt.Println("one person: hongbaoctl held release NUMBER --as PERSON, or held redirect; then another: held approve NUMBER --as PERSON")

@@ -108,7 +108,7 @@ func (w *reckoner) transfer(t *envelope.Transfer) {
 	switch {
 	case t.State == envelope.Pending:
 		w.out.Pending.Add(t.Amount)
-	case t.State == envelope.Held:
+	case t.State == envelope.Held || t.State == envelope.Stuck:
 		w.out.Held = append(w.out.Held, loadtest.Held{No: t.No(), Reason: t.Reason, Amount: t.Amount})
 	case t.IsRefund():
 		w.out.Refunds.Add(t.Amount)

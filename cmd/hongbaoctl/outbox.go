@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +66,7 @@ func printOutbox(o *operator.Outbox) {
 			t.AppendRow(table.Row{set.Set, "", "", "", "", "refuses opens that need its database: " + set.Refusing})
 		}
 		for _, one := range set.Topics {
-			t.AppendRow(table.Row{set.Set, one.Topic, one.Pending, age(one.OldestMs), one.Stuck, pausedNote(one.Paused)})
+			t.AppendRow(table.Row{set.Set, one.Topic, one.Pending, age(one.OldestMs), one.Stuck, note(&one)})
 		}
 		t.AppendSeparator()
 	}
@@ -77,11 +79,16 @@ func printOutbox(o *operator.Outbox) {
 	}
 }
 
-func pausedNote(reason string) string {
-	if reason == "" {
-		return ""
+// note is why a topic is paused, and why what is stuck in it is.
+func note(t *operator.OutboxTopic) string {
+	var notes []string
+	if t.Paused != "" {
+		notes = append(notes, "paused: "+t.Paused)
 	}
-	return "paused: " + reason
+	for _, cause := range slices.Sorted(maps.Keys(t.Causes)) {
+		notes = append(notes, fmt.Sprintf("%d: %s", t.Causes[cause], cause))
+	}
+	return strings.Join(notes, "; ")
 }
 
 // age is for people; nothing that waits has none.

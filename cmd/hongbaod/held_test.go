@@ -169,7 +169,7 @@ func TestFH13HeldMoneyMovesOnceTwoPeopleSaySo(t *testing.T) {
 func heldMoneyMoves(t *testing.T, product string) {
 	p := &heldMoney{settest.Playground(t, "--payouts", product), t}
 	const lies = `{"rules": [{"lie": "refuse_limit", "kind": "payout", "party": "unlucky", "times": 1},
-		{"lie": "refuse_closed", "kind": "payout", "party": "gone", "times": 1000}, {"lie": "refuse_closed", "kind": "refund", "times": 1000}]}`
+		{"lie": "refuse_closed", "kind": "payout", "party": "gone", "times": 1000}, {"lie": "refuse_refund", "kind": "refund", "times": 1000}]}`
 	if a, err := p.Call(t.Context(), http.MethodPut, p.PaymentSimulator+"/simulator/lies", "", lies); err != nil || a.Status != http.StatusOK {
 		t.Fatalf("lies: %v %+v", err, a)
 	}
@@ -219,7 +219,7 @@ func (p *heldMoney) refundStaysHeld(id string) {
 	p.t.Helper()
 	no := envelope.TransferNo(envelope.ID(id), 0, 1)
 	await(p.t, "the refund is held", func() bool { _, is := p.held()[no]; return is })
-	if row := p.held()[no]; row.PayeeID != "sender" || row.AmountFen != 150 || row.Reason != "ABNORMAL" {
+	if row := p.held()[no]; row.PayeeID != "sender" || row.AmountFen != 150 || row.Reason != "CLOSED" {
 		p.t.Errorf("held as %+v", row)
 	}
 	p.wantRefused("can only be released", "held", "redirect", no, "--payee", "ann", "--as", "ann")

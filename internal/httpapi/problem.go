@@ -31,6 +31,8 @@ const (
 	codeInvalidJSON     = "invalid_json"
 	codeUnauthenticated = "unauthenticated"
 	codeScope           = "insufficient_scope"
+	codePaymentRefused  = "payment_refused"
+	codePaymentSetup    = "payment_setup"
 	codeHost            = "host_not_allowed"
 	codeCrossOrigin     = "cross_origin"
 	codeRuleForbids     = "rule_forbids"
@@ -75,6 +77,7 @@ func problems() []problem {
 		no("unsupported_media_type", http.StatusUnsupportedMediaType, "The body must be application/json, in no content coding."),
 		no("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key came before with a different request."),
 
+		no(codePaymentRefused, http.StatusUnprocessableEntity, "The payment provider refuses to charge for this; the same request is refused again."),
 		callback("forged_notification", http.StatusUnauthorized, "The notification is not the provider's."),
 		callback("not_ours", http.StatusNotFound, "The number is not one of ours."),
 		callback("unreadable_notification", bad, "The notification cannot be understood."),
@@ -98,6 +101,8 @@ func problems() []problem {
 		notNow("clock_stepped_back", unavailable, "The clock stepped back; IDs are minted when it has caught up."),
 		notNow("books_unavailable", unavailable, "The caller's book cannot be reached."),
 		notNow("payment_provider", unavailable, "The payment provider does not answer."),
+		notNow(codePaymentSetup, unavailable, "The payment provider does not take this service's requests; its operators have to act."),
+		notNow(envelope.ReasonFunds, unavailable, "This service's account at the payment provider is short."),
 		notNow("canceled", unavailable, "The request ended before it had an effect."),
 		notNow(queue.ReasonDraining, unavailable, "This server is being emptied."),
 		notNow(queue.ReasonOverloaded, unavailable, "Too many requests are in flight."),
@@ -151,6 +156,9 @@ var (
 	errUnknownOrder     = &refusal{code: "unknown_order"}
 )
 
+// retryAfterPeople is when to ask again for what people have to put right first.
+const retryAfterPeople = time.Minute
+
 // retryAfterDefault is when to ask again where the error does not say.
 const retryAfterDefault = time.Second
 
@@ -174,6 +182,12 @@ func classify(err error) refusal {
 	}
 	if invalid, ok := errors.AsType[*envelope.InvalidError](err); ok {
 		return refusal{code: codeInvalidField, field: invalid.Field, rule: invalid.Why}
+	}
+	if refused, ok := errors.AsType[*envelope.RefusedError](err); ok {
+		if refused.Setup {
+			return refusal{code: codePaymentSetup, retryAfter: retryAfterPeople}
+		}
+		return refusal{code: codePaymentRefused}
 	}
 	switch {
 	case errors.Is(err, envelope.ErrNotFound):

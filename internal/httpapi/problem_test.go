@@ -51,6 +51,10 @@ func answers() map[string]struct {
 		"envelope.ErrUnknownOutcome":   {fmt.Errorf("SET 003: %w", envelope.ErrUnknownOutcome), 504, "outcome_unknown", "1"},
 		"envelope.InvalidError":        {&envelope.InvalidError{Field: "count", Why: "must be 1 to 100"}, 400, "invalid_field", ""},
 		"envelope.BusyError":           {busy("set_unavailable", 0), 503, "set_unavailable", "1"},
+		"envelope.RefusedError":        {fmt.Errorf("payment prepay: %w", &envelope.RefusedError{Status: 403, Code: "RULE_LIMIT", Final: true}), 422, "payment_refused", ""},
+		"FS9 a contract that is not":   {&envelope.RefusedError{Status: 403, Code: "NO_AUTH", Final: true, Setup: true}, 503, "payment_setup", "60"},
+		"FS9 our account is short":     {fmt.Errorf("%w: %w", busy("payment_funds", time.Minute), &envelope.RefusedError{Status: 403, Code: "NOT_ENOUGH"}), 503, "payment_funds", "60"},
+		"FS9 an unknown code":          {fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, &envelope.RefusedError{Status: 400, Code: "NEVER_SEEN"}), 504, "outcome_unknown", "1"},
 		"contended":                    {busy("envelope_contended", 200*time.Millisecond), 429, "envelope_contended", "1"},
 		"no SET":                       {busy("no_set_available", time.Second), 503, "no_set_available", "1"},
 		"day not ready":                {busy("day_not_ready", 90*time.Second), 503, "day_not_ready", "90"},
@@ -78,7 +82,7 @@ func TestEveryErrorHasItsAnswer(t *testing.T) {
 		a, _ := newAPI(t, &stubTeller{err: tt.err})
 		// The callback's own codes are answered in the provider's words: notify_test.go.
 		path, method := "/v1/envelopes/"+string(someID())+"/open", "POST"
-		if tt.code == "key_reused" {
+		if tt.code == "key_reused" || strings.HasPrefix(tt.code, "payment_") {
 			path = "/v1/envelopes"
 		}
 		if tt.code == "payment_mismatch" || tt.code == "transfer_conflict" {

@@ -88,7 +88,11 @@ func appendPayouts(b []byte, payouts []envelope.Transfer) []byte {
 // confirm is what the caller's wallet needs to take it (package_info).
 func appendTransfer(b []byte, t *envelope.Transfer) []byte {
 	b = append(b, `{"state":`...)
-	b = appendString(b, string(t.State))
+	state := t.State
+	if state == envelope.Stuck { // to its payee it is the same: people have to act
+		state = envelope.Held
+	}
+	b = appendString(b, string(state))
 	b = append(b, `,"amount_fen":`...)
 	b = strconv.AppendInt(b, int64(t.Amount), 10)
 	b = appendMember(b, "confirm", t.Hint)

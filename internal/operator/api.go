@@ -46,6 +46,12 @@ type Set interface {
 	Propose(ctx context.Context, no, by, action string, payee envelope.UserID) error
 	Approve(ctx context.Context, no, by string) (envelope.Transfer, error)
 
+	Stuck(ctx context.Context, max int) ([]envelope.Transfer, []orderset.StuckBatch, error)
+	Causes(context.Context) (map[string]map[string]int, error)
+	Retry(ctx context.Context, no string) error
+	ProposeDissolve(ctx context.Context, no, by string) error
+	ApproveDissolve(ctx context.Context, no, by string) error
+
 	Ping(context.Context) error
 
 	Refuse(on bool)   // opens that need the database are answered 503, in this process
@@ -114,6 +120,10 @@ func (a *API) calls() []call {
 		secured("POST /held/{no}/release", a.release),
 		secured("POST /held/{no}/redirect", a.redirect),
 		secured("POST /held/{no}/approve", a.approve),
+
+		secured("POST /stuck/retry", a.retryStuck),
+		secured("POST /batches/{batch}/dissolve", a.dissolve),
+		secured("POST /batches/{batch}/approve", a.dissolved),
 
 		secured("POST /sets/{set}/refuse", a.refuse),
 		secured("POST /sets/{set}/admit", a.admit),

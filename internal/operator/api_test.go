@@ -74,6 +74,19 @@ func (s *noted) Propose(_ context.Context, no, by, action string, payee envelope
 func (s *noted) Approve(_ context.Context, no, by string) (envelope.Transfer, error) {
 	return envelope.Transfer{OrderNo: someID, Seq: 1, Round: 2}, s.note("%s approves %s", by, no)
 }
+func (s *noted) Stuck(context.Context, int) ([]envelope.Transfer, []orderset.StuckBatch, error) {
+	return []envelope.Transfer{{OrderNo: someID, Round: 1, State: envelope.Stuck, Placed: true, Reason: "ABNORMAL"}}, []orderset.StuckBatch{{No: "B" + string(someID) + "P001", Rejected: true}}, s.err
+}
+func (s *noted) Causes(context.Context) (map[string]map[string]int, error) {
+	return map[string]map[string]int{orderset.TopicTransfer: {"NO_AUTH": 2}}, s.err
+}
+func (s *noted) Retry(_ context.Context, no string) error { return s.note("retry %q", no) }
+func (s *noted) ProposeDissolve(_ context.Context, no, by string) error {
+	return s.note("%s proposes to dissolve %s", by, no)
+}
+func (s *noted) ApproveDissolve(_ context.Context, no, by string) error {
+	return s.note("%s dissolves %s", by, no)
+}
 func (s *noted) Ping(context.Context) error { return s.err }
 func (s *noted) Refuse(on bool)             { s.on = on; _ = s.note("refuse %v", on) }
 func (s *noted) Refusing() string {
@@ -181,7 +194,7 @@ func wantUnchanged(t *testing.T, what string, sets []*noted) {
 // filled is a pattern with values that can be, and the query it needs.
 func filled(pattern string) (method, target string) {
 	method, path, _ := strings.Cut(pattern, " ")
-	path = strings.NewReplacer("{no}", someNo, "{id}", string(someID), "{topic}", "event", "{set}", "001", "{profile}", "heap", "{$}", "").Replace(path)
+	path = strings.NewReplacer("{no}", someNo, "{batch}", envelope.PayoutBatchNo(someNo), "{id}", string(someID), "{topic}", "event", "{set}", "001", "{profile}", "heap", "{$}", "").Replace(path)
 	if strings.HasSuffix(path, "/redirect") {
 		path += "?payee=carl"
 	}
@@ -442,6 +455,8 @@ func isProblem(err error, status int, code string) bool {
 	return is && p.Status == status && p.Code == code
 }
 
+func errOf(_ any, err error) error { return err }
+
 func TestTheClientCallsEveryCall(t *testing.T) {
 	a, sets := newAPI(t, nil)
 	var mu sync.Mutex
@@ -455,18 +470,24 @@ func TestTheClientCallsEveryCall(t *testing.T) {
 	}))
 	defer s.Close()
 	c := &Client{Base: s.URL, Token: token(t, "ann", "operate"), HTTP: s.Client()}
-	no, id := NumberInput{TransferNo(someNo)}, OrderID(someID)
+	no, id, batch := NumberInput{TransferNo(someNo)}, OrderID(someID), BatchInput{BatchNo(envelope.PayoutBatchNo(someNo))}
 	for what, do := range map[string]func(context.Context) error{
-		"outbox":   func(ctx context.Context) error { _, err := c.Outbox(ctx); return err },
-		"pause":    func(ctx context.Context) error { _, err := c.Pause(ctx, PauseInput{"event", "a b&c"}); return err },
-		"resume":   func(ctx context.Context) error { _, err := c.Resume(ctx, ResumeInput{}); return err },
-		"parked":   func(ctx context.Context) error { _, err := c.Parked(ctx); return err },
-		"retry":    func(ctx context.Context) error { return c.Retry(ctx, DeliveryInput{id, "event"}) },
-		"disputes": func(ctx context.Context) error { _, err := c.Disputes(ctx); return err },
-		"held":     func(ctx context.Context) error { _, err := c.Held(ctx); return err },
-		"release":  func(ctx context.Context) error { return c.Release(ctx, no) },
-		"redirect": func(ctx context.Context) error { return c.Redirect(ctx, RedirectInput{TransferNo(someNo), "carl"}) },
-		"approve":  func(ctx context.Context) error { _, err := c.Approve(ctx, no); return err },
+		"outbox":    func(ctx context.Context) error { _, err := c.Outbox(ctx); return err },
+		"pause":     func(ctx context.Context) error { _, err := c.Pause(ctx, PauseInput{"event", "a b&c"}); return err },
+		"resume":    func(ctx context.Context) error { _, err := c.Resume(ctx, ResumeInput{}); return err },
+		"parked":    func(ctx context.Context) error { _, err := c.Parked(ctx); return err },
+		"retry":     func(ctx context.Context) error { return c.Retry(ctx, DeliveryInput{id, "event"}) },
+		"disputes":  func(ctx context.Context) error { _, err := c.Disputes(ctx); return err },
+		"held":      func(ctx context.Context) error { _, err := c.Held(ctx); return err },
+		"release":   func(ctx context.Context) error { return c.Release(ctx, no) },
+		"redirect":  func(ctx context.Context) error { return c.Redirect(ctx, RedirectInput{TransferNo(someNo), "carl"}) },
+		"approve":   func(ctx context.Context) error { _, err := c.Approve(ctx, no); return err },
+		"dissolve":  func(ctx context.Context) error { return c.Dissolve(ctx, batch) },
+		"dissolved": func(ctx context.Context) error { return c.ApproveDissolve(ctx, batch) },
+		"retry what is stuck": func(ctx context.Context) error {
+			_, err := c.RetryStuck(ctx, RetryStuckInput{})
+			return errors.Join(err, errOf(c.RetryStuck(ctx, RetryStuckInput{No: StuckNo(batch.No)})))
+		},
 		"refuse":   func(ctx context.Context) error { return c.Refuse(ctx, SetInput{"000"}) },
 		"admit":    func(ctx context.Context) error { return c.Admit(ctx, SetInput{"000"}) },
 		"health":   func(ctx context.Context) error { return c.get(ctx, "/healthz") },
@@ -488,7 +509,8 @@ func TestTheClientCallsEveryCall(t *testing.T) {
 		}
 	}
 	if all := strings.Join(sets[1].changes, "|"); !strings.Contains(all, "pause event: a b&c") ||
-		!strings.Contains(all, "ann proposes redirect "+someNo+" carl") || !strings.Contains(all, "ann approves "+someNo) {
+		!strings.Contains(all, "ann proposes redirect "+someNo+" carl") || !strings.Contains(all, "ann approves "+someNo) ||
+		!strings.Contains(all, "ann proposes to dissolve B"+someNo) || !strings.Contains(all, "ann dissolves B"+someNo) || !strings.Contains(all, `retry ""|retry "B`+someNo+`"`) {
 		t.Errorf("the SET was asked: %s", all)
 	}
 }

@@ -165,6 +165,23 @@ func (c *Client) Approve(ctx context.Context, in NumberInput) (HeldRow, error) {
 	return ask[HeldRow](ctx, c, "POST /held/{no}/approve", in)
 }
 
+// Dissolve proposes to dissolve a batch of payouts.
+func (c *Client) Dissolve(ctx context.Context, in BatchInput) error {
+	_, err := ask[None](ctx, c, "POST /batches/{batch}/dissolve", in)
+	return err
+}
+
+// ApproveDissolve carries out what another person proposed about a batch.
+func (c *Client) ApproveDissolve(ctx context.Context, in BatchInput) error {
+	_, err := ask[None](ctx, c, "POST /batches/{batch}/approve", in)
+	return err
+}
+
+// RetryStuck has what is stuck asked about or for again now.
+func (c *Client) RetryStuck(ctx context.Context, in RetryStuckInput) (Retried, error) {
+	return ask[Retried](ctx, c, "POST /stuck/retry", in)
+}
+
 // Refuse makes a SET answer opens that need its database with 503.
 func (c *Client) Refuse(ctx context.Context, in SetInput) error {
 	_, err := ask[None](ctx, c, "POST /sets/{set}/refuse", in)

@@ -64,3 +64,18 @@ func list[T any](ctx context.Context, a *API, read func(ctx context.Context, set
 func (s States) Partial() bool {
 	return slices.ContainsFunc(s, func(one SetState) bool { return one.Error != "" || one.Cut })
 }
+
+// and is what two looks at the same SETs say together.
+func (s States) and(other States) States {
+	both := slices.Clone(s)
+	for i := range both {
+		switch {
+		case i >= len(other) || both[i].Error != "":
+		case other[i].Error != "":
+			both[i] = other[i]
+		default:
+			both[i].Cut = both[i].Cut || other[i].Cut
+		}
+	}
+	return both
+}

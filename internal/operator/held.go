@@ -8,10 +8,12 @@ import (
 	"hongbao/orderset"
 )
 
-// Held are transfers that wait for people.
+// Held is money that waits for people: transfers, held or stuck, and batches of
+// payouts that are stuck.
 type Held struct {
-	Held []HeldRow `json:"held"`
-	Sets States    `json:"sets"`
+	Held    []HeldRow  `json:"held"`
+	Batches []BatchRow `json:"batches"`
+	Sets    States     `json:"sets"`
 }
 
 // HeldRow is one of them, and what one person has proposed about it.
@@ -24,7 +26,8 @@ type HeldRow struct {
 	AmountFen envelope.Fen    `json:"amount_fen"`
 	Reason    string          `json:"reason"`
 	State     string          `json:"state"`
-	Proposal  *Proposal       `json:"proposal,omitempty"` // what stands: an approval approves this
+	Undecided string          `json:"undecided,omitempty"` // why people cannot decide about it
+	Proposal  *Proposal       `json:"proposal,omitempty"`  // what stands: an approval approves this
 }
 
 // Proposal is what one person would do about a transfer.
@@ -36,13 +39,19 @@ type Proposal struct {
 }
 
 func heldRowOf(t *envelope.Transfer) HeldRow {
-	return HeldRow{No: t.No(), OrderID: t.OrderNo, Seq: t.Seq, Round: t.Round, PayeeID: t.Payee,
+	row := HeldRow{No: t.No(), OrderID: t.OrderNo, Seq: t.Seq, Round: t.Round, PayeeID: t.Payee,
 		AmountFen: t.Amount, Reason: t.Reason, State: string(t.State)}
+	if err := t.MayBeginNext(); t.State == envelope.Stuck && err != nil {
+		row.Undecided = err.Error()
+	}
+	return row
 }
 
 func (a *API) held(ctx context.Context, _ Person, _ None) (Held, error) {
 	rows, states := list(ctx, a, heldIn)
-	return Held{rows, states}, nil
+	stuck, stuckStates := list(ctx, a, stuckIn)
+	batches, batchStates := list(ctx, a, batchesIn)
+	return Held{append(rows, stuck...), batches, states.and(stuckStates).and(batchStates)}, nil
 }
 
 // heldIn are the rows of one SET.

@@ -15,8 +15,8 @@ func TestTypesOfParametersHoldTheirRules(t *testing.T) {
 			[]interface{ Validate() error }{Topic(""), Topic("Event"), Topic("event "), DeliveryTopic("transfer"), DeliveryTopic("")},
 		},
 		"numbers": {
-			[]interface{ Validate() error }{OrderID(validID), TransferNo(validID + "R"), TransferNo(validID + "P001X2")},
-			[]interface{ Validate() error }{OrderID(""), OrderID(validID[1:]), OrderID(validID + "/"), TransferNo(validID), TransferNo(validID + "P1"),
+			[]interface{ Validate() error }{OrderID(validID), TransferNo(validID + "R"), TransferNo(validID + "P001X2"), BatchNo("B" + validID + "P001"), StuckNo(validID + "R"), StuckNo("B" + validID + "P500X9")},
+			[]interface{ Validate() error }{OrderID(""), OrderID(validID[1:]), OrderID(validID + "/"), TransferNo(validID), TransferNo(validID + "P1"), BatchNo(validID + "P001"), BatchNo("B" + validID + "R"), StuckNo(""), StuckNo("B" + validID),
 				TransferNo(validID + "R/../../outbox"), TransferNo(validID + "P001X1"), TransferNo(validID + "P501")},
 		},
 		"people": {

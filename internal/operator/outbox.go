@@ -26,8 +26,11 @@ type OutboxTopic struct {
 	Topic    string `json:"topic"`
 	Pending  int    `json:"pending"`
 	OldestMs int64  `json:"oldest_ms"`        // age of the oldest one pending
-	Stuck    int    `json:"stuck"`            // parked or held: waits for people
+	Stuck    int    `json:"stuck"`            // parked, held or stuck: waits for people
 	Paused   string `json:"paused,omitempty"` // why
+	// Causes are why what is stuck is: the most frequent causes, and how many have
+	// each.
+	Causes map[string]int `json:"causes,omitempty"`
 }
 
 // Stuck reports whether something waits for people.
@@ -61,9 +64,14 @@ func (a *API) outboxOf(ctx context.Context, set Set) OutboxSet {
 		one.fail(a, err)
 		return one
 	}
+	causes, err := set.Causes(ctx)
+	if err != nil {
+		one.fail(a, err)
+		return one
+	}
 	for _, topic := range orderset.Topics() {
 		w := backlog[topic]
-		one.Topics = append(one.Topics, OutboxTopic{Topic: topic, Pending: w.Pending, OldestMs: w.Oldest.Milliseconds(), Stuck: w.Stuck, Paused: paused[topic]})
+		one.Topics = append(one.Topics, OutboxTopic{Topic: topic, Pending: w.Pending, OldestMs: w.Oldest.Milliseconds(), Stuck: w.Stuck, Paused: paused[topic], Causes: causes[topic]})
 	}
 	return one
 }

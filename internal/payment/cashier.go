@@ -42,9 +42,10 @@ func (c *Client) wire(t *envelope.Transfer) (wire, error) {
 	return c.payoutWire(t)
 }
 
-// Place implements [envelope.Cashier]. A transfer the provider refuses because
-// of its payee is a status; a [RefusedError] is a fault of ours, in the request
-// or in the contract with the provider. A [envelope.BusyError] means that nothing
+// Place implements [envelope.Cashier]. A payout the provider refuses because of
+// its payee is refused; any other final refusal rejects the request. A refund is
+// never refused so: its number is not spent, and is asked for again (FS8). A
+// [envelope.BusyError] means that nothing
 // was done: the provider is out of reach, or our account is short ("payment_funds").
 // Everything else is [envelope.ErrUnknownOutcome].
 func (c *Client) Place(ctx context.Context, t envelope.Transfer) (status envelope.TransferStatus, err error) {
@@ -71,17 +72,17 @@ func (c *Client) Place(ctx context.Context, t envelope.Transfer) (status envelop
 // of this request; an earlier one under the same number may have been carried
 // out, by other terms even, so the number is looked up before anybody believes
 // that no money moved.
-func (c *Client) refused(ctx context.Context, t *envelope.Transfer, refused *RefusedError) (envelope.TransferStatus, error) {
+func (c *Client) refused(ctx context.Context, t *envelope.Transfer, refused *envelope.RefusedError) (envelope.TransferStatus, error) {
 	status, err := c.Query(ctx, *t)
 	switch {
 	case err != nil:
 		return envelope.TransferStatus{}, fmt.Errorf("payment %s: %w: %w, and asked: %v", t.No(), envelope.ErrUnknownOutcome, refused, err)
 	case status.Progress != envelope.ProgressAbsent:
 		return status, nil
-	case refusesPayee(refused.Code):
-		return envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressRefused, Code: cut(refused.Code, codeBytesMax)}, nil
+	case refusesPayee(refused.Code) && !t.IsRefund():
+		return envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressRefused, Code: refused.Code}, nil
 	}
-	return envelope.TransferStatus{}, fmt.Errorf("payment %s: %w", t.No(), refused)
+	return envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressRejected, Code: refused.Code}, nil
 }
 
 // refusesPayee lists the codes that say: this payee can not be given this, and
@@ -98,7 +99,7 @@ func refusesPayee(code string) bool {
 }
 
 // Query implements [envelope.Cashier]. The errors are a [envelope.BusyError] while
-// the provider is out, [envelope.ErrUnknownOutcome], and a final [RefusedError].
+// the provider is out, [envelope.ErrUnknownOutcome], and a final [envelope.RefusedError].
 // Absent is not said of a payout so old that the provider may have forgotten it.
 func (c *Client) Query(ctx context.Context, t envelope.Transfer) (status envelope.TransferStatus, err error) {
 	w, err := c.wire(&t)

@@ -163,7 +163,8 @@ func TestStatesAreToldApart(t *testing.T) {
 		{testPayout(), "FAIL CANCELLED", envelope.ProgressRefused},
 		{testRefund(), "PROCESSING", envelope.ProgressUnderWay},
 		{testRefund(), "SUCCESS", envelope.ProgressDone},
-		{testRefund(), "ABNORMAL CLOSED", envelope.ProgressRefused},
+		{testRefund(), "ABNORMAL", envelope.ProgressStuck},
+		{testRefund(), "CLOSED", envelope.ProgressRefused},
 	} {
 		for state := range strings.FieldsSeq(row.states) {
 			c := provider(t, func(*http.Request, []byte) reply {
@@ -239,7 +240,9 @@ func TestFG5CodesOfTransfers(t *testing.T) {
 	isRefused := func(s envelope.TransferStatus, err error) bool {
 		return err == nil && s.Progress == envelope.ProgressRefused && s.Code != ""
 	}
-	isOurs := func(_ envelope.TransferStatus, err error) bool { _, final := finalRefusal(err); return final }
+	isRejected := func(s envelope.TransferStatus, err error) bool {
+		return err == nil && s.Progress == envelope.ProgressRejected && s.Code != ""
+	}
 	isOpen := func(s envelope.TransferStatus, err error) bool {
 		return isUnknown(err) && s == envelope.TransferStatus{}
 	}
@@ -254,27 +257,28 @@ func TestFG5CodesOfTransfers(t *testing.T) {
 		code   string
 		want   func(envelope.TransferStatus, error) bool
 		asked  bool // the number is looked up before the refusal is believed
+		payee  bool // the refusal is about the payee
 	}{
-		{400, "PAYEE_ACCOUNT_ABNORMAL", isRefused, true},
-		{403, "USER_ACCOUNT_ABNORMAL", isRefused, true},
-		{400, "REALNAME_ACCOUNT_RECEIVED_QUOTA_EXCEED", isRefused, true},
-		{400, "PARAM_ERROR", isOurs, true},
-		{400, "INVALID_REQUEST", isOurs, true},
-		{401, "SIGN_ERROR", isOurs, true},
-		{403, "NO_AUTH", isOurs, true},
-		{404, "RESOURCE_NOT_EXISTS", isOurs, true},
-		{403, "NOT_ENOUGH", waits(reasonFunds), false},
-		{429, "FREQUENCY_LIMITED", waits(reasonOutage), false},
-		{429, "SOMETHING_ELSE", isOpen, false},
-		{500, "SYSTEM_ERROR", isOpen, false},
-		{400, "SYSTEM_ERROR", isOpen, false},
-		{503, "", isOpen, false},
-		{500, "PARAM_ERROR", isOpen, false},
-		{400, "NEVER_HEARD_OF", isOpen, false},
-		{400, "payee_account_abnormal", isOpen, false},
-		{404, "NOT_FOUND", isOpen, false},
-		{202, "", isOpen, false},
-		{302, "", isOpen, false},
+		{400, "PAYEE_ACCOUNT_ABNORMAL", isRefused, true, true},
+		{403, "USER_ACCOUNT_ABNORMAL", isRefused, true, true},
+		{400, "REALNAME_ACCOUNT_RECEIVED_QUOTA_EXCEED", isRefused, true, true},
+		{400, "PARAM_ERROR", isRejected, true, false},
+		{400, "INVALID_REQUEST", isRejected, true, false},
+		{401, "SIGN_ERROR", isRejected, true, false},
+		{403, "NO_AUTH", isRejected, true, false},
+		{404, "RESOURCE_NOT_EXISTS", isRejected, true, false},
+		{403, "NOT_ENOUGH", waits(reasonFunds), false, false},
+		{429, "FREQUENCY_LIMITED", waits(reasonOutage), false, false},
+		{429, "SOMETHING_ELSE", isOpen, false, false},
+		{500, "SYSTEM_ERROR", isOpen, false, false},
+		{400, "SYSTEM_ERROR", isOpen, false, false},
+		{503, "", isOpen, false, false},
+		{500, "PARAM_ERROR", isOpen, false, false},
+		{400, "NEVER_HEARD_OF", isOpen, false, false},
+		{400, "payee_account_abnormal", isOpen, false, false},
+		{404, "NOT_FOUND", isOpen, false, false},
+		{202, "", isOpen, false, false},
+		{302, "", isOpen, false, false},
 	} {
 		for _, transfer := range []envelope.Transfer{testPayout(), testRefund()} {
 			for _, executed := range []bool{false, true} {
@@ -292,6 +296,12 @@ func TestFG5CodesOfTransfers(t *testing.T) {
 				})
 				s, err := c.Place(context.Background(), transfer)
 				ok := row.want(s, err)
+				if isRefused(s, err) && transfer.IsRefund() {
+					ok = false
+				}
+				if row.payee && transfer.IsRefund() { // its number is not spent (FS8)
+					ok = isRejected(s, err)
+				}
 				if executed && row.asked {
 					ok = err == nil && s.Progress == envelope.ProgressDone
 				}

@@ -100,7 +100,7 @@ func TestPrepayRefusesAChargeThatIsNone(t *testing.T) {
 // unknown, and never sent again within the call.
 func TestFG5CodesOfPrepay(t *testing.T) {
 	isFinal := func(err error) bool {
-		_, refused := errors.AsType[*RefusedError](err)
+		_, refused := errors.AsType[*envelope.RefusedError](err)
 		return refused && !isBusy(err) && !errors.Is(err, envelope.ErrUnknownOutcome)
 	}
 	isUnknown := func(err error) bool { return errors.Is(err, envelope.ErrUnknownOutcome) && !isBusy(err) }

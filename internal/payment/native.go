@@ -38,7 +38,7 @@ type amount struct {
 }
 
 // Prepay implements [envelope.Provider]. The errors are [envelope.ErrChargePaid],
-// [envelope.ErrChargeClosed], a [RefusedError], a [envelope.BusyError] while the provider is out, and
+// [envelope.ErrChargeClosed], an [envelope.RefusedError], a [envelope.BusyError] while the provider is out, and
 // [envelope.ErrUnknownOutcome]. A description is cut to 127 bytes.
 func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL string, err error) {
 	defer c.metrics.observe("prepay", time.Now(), &err)

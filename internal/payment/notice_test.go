@@ -54,7 +54,7 @@ func TestTransferNotificationsAreReadAsTheirStatus(t *testing.T) {
 		{EventPayoutFinished, ResourceKindPayout, finishedPayout("FAIL"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressRefused, Amount: 250, ProviderNo: "1330000000001", Code: "ACCOUNT_FROZEN"}},
 		{EventPayoutFinished, ResourceKindPayout, finishedPayout("CANCELLED"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressRefused, Amount: 250, ProviderNo: "1330000000001", Code: "CANCELLED"}},
 		{EventRefundSuccess, ResourceKindRefund, endedRefund("SUCCESS"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressDone, Amount: 9000, ProviderNo: "5030"}},
-		{EventRefundAbnormal, ResourceKindRefund, endedRefund("ABNORMAL"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressRefused, Amount: 9000, ProviderNo: "5030", Code: "ABNORMAL"}},
+		{EventRefundAbnormal, ResourceKindRefund, endedRefund("ABNORMAL"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressStuck, Amount: 9000, ProviderNo: "5030", Code: "ABNORMAL"}},
 		{EventRefundClosed, ResourceKindRefund, endedRefund("CLOSED"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressRefused, Amount: 9000, ProviderNo: "5030", Code: "CLOSED"}},
 	} {
 		c := newClient(t, nil)

@@ -64,7 +64,7 @@ const (
 // Notice is what a notification says: exactly one of its fields is set.
 type Notice struct {
 	Payment  *envelope.Payment
-	Transfer *envelope.TransferStatus // done or refused
+	Transfer *envelope.TransferStatus // done, refused or, of a refund, stuck
 	// Batch is done when all of its payouts were paid. Otherwise it is unknown:
 	// the notification does not say which were, [Client.QueryBatch] does.
 	Batch *envelope.PayoutBatchStatus

@@ -46,8 +46,8 @@ type payoutDetail struct {
 
 // PlaceBatch implements [envelope.Cashier]. A batch whose payouts have all come
 // to their end is asked about as by [Client.QueryBatch]. The errors are those of
-// [Client.Place]: no refusal of a batch is about a payee, so a [RefusedError] is
-// a fault of ours.
+// [Client.Place]. No refusal of a batch is about a payee, so a final one rejects
+// it.
 func (c *Client) PlaceBatch(ctx context.Context, b envelope.PayoutBatch) (status envelope.PayoutBatchStatus, err error) {
 	details, err := c.payoutDetails(&b)
 	if err != nil {
@@ -90,7 +90,7 @@ func (c *Client) placedBatch(ctx context.Context, b envelope.PayoutBatch, answer
 
 // refusedBatch is what becomes of a batch whose placing was refused: as with one
 // transfer, an earlier request under its number may have been carried out.
-func (c *Client) refusedBatch(ctx context.Context, b envelope.PayoutBatch, refused *RefusedError) (envelope.PayoutBatchStatus, error) {
+func (c *Client) refusedBatch(ctx context.Context, b envelope.PayoutBatch, refused *envelope.RefusedError) (envelope.PayoutBatchStatus, error) {
 	status, err := c.QueryBatch(ctx, b)
 	switch {
 	case err != nil:
@@ -98,7 +98,7 @@ func (c *Client) refusedBatch(ctx context.Context, b envelope.PayoutBatch, refus
 	case status.Progress != envelope.ProgressAbsent:
 		return status, nil
 	}
-	return envelope.PayoutBatchStatus{}, fmt.Errorf("payment %s: %w", b.No, refused)
+	return envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressRejected, Code: refused.Code}, nil
 }
 
 // payoutDetails is what the provider is told about each payout of b. It refuses

@@ -231,32 +231,35 @@ func TestBatchStatesAreToldApart(t *testing.T) {
 // TestFG5CodesOfBatches pairs every code with both truths, as for one transfer.
 // No code ends a batch.
 func TestFG5CodesOfBatches(t *testing.T) {
-	isOurs := func(err error) bool { _, final := finalRefusal(err); return final }
-	waits := func(reason string) func(error) bool {
-		return func(err error) bool {
+	isRejected := func(s envelope.PayoutBatchStatus, err error) bool {
+		return err == nil && s.Progress == envelope.ProgressRejected && s.Code != "" && s.No == testBatch(2).No
+	}
+	isOpen := func(s envelope.PayoutBatchStatus, err error) bool { return isUnknown(err) && isNothing(s) }
+	waits := func(reason string) func(envelope.PayoutBatchStatus, error) bool {
+		return func(s envelope.PayoutBatchStatus, err error) bool {
 			busy, ok := errors.AsType[*envelope.BusyError](err)
-			return ok && busy.Reason == reason && busy.RetryAfter > 0
+			return ok && busy.Reason == reason && busy.RetryAfter > 0 && isNothing(s)
 		}
 	}
 	for _, row := range []struct {
 		status int
 		code   string
-		want   func(error) bool
+		want   func(envelope.PayoutBatchStatus, error) bool
 		asked  bool // the number is looked up before the refusal is believed
 	}{
-		{400, "PARAM_ERROR", isOurs, true},
-		{400, "INVALID_REQUEST", isOurs, true},
-		{403, "NO_AUTH", isOurs, true},
-		{400, "ACCOUNT_FROZEN", isOurs, true},
+		{400, "PARAM_ERROR", isRejected, true},
+		{400, "INVALID_REQUEST", isRejected, true},
+		{403, "NO_AUTH", isRejected, true},
+		{400, "ACCOUNT_FROZEN", isRejected, true},
 		{403, "NOT_ENOUGH", waits(reasonFunds), false},
 		{403, "FREQUENCY_LIMITED", waits(reasonOutage), false},
 		{429, "FREQUENCY_LIMITED", waits(reasonOutage), false},
-		{429, "SOMETHING_ELSE", isUnknown, false},
-		{500, "SYSTEM_ERROR", isUnknown, false},
-		{503, "", isUnknown, false},
-		{400, "NEVER_HEARD_OF", isUnknown, false},
-		{404, "NOT_FOUND", isUnknown, false},
-		{202, "", isUnknown, false},
+		{429, "SOMETHING_ELSE", isOpen, false},
+		{500, "SYSTEM_ERROR", isOpen, false},
+		{503, "", isOpen, false},
+		{400, "NEVER_HEARD_OF", isOpen, false},
+		{404, "NOT_FOUND", isOpen, false},
+		{202, "", isOpen, false},
 	} {
 		for _, executed := range []bool{false, true} {
 			d := desk{batch: testBatch(2), status: "FINISHED"}
@@ -274,7 +277,7 @@ func TestFG5CodesOfBatches(t *testing.T) {
 				return notFound()
 			})
 			s, err := c.PlaceBatch(context.Background(), d.batch)
-			ok := isNothing(s) && row.want(err)
+			ok := row.want(s, err)
 			if executed && row.asked {
 				ok = err == nil && s.Progress == envelope.ProgressDone
 			}

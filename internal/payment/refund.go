@@ -74,7 +74,9 @@ func (b *refundBill) status(state string) (envelope.TransferStatus, error) {
 		s.Progress = envelope.ProgressUnderWay
 	case "SUCCESS":
 		s.Progress = envelope.ProgressDone
-	case "ABNORMAL", "CLOSED":
+	case "ABNORMAL": // people send it somewhere else at the provider, under this number, or close it there (FS8)
+		s.Progress, s.Code = envelope.ProgressStuck, state
+	case "CLOSED":
 		s.Progress, s.Code = envelope.ProgressRefused, state
 	default:
 		return envelope.TransferStatus{}, fmt.Errorf("refund status %q", cut(state, codeBytesMax))

@@ -400,7 +400,7 @@ func TestFG16FG17RefusalsForGoodAreStatuses(t *testing.T) {
 	}{
 		{"refuse_limit", payout(1, 1), "REALNAME_ACCOUNT_RECEIVED_QUOTA_EXCEED"},
 		{"refuse_closed", payout(1, 2), "PAYEE_ACCOUNT_ABNORMAL"},
-		{"refuse_closed", refund(1, 1000), "ABNORMAL"},
+		{"refuse_refund", refund(1, 1000), "CLOSED"},
 	} {
 		w.lie(row.lie, map[bool]string{true: "refund", false: "payout"}[row.transfer.IsRefund()])
 		s := w.carryOut(row.transfer)
@@ -415,6 +415,41 @@ func TestFG16FG17RefusalsForGoodAreStatuses(t *testing.T) {
 		}
 	}
 	w.checkBills(4)
+}
+
+// A refund that is abnormal first ends under its number: it is never refused
+// before, and its end is told like any (FS8).
+func TestAnAbnormalRefundEndsUnderItsNumber(t *testing.T) {
+	w := newWorld(t, nil)
+	w.paid(1)
+	for i, row := range []struct {
+		end  string // that the merchant presses for
+		want envelope.Progress
+	}{{"SUCCESS", envelope.ProgressDone}, {"CLOSED", envelope.ProgressRefused}} {
+		transfer := refund(1, 1000)
+		transfer.Round += i
+		w.lie("refuse_closed", "refund")
+		if s, err := w.client.Place(t.Context(), transfer); err != nil || s.Progress != envelope.ProgressUnderWay && s.Progress != envelope.ProgressStuck {
+			t.Fatalf("%d: %+v, %v", i, s, err)
+		}
+		if said := next(t, w.transfers); said.Progress != envelope.ProgressStuck || said.Code != "ABNORMAL" || said.No != transfer.No() {
+			t.Errorf("%d: notified of %+v", i, said)
+		}
+		if s, err := w.client.Query(t.Context(), transfer); err != nil || s.Progress != envelope.ProgressStuck || s.Code != "ABNORMAL" {
+			t.Errorf("%d: asked, it says %+v, %v", i, s, err)
+		}
+		res, err := w.web.Post(w.base+"/simulator/refunds/"+transfer.No()+"/finish?end="+row.end, "", nil)
+		if err != nil || res.StatusCode != http.StatusNoContent {
+			t.Fatal(res, err)
+		}
+		res.Body.Close()
+		said := next(t, w.transfers)
+		s, err := w.client.Query(t.Context(), transfer)
+		if err != nil || s.Progress != row.want || said != s {
+			t.Errorf("%d: %+v, %v, notified of %+v", i, s, err, said)
+		}
+	}
+	w.checkBills(2)
 }
 
 func TestCancelledPayoutsDoNotMove(t *testing.T) {

@@ -36,20 +36,8 @@ const (
 	codeNoResource  = "RESOURCE_NOT_EXISTS" // of a query: the number; of a refund: the charge
 
 	reasonOutage = "payment_provider"
-	reasonFunds  = "payment_funds"
+	reasonFunds  = envelope.ReasonFunds
 )
-
-// RefusedError is a final no of the provider to what we asked and how: repeating
-// the call gets the same, until people change something.
-type RefusedError struct {
-	Status  int    // HTTP
-	Code    string // the provider's
-	Message string // the provider's, for people
-}
-
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("the provider answers %d %q: %q", e.Status, e.Code, e.Message)
-}
 
 // final lists the codes that say: this request never takes effect, however often
 // it is sent. A code that is not here means unknown, not failed (FG5).
@@ -62,10 +50,20 @@ func final(code string) bool {
 	return false
 }
 
+// setup lists those final codes that are about our requests as such: their form,
+// or the contract with the provider. The others are about what one asks for.
+func setup(code string) bool {
+	switch code {
+	case "PARAM_ERROR", "SIGN_ERROR", "NO_AUTH", "MCH_NOT_EXISTS", "APPID_MCHID_NOT_MATCH":
+		return true
+	}
+	return false
+}
+
 // send makes the call, repeats it while the provider is out unless it moves
 // money, and returns the body of a verified success. Otherwise the error is a
 // [envelope.BusyError], an [envelope.ErrUnknownOutcome], what the code means to
-// this call, or a final [RefusedError].
+// this call, or a final [envelope.RefusedError].
 func (c *Client) send(ctx context.Context, q call) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		a, err := c.attempt(ctx, q)
@@ -152,23 +150,26 @@ func neverSent(err error) bool {
 
 // finalRefusal is the refusal that err is, unless it is only the cause of
 // something that is not final.
-func finalRefusal(err error) (*RefusedError, bool) {
+func finalRefusal(err error) (*envelope.RefusedError, bool) {
 	if _, busy := errors.AsType[*envelope.BusyError](err); busy || errors.Is(err, envelope.ErrUnknownOutcome) {
 		return nil, false
 	}
-	return errors.AsType[*RefusedError](err)
+	return errors.AsType[*envelope.RefusedError](err)
 }
 
 // refusal reads {"code", "message"}. A body that has none is an unknown code.
-func refusal(a *answer) *RefusedError {
+func refusal(a *answer) *envelope.RefusedError {
 	var body struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
 	if err := json.Unmarshal(a.body, &body); err != nil {
-		return &RefusedError{Status: a.status}
+		return &envelope.RefusedError{Status: a.status}
 	}
-	return &RefusedError{Status: a.status, Code: cut(body.Code, messageBytesMax), Message: cut(body.Message, messageBytesMax)}
+	return &envelope.RefusedError{
+		Status: a.status, Code: cut(body.Code, codeBytesMax), Message: cut(body.Message, messageBytesMax),
+		Final: final(body.Code) && a.status < http.StatusInternalServerError, Setup: setup(body.Code),
+	}
 }
 
 // cut shortens s to at most n bytes of valid UTF-8, never inside a rune.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"hongbao/envelope"
 )
@@ -37,15 +36,15 @@ func (r *Relay) carryOutBatch(ctx context.Context, b envelope.PayoutBatch) {
 	work, cancel := carry(ctx, transferCallMax)
 	defer cancel()
 	status, err := r.askBatch(work, b)
-	progress, wait := r.judgeBatch(&b, &status, err)
+	word := r.judgeBatch(&b, status, err)
 	record, cancelRecord := carry(ctx, recordMax)
 	defer cancelRecord()
-	if progress == envelope.ProgressDone {
+	if word.Progress == envelope.ProgressDone {
 		err = r.endBatch(record, status)
-	} else if err = r.cfg.Store.PutOffBatch(record, b.No, wait); err == nil {
-		r.metrics.transfers.WithLabelValues(string(progress)).Add(float64(len(b.Payouts)))
+	} else if err = r.cfg.Store.PutOffBatch(record, word); err == nil {
+		r.metrics.transfers.WithLabelValues(string(word.Progress)).Add(float64(len(b.Payouts)))
 	}
-	r.recorded(b.No, progress, err)
+	r.recorded(b.No, word.Progress, err)
 }
 
 // recorded says what came of recording a word about a batch.
@@ -60,16 +59,20 @@ func (r *Relay) recorded(no string, progress envelope.Progress, err error) {
 }
 
 // judgeBatch is what has become of a batch as far as can be told, and how long it
-// is left alone unless that is its end. As with bills, an error says nothing
-// about the money.
-func (r *Relay) judgeBatch(b *envelope.PayoutBatch, s *envelope.PayoutBatchStatus, err error) (envelope.Progress, time.Duration) {
+// is left alone unless that is its end. It goes by the rules of bills.
+func (r *Relay) judgeBatch(b *envelope.PayoutBatch, s envelope.PayoutBatchStatus, err error) envelope.PayoutBatchWord {
 	if err == nil && s.No != b.No {
 		err = fmt.Errorf("asked about %s, told about %q: %w", b.No, s.No, envelope.ErrUnknownOutcome)
 	}
-	if err != nil {
-		return envelope.ProgressUnknown, r.waitAfter(err, "batch", b.No, b.Attempts)
+	if err == nil {
+		r.reportStuck("batch", s.No, s.Progress, s.Code, b.Attempts)
+		return envelope.PayoutBatchWord{PayoutBatchStatus: s, Wait: waitFor(s.Progress, b.Attempts), Attempt: b.Attempts}
 	}
-	return s.Progress, waitFor(s.Progress, b.Attempts)
+	unknown := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}
+	if unknown.Code = causeOf(err, b.Attempts); unknown.Code != "" {
+		unknown.Progress = envelope.ProgressStuck
+	}
+	return envelope.PayoutBatchWord{PayoutBatchStatus: unknown, Wait: r.waitAfter(err, "batch", b.No, b.Attempts), Attempt: b.Attempts}
 }
 
 // askBatch places a batch that was never placed; about any other it asks first,
@@ -81,11 +84,11 @@ func (r *Relay) askBatch(ctx context.Context, b envelope.PayoutBatch) (envelope.
 		if err != nil || status.Progress != envelope.ProgressAbsent {
 			return status, err
 		}
-	} else {
+	} else if b.Attempts <= 1 {
 		r.firstCallAbout(b.Payouts...)
 	}
 	status, err := r.cfg.Cashier.PlaceBatch(ctx, b)
-	r.transfer.heard(err)
+	r.heard(status.Progress, err)
 	return status, err
 }
 

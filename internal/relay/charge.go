@@ -89,14 +89,13 @@ func (r *Relay) lookAfter(ctx context.Context, o owed) bool {
 	case err == nil:
 		r.putOff(ctx, o.d, again, "not paid yet")
 	case errors.Is(err, envelope.ErrPaymentMismatch), errors.Is(err, errChargeRefunded):
-		r.park(ctx, o.d, err)
+		r.park(ctx, o.d, 0, err)
 	case errors.As(err, &busy):
 		d, _ := retryAfter(err)
 		r.putOff(ctx, o.d, d, err.Error())
-	default: // never parked: an envelope that is left unpaid must close some day
-		if !outage(err) {
-			r.alarm(string(o.d.Topic), "a charge can not be asked about", "order_no", o.d.ID, "cause", err)
-		}
+	case causeOf(err, o.d.Attempts) != "": // not for ever: an envelope that is left unpaid must close some day
+		r.park(ctx, o.d, whileStuck().after(o.d.Attempts), err)
+	default:
 		r.putOff(ctx, o.d, afterFailure().after(o.d.Attempts), err.Error())
 	}
 	return false

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -97,9 +96,17 @@ func TestWhatBecameOfAChargeDecidesTheEnvelope(t *testing.T) {
 		}, envelope.Unpaid, "pending", []string{"query charge", "pay"}},
 		"the query is refused": {0, func(s *script) {
 			s.query = func(envelope.ID) (envelope.ChargeStatus, error) {
-				return envelope.ChargeStatus{}, errors.New("SIGN_ERROR")
+				return envelope.ChargeStatus{}, &envelope.RefusedError{Status: 401, Code: "SIGN_ERROR", Final: true}
+			}
+		}, envelope.Unpaid, "parked", []string{"query charge"}},
+		"the query is refused with a code of an unknown sort": {0, func(s *script) {
+			s.query = func(envelope.ID) (envelope.ChargeStatus, error) {
+				return envelope.ChargeStatus{}, fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, &envelope.RefusedError{Status: 400, Code: "NEVER_SEEN"})
 			}
 		}, envelope.Unpaid, "pending", []string{"query charge"}},
+		"the closing is refused": {15 * time.Minute, func(s *script) {
+			s.end = func(envelope.ID) error { return &envelope.RefusedError{Status: 403, Code: "NO_AUTH", Final: true} }
+		}, envelope.Unpaid, "parked", []string{"query charge", "close charge"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -131,7 +138,7 @@ func TestNoUnpaidEnvelopeIsEverGivenUp(t *testing.T) {
 		const outage = 3 * time.Hour
 		s.query = func(envelope.ID) (envelope.ChargeStatus, error) {
 			if time.Since(start()) < outage {
-				return envelope.ChargeStatus{}, errors.New("NO_AUTH")
+				return envelope.ChargeStatus{}, &envelope.RefusedError{Status: 403, Code: "NO_AUTH", Final: true}
 			}
 			return envelope.ChargeStatus{State: envelope.ChargeUnpaid}, nil
 		}

@@ -86,7 +86,7 @@ func (r *Relay) failed(ctx context.Context, d envelope.Delivery, cause error) {
 	case r.brakeOf(d.Topic).isShut():
 		wait = min(wait, betweenProbes().max)
 	case d.Attempts >= attemptsMax && !isBusy(cause):
-		r.park(ctx, d, cause)
+		r.park(ctx, d, 0, cause)
 		return
 	}
 	r.putOff(ctx, d, wait, cause.Error())
@@ -111,10 +111,10 @@ func (r *Relay) putOff(ctx context.Context, d envelope.Delivery, wait time.Durat
 	}
 }
 
-func (r *Relay) park(ctx context.Context, d envelope.Delivery, cause error) {
+func (r *Relay) park(ctx context.Context, d envelope.Delivery, wait time.Duration, cause error) {
 	r.metrics.parked.WithLabelValues(string(d.Topic)).Inc()
 	r.alarm(string(d.Topic), "a delivery is parked", "order_no", d.ID, "attempts", d.Attempts, "cause", cause)
-	if err := r.cfg.Store.ParkDelivery(ctx, d, cut(cause.Error())); err != nil {
+	if err := r.cfg.Store.ParkDelivery(ctx, d, wait, cut(cause.Error())); err != nil {
 		r.cfg.Log.Warn("park a delivery", "topic", d.Topic, "order_no", d.ID, "err", err)
 	}
 }

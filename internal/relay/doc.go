@@ -15,7 +15,8 @@
 //     A relay that dies in the middle of anything leaves a lease that ends.
 //   - A transfer has one number for ever (I7). An answer that nobody can believe
 //     is asked for again under that number, without end; it is never a failure,
-//     and no transfer is parked for it. The same holds for a batch of payouts,
+//     and no transfer is parked for it. A refusal that people can do something
+//     about is recorded as why the transfer is stuck, and it is asked for again. The same holds for a batch of payouts,
 //     whose members never change.
 //   - Every receiver is told at least once, and of one envelope in order, as long
 //     as its delivery is told within the lease: each call is cut off before.
@@ -36,8 +37,8 @@
 //   - That a fact is told alone: a receiver that was away hears of several shares
 //     at once.
 //   - That payouts in one batch are independent. The provider refuses one payee
-//     without the others; a batch that it takes for a mistake waits as a whole,
-//     asked about again and again, for people to look at.
+//     without the others; a batch that it takes for a mistake is stuck as a whole,
+//     asked for again and again, until the cause is gone or two people dissolve it.
 //   - That a callback about a batch is recorded when it has been answered: it is in
 //     memory, and one that is lost with the process is asked for again.
 //   - Expiry, reconciliation and the removal of rows that are done. Those are

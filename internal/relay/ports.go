@@ -24,15 +24,19 @@ type Store interface {
 	// keeps a delivery pending.
 	FinishDeliveries(ctx context.Context, ds []envelope.Delivery) error
 	PutOffDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error
-	// ParkDelivery leaves it to people.
-	ParkDelivery(ctx context.Context, d envelope.Delivery, reason string) error
+	// ParkDelivery leaves it to people; after wait it is pending again by itself, if
+	// wait is not 0.
+	ParkDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error
 
 	// ClaimTransfers marks what it returns as placed, and returns what was marked
-	// before.
+	// before. What is stuck is claimed too.
 	ClaimTransfers(ctx context.Context, max int, lease time.Duration) ([]envelope.Transfer, error)
 	// HearTransfers records words in one transaction. The first result has an
 	// error, or nil, for each word; when the second is set nothing is recorded.
 	HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error)
+
+	// Transfer reads one.
+	Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.Transfer, error)
 
 	// ClaimBatches takes due batches of payouts, larger amounts first, with their
 	// payouts; otherwise it is as ClaimTransfers.
@@ -44,9 +48,9 @@ type Store interface {
 	// or contradicts what is recorded, and [envelope.ErrNotFound] when there is no
 	// such batch; the status is then kept for people.
 	HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error
-	// PutOffBatch has a batch that is still pending looked at after wait. One that
-	// has ended stays so.
-	PutOffBatch(ctx context.Context, no string, wait time.Duration) error
+	// PutOffBatch has a batch that is still pending looked at after the word's wait,
+	// and records why it does not go on. One that has ended stays so.
+	PutOffBatch(ctx context.Context, word envelope.PayoutBatchWord) error
 
 	// Paused maps the topics that people have paused to their reasons.
 	Paused(ctx context.Context) (map[string]string, error)
@@ -74,5 +78,5 @@ const (
 type Backlog struct {
 	Pending int
 	Oldest  time.Duration // age of the oldest one pending
-	Stuck   int           // parked or held: waits for people
+	Stuck   int           // parked, held or stuck: waits for people
 }

@@ -71,6 +71,7 @@ type bundle struct {
 	ended bool
 	due   time.Time
 	heard []envelope.TransferStatus
+	stuck string
 }
 
 func start() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) } // of every synctest bubble
@@ -189,6 +190,9 @@ func (s *script) ClaimDeliveries(_ context.Context, topic envelope.Topic, most i
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.deliveries {
+		if p.state == "parked" && !p.due.After(time.Now()) {
+			p.state = "pending"
+		}
 		if p.d.Topic == topic && p.state == "pending" && !p.due.After(time.Now()) && len(ds) < most {
 			p.due = time.Now().Add(lease)
 			p.d.Attempts++
@@ -238,8 +242,12 @@ func (s *script) PutOffDelivery(_ context.Context, d envelope.Delivery, wait tim
 	return nil
 }
 
-func (s *script) ParkDelivery(_ context.Context, d envelope.Delivery, reason string) error {
-	s.claimed(d, func(p *parcel) { p.state, p.reason = "parked", reason })
+func (s *script) ParkDelivery(_ context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
+	s.claimed(d, func(p *parcel) {
+		if p.state, p.reason, p.due = "parked", reason, time.Now().Add(wait); wait == 0 {
+			p.due = time.Now().AddDate(100, 0, 0)
+		}
+	})
 	return nil
 }
 
@@ -248,7 +256,7 @@ func (s *script) ClaimTransfers(_ context.Context, most int, lease time.Duration
 	defer s.mu.Unlock()
 	s.claims["bills"]++
 	for _, m := range s.transfers {
-		if m.State == envelope.Pending && !m.DueAt.After(time.Now()) && len(ts) < most {
+		if (m.State == envelope.Pending || m.State == envelope.Stuck) && !m.DueAt.After(time.Now()) && len(ts) < most {
 			m.Attempts++
 			ts = append(ts, m.Transfer)
 			m.Placed, m.DueAt = true, time.Now().Add(lease)
@@ -313,9 +321,28 @@ func (s *script) HearBatch(_ context.Context, status envelope.PayoutBatchStatus)
 	return err
 }
 
-func (s *script) PutOffBatch(_ context.Context, no string, wait time.Duration) error {
-	s.bundle(no, func(b *bundle) { b.due = time.Now().Add(wait) })
+func (s *script) PutOffBatch(_ context.Context, word envelope.PayoutBatchWord) error {
+	s.bundle(word.No, func(b *bundle) {
+		b.due = time.Now().Add(word.Wait)
+		if word.Progress != envelope.ProgressUnknown {
+			b.stuck = word.Code
+		}
+		if word.Progress == envelope.ProgressRejected && word.Attempt == b.Attempts {
+			b.Placed = false
+		}
+	})
 	return nil
+}
+
+func (s *script) Transfer(_ context.Context, id envelope.ID, seq int) (envelope.Transfer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.transfers {
+		if m.OrderNo == id && m.Seq == seq {
+			return m.Transfer, nil
+		}
+	}
+	return envelope.Transfer{}, envelope.ErrNotFound
 }
 
 func (s *script) bundle(no string, change func(b *bundle)) {

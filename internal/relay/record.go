@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,10 +38,41 @@ func newRecorder(hear func(context.Context, []envelope.TransferWord) ([]error, e
 // needs to be said again. After any other error it does. A word without a wait
 // gets an ordinary one.
 func (r *Relay) Hear(ctx context.Context, word envelope.TransferWord) error {
+	if word.Progress == envelope.ProgressStuck {
+		if over, err := r.isOver(ctx, &word.TransferStatus); over || err != nil {
+			return err
+		}
+	}
 	if word.Wait == 0 {
 		word.Wait = waitFor(word.Progress, 1)
 	}
 	return r.words.record(ctx, word)
+}
+
+// isOver reports whether a notification that a transfer is stuck was overtaken by
+// that of its success: they come in any order. When the provider itself says that
+// what was posted has not moved, s says that it was refused, so that people hear
+// of it.
+func (r *Relay) isOver(ctx context.Context, s *envelope.TransferStatus) (bool, error) {
+	id, seq, _, err := envelope.ParseTransferNo(s.No)
+	if err != nil {
+		return false, nil // to be disputed
+	}
+	t, err := r.cfg.Store.Transfer(ctx, id, seq)
+	switch {
+	case errors.Is(err, envelope.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("transfer %s: %w", s.No, err)
+	case t.State != envelope.Posted || t.No() != s.No:
+		return false, nil
+	}
+	now, err := r.cfg.Cashier.Query(ctx, t)
+	if err != nil {
+		return false, fmt.Errorf("transfer %s is posted, and said to be stuck: %w", s.No, err)
+	}
+	s.Progress = envelope.ProgressRefused
+	return now.Progress == envelope.ProgressDone, nil
 }
 
 func (c *recorder) record(ctx context.Context, word envelope.TransferWord) error {

@@ -167,7 +167,7 @@ func TestFG8APoisonedTransferBlocksNoOther(t *testing.T) {
 		return b.count(t, "SELECT COUNT(*) FROM delivery WHERE state = 'pending' AND topic <> 'charge'") == 0
 	})
 	b.wantAllPaid(t, all)
-	if tr, err := b.set().Transfer(t.Context(), first.ID, 1); err != nil || tr.State != envelope.Pending || tr.Attempts == 0 {
+	if tr, err := b.set().Transfer(t.Context(), first.ID, 1); err != nil || tr.State != envelope.Stuck || tr.Attempts == 0 {
 		t.Errorf("the poisoned one is %s after %d attempts, %v", tr.State, tr.Attempts, err)
 	}
 }

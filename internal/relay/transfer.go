@@ -1,9 +1,11 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"hongbao/envelope"
@@ -19,9 +21,13 @@ const (
 func whileUnderWay() wait { return wait{5 * time.Second, 10 * time.Minute} }
 func whileAwaiting() wait { return wait{30 * time.Second, time.Hour} }
 
-// afterNonsense is for a transfer that the provider takes for a mistake of ours.
-// It has done nothing, and people must; then it is to go on by itself.
-func afterNonsense() wait { return wait{time.Minute, time.Hour} }
+// whileStuck is for what does not go on before people have acted. Then it is to go
+// on by itself.
+func whileStuck() wait { return wait{time.Minute, time.Hour} }
+
+// oddAttemptsMax is how often a refusal whose code says nothing is taken for
+// trouble that passes.
+const oddAttemptsMax = 5
 
 // transferOnce puts due transfers by bill into flight.
 func (r *Relay) transferOnce(ctx context.Context) (int, error) {
@@ -67,11 +73,11 @@ func (r *Relay) ask(ctx context.Context, t envelope.Transfer) (envelope.Transfer
 		if err != nil || status.Progress != envelope.ProgressAbsent {
 			return status, err
 		}
-	} else {
+	} else if t.Attempts <= 1 {
 		r.firstCallAbout(t)
 	}
 	status, err := r.cfg.Cashier.Place(ctx, t)
-	r.transfer.heard(err)
+	r.heard(status.Progress, err)
 	return status, err
 }
 
@@ -88,16 +94,50 @@ func (r *Relay) firstCallAbout(ts ...envelope.Transfer) {
 
 // judge turns the provider's answer, or the lack of one, into the word to be
 // recorded. An error says nothing about the money: whatever it is, the outcome is
-// unknown (FG1, FG5).
+// unknown (FG1, FG5). But one that will come again makes the transfer stuck.
 func (r *Relay) judge(t envelope.Transfer, s envelope.TransferStatus, err error) envelope.TransferWord {
 	if err == nil && s.No != t.No() {
 		err = fmt.Errorf("asked about %s, told about %q: %w", t.No(), s.No, envelope.ErrUnknownOutcome)
 	}
 	if err == nil {
-		return envelope.TransferWord{TransferStatus: s, Wait: waitFor(s.Progress, t.Attempts)}
+		r.reportStuck("transfer", s.No, s.Progress, s.Code, t.Attempts)
+		return envelope.TransferWord{TransferStatus: s, Wait: waitFor(s.Progress, t.Attempts), Attempt: t.Attempts}
 	}
 	unknown := envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressUnknown}
-	return envelope.TransferWord{TransferStatus: unknown, Wait: r.waitAfter(err, "transfer", t.No(), t.Attempts)}
+	if unknown.Code = causeOf(err, t.Attempts); unknown.Code != "" {
+		unknown.Progress = envelope.ProgressStuck
+	}
+	return envelope.TransferWord{TransferStatus: unknown, Wait: r.waitAfter(err, "transfer", t.No(), t.Attempts), Attempt: t.Attempts}
+}
+
+// reportStuck raises an alarm about what does not go on by itself.
+func (r *Relay) reportStuck(what, no string, p envelope.Progress, code string, attempts int) {
+	if p == envelope.ProgressStuck || p == envelope.ProgressRejected {
+		r.alarm(topicTransfer, "a "+what+" is stuck", "number", no, "attempts", attempts, "code", code)
+	}
+}
+
+// causeOf is why err will come again until people have acted, or "" when it may
+// pass by itself.
+func causeOf(err error, attempts int) string {
+	var refused *envelope.RefusedError
+	var busy *envelope.BusyError
+	said := errors.As(err, &refused)
+	switch {
+	case errors.As(err, &busy):
+		if said && busy.Reason == envelope.ReasonFunds {
+			return refused.Code
+		}
+		return ""
+	case outage(err):
+		if said && (refused.Final || attempts >= oddAttemptsMax) {
+			return cmp.Or(refused.Code, "HTTP "+strconv.Itoa(refused.Status))
+		}
+		return ""
+	case said:
+		return refused.Code
+	}
+	return cut(err.Error()) // a fault of ours
 }
 
 // waitAfter is how long a transfer or a batch is left alone after a call that
@@ -112,16 +152,29 @@ func (r *Relay) waitAfter(err error, what, no string, attempts int) time.Duratio
 		return afterFailure().after(attempts)
 	}
 	r.alarm(topicTransfer, "the provider takes a "+what+" for a mistake", "number", no, "attempts", attempts, "cause", err)
-	return afterNonsense().after(attempts)
+	return whileStuck().after(attempts)
 }
 
-// waitFor is how long a transfer is left alone if it is pending afterwards.
+// waitFor is how long a transfer is left alone if it is not at its end afterwards.
 func waitFor(p envelope.Progress, attempts int) time.Duration {
 	switch p {
 	case envelope.ProgressUnderWay:
 		return whileUnderWay().after(attempts)
 	case envelope.ProgressAwaiting:
 		return whileAwaiting().after(attempts)
+	case envelope.ProgressStuck, envelope.ProgressRejected:
+		return whileStuck().after(attempts)
 	}
 	return afterFailure().after(attempts)
+}
+
+// errRejected tells the brake of an answer that was none to what was asked.
+var errRejected = errors.New("the provider rejects the request")
+
+// heard tells the brake of one call that was to move money.
+func (r *Relay) heard(p envelope.Progress, err error) {
+	if err == nil && p == envelope.ProgressRejected {
+		err = errRejected
+	}
+	r.transfer.heard(err)
 }

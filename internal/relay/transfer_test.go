@@ -32,8 +32,17 @@ func TestATransferIsPlacedAsSoonAsItIsCommitted(t *testing.T) {
 	})
 }
 
+func refusedWith(code string, final bool) error {
+	return &envelope.RefusedError{Status: 400, Code: code, Final: final}
+}
+
+func unknownWith(code string, final bool) error {
+	return fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, refusedWith(code, final))
+}
+
 func TestWhatTheProviderSaysDecidesWhatIsRecorded(t *testing.T) {
 	busy := &envelope.BusyError{RetryAfter: 3 * time.Second}
+	funds := &envelope.BusyError{Reason: envelope.ReasonFunds, RetryAfter: time.Minute}
 	for name, c := range map[string]struct {
 		placed bool
 		look   envelope.Progress // of Query
@@ -52,7 +61,14 @@ func TestWhatTheProviderSaysDecidesWhatIsRecorded(t *testing.T) {
 		"placed, unknown":                 {true, envelope.ProgressUnknown, "", nil, []string{"query"}, envelope.Pending, time.Second},
 		"FG1 no answer":                   {false, "", "", context.DeadlineExceeded, []string{"place"}, envelope.Pending, time.Second},
 		"FG1 an unknown outcome":          {false, "", "", envelope.ErrUnknownOutcome, []string{"place"}, envelope.Pending, time.Second},
-		"FG5 an error of an unknown sort": {false, "", "", errors.New("CODE_NEVER_SEEN"), []string{"place"}, envelope.Pending, time.Minute},
+		"FG5 an error of an unknown sort": {false, "", "", errors.New("CODE_NEVER_SEEN"), []string{"place"}, envelope.Stuck, time.Minute},
+		"FS9 rejected":                    {false, "", envelope.ProgressRejected, nil, []string{"place"}, envelope.Stuck, time.Minute},
+		"FS9 rejected, and asked again":   {true, envelope.ProgressAbsent, envelope.ProgressRejected, nil, []string{"query", "place"}, envelope.Stuck, time.Minute},
+		"FS9 the query is refused":        {true, "", "", refusedWith("NO_AUTH", true), []string{"query"}, envelope.Stuck, time.Minute},
+		"FS9 a final code, not looked up": {false, "", "", unknownWith("PARAM_ERROR", true), []string{"place"}, envelope.Stuck, time.Second},
+		"FS9 an unknown code":             {false, "", "", unknownWith("CODE_NEVER_SEEN", false), []string{"place"}, envelope.Pending, time.Second},
+		"FS9 our account is short":        {false, "", "", fmt.Errorf("%w: %w", funds, refusedWith("NOT_ENOUGH", false)), []string{"place"}, envelope.Stuck, 90 * time.Second},
+		"FS8 abnormal":                    {true, envelope.ProgressStuck, "", nil, []string{"query"}, envelope.Stuck, time.Minute},
 		"busy":                            {false, "", "", busy, []string{"place"}, envelope.Pending, 4500 * time.Millisecond},
 		"placed, and the query fails":     {true, "", "", busy, []string{"query"}, envelope.Pending, 4500 * time.Millisecond},
 	} {
@@ -78,7 +94,7 @@ func TestWhatTheProviderSaysDecidesWhatIsRecorded(t *testing.T) {
 					}
 				}
 				wait := m.DueAt.Sub(start())
-				if !slices.Equal(calls, c.calls) || m.State != c.want || m.State == envelope.Pending && (wait > c.waits+time.Millisecond || wait < c.waits/2) {
+				if !slices.Equal(calls, c.calls) || m.State != c.want || c.waits > 0 && (wait > c.waits+time.Millisecond || wait < c.waits/2) {
 					t.Errorf("calls %q, %s, looked at again after %v", calls, m.State, wait)
 				}
 			})
@@ -270,4 +286,76 @@ func TestAStopWaitsForNobodyForEver(t *testing.T) {
 			t.Errorf("stopped after %v, %s", took, m.State)
 		}
 	})
+}
+
+// A code that says nothing may be trouble that passes; when it comes again and
+// again it is a case for people, and it stays one until an answer says more (FS9).
+func TestACodeNobodyKnowsIsStuckOnlyWhenItStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript()
+		m := s.debt(0)
+		s.look = func(_ context.Context, t envelope.Transfer) (envelope.TransferStatus, error) {
+			return status(t, envelope.ProgressAbsent)
+		}
+		s.place = func(_ context.Context, t envelope.Transfer) (envelope.TransferStatus, error) {
+			switch {
+			case t.Attempts < 2*oddAttemptsMax:
+				return envelope.TransferStatus{}, unknownWith("CODE_NEVER_SEEN", false)
+			case t.Attempts == 2*oddAttemptsMax:
+				return envelope.TransferStatus{}, context.DeadlineExceeded
+			}
+			return status(t, envelope.ProgressUnderWay)
+		}
+		var seen []string
+		s.hear = func(words []envelope.TransferWord) error {
+			for _, w := range words {
+				next, _ := m.Hear(w.TransferStatus)
+				seen = append(seen, string(next.State)+next.Reason)
+			}
+			return nil
+		}
+		run(t, s.relay(t), 10*time.Minute)
+		want := slices.Concat(slices.Repeat([]string{"pending"}, oddAttemptsMax-1), slices.Repeat([]string{"stuckCODE_NEVER_SEEN"}, oddAttemptsMax+1))
+		if len(seen) <= len(want) || !slices.Equal(seen[:len(want)], want) || seen[len(want)] != "pending" {
+			t.Errorf("it was %v", seen)
+		}
+	})
+}
+
+// Notifications come in any order: that a refund is stuck may be told after it
+// was posted, and is no news then. When the provider stands by it, people hear (FS8).
+func TestANotificationOfAStuckRefundThatComesLateIsLookedUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		state     envelope.TransferState
+		now       envelope.Progress
+		err, want error
+		after     envelope.TransferState
+	}{
+		"it is pending":                         {envelope.Pending, "", nil, nil, envelope.Stuck},
+		"it is posted, and moved":               {envelope.Posted, envelope.ProgressDone, nil, nil, envelope.Posted},
+		"it is posted, and did not move":        {envelope.Posted, envelope.ProgressStuck, nil, envelope.ErrTransferConflict, envelope.Posted},
+		"it is posted, and nobody can be asked": {envelope.Posted, "", envelope.ErrUnknownOutcome, envelope.ErrUnknownOutcome, envelope.Posted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScript()
+				m := s.debt(0)
+				m.State, m.DueAt = c.state, time.Now().Add(time.Hour)
+				s.look = func(_ context.Context, t envelope.Transfer) (envelope.TransferStatus, error) {
+					return envelope.TransferStatus{No: t.No(), Progress: c.now}, c.err
+				}
+				r := s.relay(t)
+				var err error
+				s.after(time.Second, func() {
+					go func() {
+						err = r.Hear(context.Background(), envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
+					}()
+				})
+				run(t, r, 2*time.Second)
+				if !errors.Is(err, c.want) || m.State != c.after {
+					t.Errorf("%v, and it is %s", err, m.State)
+				}
+			})
+		})
+	}
 }

@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   order_id    CHAR(23) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   seq         SMALLINT NOT NULL,
   round       TINYINT NOT NULL, -- the one that was refused
-  action      ENUM('release','redirect') CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  action      ENUM('release','redirect','dissolve') CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   payee_id    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL, -- redirect: who gets it instead
   proposed_by VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   proposed_at DATETIME(3) NOT NULL,

@@ -12,6 +12,10 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   attempts    INT NOT NULL DEFAULT 0,
   provider_no VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   refused     SMALLINT NOT NULL DEFAULT 0, -- ended: how many were
+  reason      VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '', -- why it does not go on, or was dissolved
+  proposed_by VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL, -- to dissolve it
+  proposed_at DATETIME(3) NULL,
+  approved_by VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL, -- ended: by two people, and never placed
   created_at  DATETIME(3) NOT NULL,        -- when the oldest payout began to be owed
   due_at      DATETIME(3) NOT NULL,        -- pending: when a relay looks at it; a claim moves it on
   ended_at    DATETIME(3) NULL,
@@ -25,5 +29,7 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   CONSTRAINT {table}_refused CHECK (refused BETWEEN 0 AND `count` AND (refused = 0 OR state = 'ended')),
   -- The provider decides only about what it was asked.
   CONSTRAINT {table}_placed_first CHECK (state = 'pending' OR placed),
+  CONSTRAINT {table}_proposed CHECK ((proposed_by IS NULL) = (proposed_at IS NULL)),
+  CONSTRAINT {table}_dissolved CHECK (approved_by IS NULL OR (proposed_by IS NOT NULL AND LOWER(approved_by) <> LOWER(proposed_by) AND state = 'ended' AND refused = `count`)),
   CONSTRAINT {table}_ended CHECK ((state = 'ended') = (ended_at IS NOT NULL))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin

@@ -31,6 +31,7 @@
 //
 //	GET /simulator/ledger?after=ID&limit=N   {"movements": [{id, at, kind, no, provider_no, amount_fen, party}]}
 //	GET /simulator/totals                    {"charge": {count, fen}, "refund": …, "payout": …}
+//	POST /simulator/refunds/{no}/finish?end=SUCCESS  what the merchant does about an ABNORMAL refund; or CLOSED
 //	GET, PUT, DELETE /simulator/lies         what to lie about, and how often it was told
 //	GET /ledger                              every charge, one JSON object a line
 //	GET /healthz

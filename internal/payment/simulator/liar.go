@@ -67,7 +67,7 @@ func (l *liar) tell(about operation, candidates ...lie) (lie, extent) {
 	for _, candidate := range candidates {
 		if how, yes := l.due(about, candidate); yes {
 			l.told[candidate]++
-			return candidate, how.over(extent{LaterMS: 1000, LateMS: 1000, Copies: 2})
+			return candidate, how.over(extent{LaterMS: 1000, LateMS: 1000, Copies: 2, Code: "NO_AUTH"})
 		}
 	}
 	return "", extent{}

@@ -1,6 +1,9 @@
 package simulator
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // lie is one way of not doing, or not saying, what a provider should.
 type lie string
@@ -14,6 +17,7 @@ const (
 	unknownCode      lie = "unknown_code"       // HTTP 400 with a code nobody knows; do not execute
 	unknownCodeAfter lie = "unknown_code_after" // the same, executed
 	notEnough        lie = "not_enough"         // HTTP 403 NOT_ENOUGH: the merchant's account is empty; do not execute
+	refuseRequest    lie = "refuse_request"     // HTTP 403 with the code; do not execute
 )
 
 // Lies about any call, questions too.
@@ -40,6 +44,7 @@ const (
 const (
 	refuseLimit    lie = "refuse_limit"    // a payout ends FAIL: the payee's account takes no more
 	refuseClosed   lie = "refuse_closed"   // a payout ends FAIL, a refund ABNORMAL: the account is closed
+	abnormalFirst  lie = "abnormal_first"  // a refund ends ABNORMAL, and later_ms after that SUCCESS, as when the merchant has acted
 	refuseRefund   lie = "refuse_refund"   // a refund ends CLOSED
 	slowPayee      lie = "slow_payee"      // the payee confirms after later_ms
 	slowAcceptance lie = "slow_acceptance" // a payout is ACCEPTED, then PROCESSING, before the payee may confirm, or the batch is paid, after later_ms
@@ -50,10 +55,10 @@ const (
 // known reports whether there is such a lie.
 func (l lie) known() bool {
 	switch l {
-	case timeoutAfter, timeoutBefore, executeLater, timeoutLater, unknownCode, unknownCodeAfter, notEnough,
+	case timeoutAfter, timeoutBefore, executeLater, timeoutLater, unknownCode, unknownCodeAfter, notEnough, refuseRequest,
 		outage, unknownState, unsignedAnswer, wronglySigned,
 		duplicateCallback, dropCallback, lateCallback, reorderedCallback, forgedCallback, probeCallback, wrongAmount, successThenFail,
-		refuseLimit, refuseClosed, refuseRefund, slowPayee, slowAcceptance, batchClosed, twice:
+		refuseLimit, refuseClosed, abnormalFirst, refuseRefund, slowPayee, slowAcceptance, batchClosed, twice:
 		return true
 	}
 	return false
@@ -64,6 +69,7 @@ const (
 	rulesMax     = 1024
 	ruleTimesMax = 1_000_000
 	copiesMax    = 16
+	codeBytesMax = 64
 	lieWaitMaxMS = 24 * 60 * 60 * 1000
 )
 
@@ -81,6 +87,8 @@ type extent struct {
 	LaterMS int64 `json:"later_ms,omitzero"` // default 1000
 	LateMS  int64 `json:"late_ms,omitzero"`  // default 1000
 	Copies  int   `json:"copies,omitzero"`   // of one callback, 1 to 16; default 2
+
+	Code string `json:"code,omitzero"` // of refuse_request, at most 64 bytes; default NO_AUTH
 }
 
 func (e extent) over(other extent) extent {
@@ -93,6 +101,7 @@ func (e extent) over(other extent) extent {
 	if e.Copies == 0 {
 		e.Copies = other.Copies
 	}
+	e.Code = cmp.Or(e.Code, other.Code)
 	return e
 }
 
@@ -102,6 +111,9 @@ func (e extent) check(where string) error {
 	}
 	if e.Copies < 0 || e.Copies > copiesMax {
 		return fmt.Errorf("%s: copies: want 1 to %d", where, copiesMax)
+	}
+	if len(e.Code) > codeBytesMax {
+		return fmt.Errorf("%s: code: want at most %d bytes", where, codeBytesMax)
 	}
 	return nil
 }

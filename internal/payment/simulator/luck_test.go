@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,58 @@ func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
 	d.hear()
 	if have := spell(d.movements()); have != "1 charge order-1 1000, 2 refund rest 600" {
 		t.Errorf("moved %s", have)
+	}
+}
+
+// What is abnormal ends once more, when the merchant acts: by its button, or by
+// itself when the lie says so (FS8).
+func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
+	d := openDesk(t, testConfig(t))
+	d.paid("order-1", 1000)
+	press := func(no, end string) int {
+		res, err := http.Post(d.base+"/simulator/refunds/"+no+"/finish?end="+end, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	for _, row := range []struct {
+		no, lie, end, event string
+	}{
+		{"first1", "abnormal_first", "", eventRefundSuccess},
+		{"again1", "refuse_closed", refundSuccess, eventRefundSuccess},
+		{"close1", "refuse_closed", refundClosed, eventRefundClosed},
+	} {
+		d.lie(`{"rules": [{"lie": "` + row.lie + `", "kind": "refund", "no": "` + row.no + `", "times": 1, "later_ms": 500}]}`)
+		d.post(refundsTarget, d.refundOf(row.no, "order-1", 300, 1000))
+		first := d.hear()
+		if first.event != eventRefundAbnormal {
+			t.Fatalf("%s: heard %+v", row.no, first)
+		}
+		if row.end != "" {
+			if got := press(row.no, refundAbnormal); got != http.StatusBadRequest {
+				t.Errorf("%s: pressed for what is no end: %d", row.no, got)
+			}
+			if got := press(row.no, row.end); got != http.StatusNoContent {
+				t.Errorf("%s: %d", row.no, got)
+			}
+		}
+		if c := d.hear(); c.event != row.event || c.said["refund_id"] != first.said["refund_id"] {
+			t.Errorf("%s: heard %+v", row.no, c)
+		}
+		if got := press(row.no, refundClosed); row.end != refundClosed && got != http.StatusBadRequest {
+			t.Errorf("%s: ended, and pressed again: %d", row.no, got)
+		}
+	}
+	if have := spell(d.movements()); have != "1 charge order-1 1000, 2 refund first1 300, 3 refund again1 300" {
+		t.Errorf("moved %s", have)
+	}
+	if r := d.post(refundsTarget, d.refundOf("rest", "order-1", 400, 1000)); r.status != 200 { // what was closed is there again
+		t.Errorf("the rest: %+v", r)
+	}
+	if got := press("nobody", refundSuccess); got != http.StatusNotFound {
+		t.Errorf("a refund that is none: %d", got)
 	}
 }
 

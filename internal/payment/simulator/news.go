@@ -39,8 +39,8 @@ func (n refundNews) contrary() (string, any) {
 	if n.Status != refundSuccess {
 		return "", nil
 	}
-	n.Status = refundAbnormal
-	return eventRefundAbnormal, n
+	n.Status = refundClosed // ABNORMAL would only be late news
+	return eventRefundClosed, n
 }
 
 // transferNews is the plaintext of a payout's notification.
@@ -102,7 +102,7 @@ func (s *Simulator) refundLetter(no string) (letter, error) {
 		Status: f.end, UserReceivedAccount: userReceivedAccount,
 	}
 	n.Amount.Total, n.Amount.PayerTotal, n.Amount.Refund, n.Amount.PayerRefund = o.AmountFen, o.AmountFen, f.AmountFen, f.AmountFen
-	l := letter{to: f.NotifyURL, id: "EV-" + f.id, at: f.endedAt, kind: resourceKindRefund, about: operation{kind: kindRefund, no: f.no}}
+	l := letter{to: f.NotifyURL, id: "EV-" + f.id + "-" + f.end, at: f.endedAt, kind: resourceKindRefund, about: operation{kind: kindRefund, no: f.no}}
 	switch f.end {
 	case refundAbnormal:
 		l.event, l.summary = eventRefundAbnormal, "退款异常"

@@ -24,7 +24,7 @@ func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
 	if !c.changes {
 		return s.truly(ctx, c)
 	}
-	told, how := s.liar.tell(c.operation, timeoutBefore, timeoutAfter, executeLater, timeoutLater, unknownCode, unknownCodeAfter, notEnough)
+	told, how := s.liar.tell(c.operation, timeoutBefore, timeoutAfter, executeLater, timeoutLater, unknownCode, unknownCodeAfter, notEnough, refuseRequest)
 	switch told {
 	case timeoutBefore:
 		return nil, errSilence
@@ -32,6 +32,8 @@ func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
 		return nil, errUnknownCode
 	case notEnough:
 		return nil, &refusal{http.StatusForbidden, "NOT_ENOUGH", "商户余额不足"}
+	case refuseRequest:
+		return nil, &refusal{http.StatusForbidden, how.Code, "请求被拒绝"}
 	case executeLater:
 		s.doLater(c, milliseconds(how.LaterMS))
 		return nil, errSystem

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -40,6 +41,12 @@ func (r *refund) state() string {
 	return r.end
 }
 
+// mayEnd holds the arrows: what is abnormal ends once more, when the merchant has
+// acted.
+func (r *refund) mayEnd(end string) bool {
+	return end != "" && (r.end == "" || r.end == refundAbnormal && end != refundAbnormal)
+}
+
 func (b *book) applyRefund(r *record) (possible bool) {
 	f := b.refunds[r.No]
 	switch {
@@ -51,7 +58,7 @@ func (b *book) applyRefund(r *record) (possible bool) {
 		}
 		o.returnedFen += r.Refund.AmountFen
 		b.refunds[r.No] = &refund{refundTerms: *r.Refund, no: r.No, id: r.ProviderNo, at: r.At}
-	case r.Kind == refundEnded && f != nil && f.end == "" && r.End != "":
+	case r.Kind == refundEnded && f != nil && f.mayEnd(r.End):
 		f.end, f.endedAt, f.notified = r.End, r.At, f.NotifyURL == ""
 		// An abnormal one keeps its part of the charge: the payer is still owed.
 		if f.end == refundClosed {
@@ -101,7 +108,10 @@ func (s *Simulator) endRefund(ctx context.Context, no string) {
 		}
 		r := &record{Kind: refundEnded, No: no, At: s.cfg.Now(), End: refundSuccess}
 		about := operation{kind: kindRefund, no: no}
-		switch lie, _ := s.liar.tell(about, refuseClosed, refuseRefund); lie {
+		switch lie, how := s.liar.tell(about, abnormalFirst, refuseClosed, refuseRefund); lie {
+		case abnormalFirst:
+			r.End = refundAbnormal
+			s.moves.at(time.Now().Add(milliseconds(how.LaterMS)), func(ctx context.Context) { s.finishRefund(ctx, no, refundSuccess) })
 		case refuseClosed:
 			r.End = refundAbnormal
 		case refuseRefund:
@@ -111,6 +121,36 @@ func (s *Simulator) endRefund(ctx context.Context, no string) {
 		}
 		return r
 	})
+}
+
+// finishRefund is what the merchant does about an abnormal refund: it goes to
+// another account of the payer, or is closed.
+func (s *Simulator) finishRefund(ctx context.Context, no, end string) {
+	s.end(ctx, event{kindRefund, no}, func(b *book) *record {
+		if f := b.refunds[no]; f == nil || f.end != refundAbnormal || !f.mayEnd(end) {
+			return nil
+		}
+		return &record{Kind: refundEnded, No: no, At: s.cfg.Now(), End: end}
+	})
+}
+
+// postFinish presses the merchant's button about an abnormal refund.
+func (s *Simulator) postFinish(w http.ResponseWriter, r *http.Request) {
+	no, end := r.PathValue("no"), r.FormValue("end")
+	f, err := s.journal.book.refund(no)
+	switch {
+	case err != nil:
+	case end != refundSuccess && end != refundClosed:
+		err = badParameter("end: want " + refundSuccess + " or " + refundClosed)
+	case f.end != refundAbnormal && f.end != end:
+		err = invalid("退款单状态不是退款异常")
+	}
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	s.finishRefund(r.Context(), no, end)
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // end takes something to its end and queues its notification, unless decide

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/payment"
 )
 
 func TestChargeIsPlacedPaidHeardOfAndQueried(t *testing.T) {
@@ -60,7 +59,7 @@ func TestRepeatsAreResults(t *testing.T) {
 		other := charge
 		change(&other)
 		_, err := m.client.Prepay(context.Background(), other)
-		refused, ok := errors.AsType[*payment.RefusedError](err)
+		refused, ok := errors.AsType[*envelope.RefusedError](err)
 		if !ok || refused.Code != "OUT_TRADE_NO_USED" {
 			t.Errorf("another %s under the same number: %v", name, err)
 		}

@@ -91,6 +91,7 @@ func (s *Simulator) routes() http.Handler {
 	mux.HandleFunc("POST /confirm/{token}", s.postConfirm)
 	mux.Handle("GET /simulator/ledger", loopbackOnly(s.getMovements))
 	mux.Handle("GET /simulator/totals", loopbackOnly(s.getTotals))
+	mux.Handle("POST /simulator/refunds/{no}/finish", loopbackOnly(s.postFinish))
 	mux.Handle("GET /simulator/lies", loopbackOnly(s.getLies))
 	mux.Handle("PUT /simulator/lies", loopbackOnly(s.putLies))
 	mux.Handle("DELETE /simulator/lies", loopbackOnly(s.deleteLies))

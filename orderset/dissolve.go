@@ -1,0 +1,175 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"hongbao/envelope"
+)
+
+// StuckBatch is a batch of payouts that does not go on before people have acted.
+type StuckBatch struct {
+	No       string
+	Count    int
+	Total    envelope.Fen
+	Reason   string
+	Rejected bool // never accepted, and not being asked for: it can be dissolved
+	Since    time.Time
+	Proposal *Proposal // to dissolve it; nil when none stands
+}
+
+const (
+	selectStuck = "SELECT " + transferColumns + " FROM transfer WHERE state = 'stuck' AND batch = '' ORDER BY tier, due_at LIMIT ?"
+
+	stuckColumns       = "no, count, total_fen, reason, NOT placed, created_at, COALESCE(proposed_by, ''), proposed_at, UTC_TIMESTAMP(3)"
+	selectStuckBatches = "SELECT " + stuckColumns + " FROM payout_batch WHERE state = 'pending' AND reason <> '' ORDER BY tier, created_at LIMIT ?"
+	lockStuckBatch     = "SELECT " + stuckColumns + ", state, COALESCE(approved_by, '') FROM payout_batch WHERE no = ? FOR UPDATE"
+
+	proposeDissolve = "UPDATE payout_batch SET proposed_by = ?, proposed_at = UTC_TIMESTAMP(3) WHERE no = ?"
+	// The provider never had it: to our books it is as a batch that was refused whole.
+	dissolveBatch = "UPDATE payout_batch SET state = 'ended', placed = TRUE, refused = count, approved_by = ?, ended_at = UTC_TIMESTAMP(3) " +
+		"WHERE no = ? AND state = 'pending' AND NOT placed"
+	// Each payout keeps the decision that began its next round.
+	insertDissolved = "INSERT INTO decision (order_id, seq, round, action, proposed_by, proposed_at, approved_by, approved_at) " +
+		"SELECT t.order_id, t.seq, t.round, 'dissolve', b.proposed_by, b.proposed_at, ?, UTC_TIMESTAMP(3) FROM payout_batch b " +
+		"JOIN transfer t FORCE INDEX (due) ON t.state = 'pending' AND t.batch = b.no WHERE b.no = ?"
+)
+
+// Stuck lists up to max transfers, and as many batches, that do not go on before
+// people have acted, 1000 at most of each, larger amounts first.
+func (s *Set) Stuck(ctx context.Context, max int) (transfers []envelope.Transfer, batches []StuckBatch, err error) {
+	ctx, cancel := context.WithTimeout(ctx, txMax)
+	defer cancel()
+	if transfers, err = queryTransfers(ctx, s.db, selectStuck, min(max, listMax)); err == nil {
+		err = each(ctx, s.db, func(rows *sql.Rows) error {
+			b, err := scanStuck(rows)
+			batches = append(batches, b)
+			return err
+		}, selectStuckBatches, min(max, listMax))
+	}
+	return transfers, batches, s.answer("stuck transfers", err)
+}
+
+func scanStuck(rows *sql.Rows, more ...any) (b StuckBatch, err error) {
+	var p Proposal
+	var at sql.NullTime
+	var now time.Time
+	err = rows.Scan(append([]any{&b.No, &b.Count, &b.Total, &b.Reason, &b.Rejected, &b.Since, &p.By, &at, &now}, more...)...)
+	if p.Action, p.At = ActionDissolve, at.Time; at.Valid && now.Sub(p.At) < proposalLife {
+		b.Proposal = &p
+	}
+	return b, err
+}
+
+// ProposeDissolve says that a batch that the provider does not take should be
+// dissolved into its payouts. Nothing happens before somebody else approves. A
+// repeat is a result. Errors are those of Propose.
+func (s *Set) ProposeDissolve(ctx context.Context, no, by string) error {
+	if err := envelope.CheckName("proposed_by", by); err != nil {
+		return err
+	}
+	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		b, _, err := lockDissolvable(ctx, c, no)
+		switch {
+		case err != nil:
+			return err
+		case b.Proposal != nil && b.Proposal.By == by:
+			return nil
+		case b.Proposal != nil:
+			return refusal("batch", "has a proposal by "+b.Proposal.By+" already, which stands for a day")
+		}
+		_, err = c.ExecContext(ctx, proposeDissolve, by, no)
+		return err
+	})
+	return s.decided("propose to dissolve", no, err)
+}
+
+// ApproveDissolve carries the proposal out: the batch ends, and the next round of
+// each of its payouts begins, pending and due at once, in a batch of its own where
+// payouts go in batches. Who approves must not be who proposed. A repeat is a
+// result.
+//
+// The provider can not carry out what is dissolved (I7): it refused the batch for
+// good, did not know its number when it was asked after that, and has not been
+// asked for it since.
+func (s *Set) ApproveDissolve(ctx context.Context, no, by string) error {
+	if err := envelope.CheckName("approved_by", by); err != nil {
+		return err
+	}
+	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		b, approvedBy, err := lockDissolvable(ctx, c, no)
+		switch {
+		case approvedBy == by:
+			return nil
+		case err != nil:
+			return err
+		case b.Proposal == nil:
+			return refusal("batch", "has no proposal that stands")
+		case strings.EqualFold(b.Proposal.By, by):
+			return refusal("approved_by", "must not be who proposed it")
+		}
+		return s.dissolve(ctx, c, no, by)
+	})
+	return s.decided("approve to dissolve", no, err)
+}
+
+// lockDissolvable locks a batch. The error says why it can not be dissolved;
+// approvedBy, by whose approval it was.
+func lockDissolvable(ctx context.Context, c *sql.Conn, no string) (b StuckBatch, approvedBy string, err error) {
+	if _, err := envelope.ParsePayoutBatchNo(no); err != nil {
+		return b, "", errNoBatch(no)
+	}
+	state := ""
+	err = each(ctx, c, func(rows *sql.Rows) (err error) {
+		b, err = scanStuck(rows, &state, &approvedBy)
+		return err
+	}, lockStuckBatch, no)
+	switch {
+	case err != nil:
+		return b, "", err
+	case state == "":
+		return b, "", errNoBatch(no)
+	case state != "pending" || b.Reason == "":
+		return b, approvedBy, refusal("batch", "is not stuck")
+	case !b.Rejected:
+		return b, approvedBy, refusal("batch", fmt.Sprintf("is stuck: %q; the provider is being asked for it, or may have it: it can be dissolved only after a final refusal of a batch that is not there", b.Reason))
+	}
+	return b, approvedBy, nil
+}
+
+// dissolve is the transaction's work. The batch is locked, so nothing in it moves.
+func (s *Set) dissolve(ctx context.Context, c *sql.Conn, no, by string) error {
+	batch := []envelope.PayoutBatch{{No: no}}
+	if err := readPayouts(ctx, c, batch, []string{no}); err != nil {
+		return err
+	}
+	var heads []string
+	for i := range batch[0].Payouts {
+		t := &batch[0].Payouts[i]
+		if t.Round >= envelope.RoundMax {
+			return refusal("batch", fmt.Sprintf("payout %s has been through %d rounds", t.No(), envelope.RoundMax))
+		}
+		heads = append(heads, envelope.TransferNo(t.OrderNo, t.Seq, t.Round+1))
+	}
+	if _, err := c.ExecContext(ctx, insertDissolved, by, no); err != nil {
+		return err
+	}
+	if err := move(ctx, c, dissolveBatch, by, no); err != nil {
+		return err
+	}
+	res, err := c.ExecContext(ctx, dissolvePayouts(s.batches), no)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || int(n) != len(heads) {
+		return errors.Join(fmt.Errorf("%d of its payouts were pending, want %d", n, len(heads)), err)
+	}
+	if !s.batches {
+		return nil
+	}
+	return makeBatches(ctx, c, heads)
+}

@@ -1,0 +1,77 @@
+package orderset
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"hongbao/envelope"
+)
+
+// retryMax bounds the transfers that one call makes due: those that are due after
+// that many have gone are made due by a repeat.
+const retryMax = 10_000
+
+// Retry has what is stuck asked about or for again now: the transfer or the batch
+// of a number, or with "" all there is. What is on its way there is left alone. A
+// number that is not stuck is an InvalidError, and one that is none ErrNotFound.
+func (s *Set) Retry(ctx context.Context, no string) error {
+	if no == "" {
+		return errors.Join(s.update(ctx, "retry all batches", retryBatches), s.update(ctx, "retry all that is stuck", retryAll, retryMax))
+	}
+	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		if _, err := envelope.ParsePayoutBatchNo(no); err == nil {
+			b, _, err := lockDissolvable(ctx, c, no)
+			if err != nil && (b.No == "" || b.Reason == "") {
+				return err
+			}
+			_, err = c.ExecContext(ctx, retryBatch, no)
+			return err
+		}
+		t, round, err := lockTransfer(ctx, c, no)
+		switch {
+		case err != nil:
+			return err
+		case t.State != envelope.Stuck || t.Round != round:
+			return refusal("no", "is not stuck")
+		}
+		_, err = c.ExecContext(ctx, retryStuck, t.OrderNo, t.Seq, round)
+		return err
+	})
+	return s.decided("retry", no, err)
+}
+
+const (
+	causesMax = 8       // in one answer
+	causesOf  = 100_000 // rows that are looked at
+
+	selectCauses = "SELECT 'transfer', reason, COUNT(*) FROM (SELECT reason FROM transfer WHERE state IN ('held', 'stuck') LIMIT ?) t " +
+		"GROUP BY reason ORDER BY 3 DESC, 2 LIMIT ?"
+	selectBatchCauses  = "SELECT 'transfer', reason, SUM(count) FROM (SELECT reason, count FROM payout_batch WHERE state = 'pending' AND reason <> '' LIMIT ?) b GROUP BY reason ORDER BY 3 DESC, 2 LIMIT ?"
+	selectParkedCauses = "SELECT topic, reason, COUNT(*) FROM (SELECT topic, reason FROM delivery WHERE topic IN ('charge', 'book', 'event') AND state = 'parked' LIMIT ?) d " +
+		"GROUP BY topic, reason ORDER BY 3 DESC, 1, 2 LIMIT ?"
+)
+
+// Causes are, by topic, why what is stuck there is: the most frequent causes, each
+// with how many have it.
+func (s *Set) Causes(ctx context.Context) (map[string]map[string]int, error) {
+	ctx, cancel := context.WithTimeout(ctx, txMax)
+	defer cancel()
+	causes := map[string]map[string]int{}
+	for _, query := range []string{selectCauses, selectBatchCauses, selectParkedCauses} {
+		err := each(ctx, s.db, func(rows *sql.Rows) error {
+			var topic, reason string
+			var n int
+			err := rows.Scan(&topic, &reason, &n)
+			if causes[topic] == nil {
+				causes[topic] = map[string]int{}
+			}
+			causes[topic][reason] += n
+			return err
+		}, query, causesOf, causesMax)
+		if err != nil {
+			return nil, s.answer("causes of what is stuck", err)
+		}
+	}
+	return causes, s.answer("causes of what is stuck", nil)
+}
