@@ -295,3 +295,25 @@ func TestWhatIsStuckIsRetriedWhenPeopleSaySo(t *testing.T) {
 	}
 	w.CheckBooks(t)
 }
+
+// While the provider is out a relay claims one at a time: were those stuck ones,
+// nothing that could succeed would be tried (FS9).
+func TestWhatIsStuckIsNotProbedBeforeWhatIsPending(t *testing.T) {
+	w := servers.World(t, 1)
+	s, ts := owing(t, w, 20)
+	for _, tr := range ts[:19] {
+		hear(t, s, sayOf(envelope.ProgressRejected, "PARAM_ERROR", 0, tr))
+	}
+	hear(t, s, sayOf(envelope.ProgressUnderWay, "", 0, ts[19]))
+	if got := claim(t, s, 1); len(got) != 1 || got[0].No() != ts[19].No() {
+		t.Errorf("probed %+v, want what is pending", got)
+	}
+	hear(t, s, say(envelope.ProgressDone, ts[19]))
+	if got := claim(t, s, 1); len(got) != 1 || got[0].State != envelope.Stuck {
+		t.Errorf("probed %+v, want one that is stuck", got)
+	}
+	if got := claim(t, s, 100); len(got) != 18 {
+		t.Errorf("claimed %d, want all the others", len(got))
+	}
+	w.CheckBooks(t)
+}

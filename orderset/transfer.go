@@ -86,13 +86,13 @@ func (s *Set) Transfers(ctx context.Context, id envelope.ID, user envelope.UserI
 
 // ClaimTransfers takes up to max pending or stuck transfers that are due and in no batch,
 // 1024 at most: larger amounts first, but a quarter of them are those that are due longest, so
-// that nothing waits for ever, and an eighth may be stuck. Nobody else gets them before the
+// that nothing waits for ever; an eighth, and what is left over, is for those that are stuck. Nobody else gets them before the
 // lease ends. They are marked as placed; what is returned says whether and since when they were before, and
 // Attempts counts this claim.
 func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) (claimed []envelope.Transfer, err error) {
 	max = min(max, claimMax)
 	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
-		stuck, err := queryTransfers(ctx, c, selectDueStuck, (max+7)/8)
+		stuck, err := queryTransfers(ctx, c, selectDueStuck, max)
 		if err != nil {
 			return err
 		}
@@ -102,8 +102,8 @@ func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) 
 				return err
 			}
 		}
-		chosen := choose(due, max-len(stuck), func(t *envelope.Transfer) time.Time { return t.DueAt })
-		if claimed = append(stuck, chosen...); len(claimed) == 0 {
+		chosen := choose(due, max-min(len(stuck), max/8), func(t *envelope.Transfer) time.Time { return t.DueAt })
+		if claimed = append(chosen, stuck[:min(len(stuck), max-len(chosen))]...); len(claimed) == 0 {
 			return nil
 		}
 		keys := make([]transferKey, len(claimed))
