@@ -13,6 +13,10 @@ const (
 	retryStuck   = "UPDATE transfer SET due_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ? AND state = 'stuck'" + claimedFor
 	retryAll     = "UPDATE transfer FORCE INDEX (due) SET due_at = UTC_TIMESTAMP(3) WHERE state = 'stuck' AND batch = '' AND tier IN (0, 1, 2)" + claimedFor + " LIMIT ?"
 
+	// What a round begins with.
+	freshRound = "state = 'pending', placed = FALSE, placed_at = NULL, created_at = UTC_TIMESTAMP(3), attempts = 0, provider_no = '', hint = '', reason = '', " +
+		"due_at = UTC_TIMESTAMP(3)"
+
 	lockBatch = "SELECT state = 'ended', count, total_fen, refused FROM payout_batch WHERE no = ? FOR UPDATE"
 
 	// One tier is one range of the index, in the order in which it is due.

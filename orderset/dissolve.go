@@ -11,6 +11,10 @@ import (
 	"hongbao/envelope"
 )
 
+// ActionDissolve is what people may decide about a batch that is stuck: that each of
+// its payouts goes on by itself. Each has a decision of its own for it (I8).
+const ActionDissolve = "dissolve"
+
 // StuckBatch is a batch of payouts that does not go on before people have acted.
 type StuckBatch struct {
 	No       string

@@ -14,7 +14,6 @@ import (
 const (
 	ActionRelease  = "release"  // try again, for the same payee
 	ActionRedirect = "redirect" // pay somebody else
-	ActionDissolve = "dissolve" // of a batch that is stuck: each of its payouts again, by itself
 )
 
 // proposalLife is how long a proposal stands. Until then nobody can change it, so
@@ -45,10 +44,7 @@ const (
 		"VALUES (?, ?, ?, ?, NULLIF(?, ''), ?, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE action = VALUES(action), " +
 		"payee_id = VALUES(payee_id), proposed_by = VALUES(proposed_by), proposed_at = VALUES(proposed_at)"
 	approveDecision = "UPDATE decision SET approved_by = ?, approved_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ?"
-	// What a round begins with.
-	freshRound = "state = 'pending', placed = FALSE, placed_at = NULL, created_at = UTC_TIMESTAMP(3), attempts = 0, provider_no = '', hint = '', reason = '', " +
-		"due_at = UTC_TIMESTAMP(3)"
-	nextRound = "UPDATE transfer SET round = ?, payee_id = ?, batch = ?, " + freshRound + " WHERE order_id = ? AND seq = ? AND round = ? AND state <> 'posted'"
+	nextRound       = "UPDATE transfer SET round = ?, payee_id = ?, batch = ?, " + freshRound + " WHERE order_id = ? AND seq = ? AND round = ? AND state <> 'posted'"
 )
 
 // decision is a proposal as it is stored.

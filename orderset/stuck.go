@@ -28,14 +28,20 @@ func (s *Set) Retry(ctx context.Context, no string) error {
 			_, err = c.ExecContext(ctx, retryBatch, no)
 			return err
 		}
-		t, round, err := lockTransfer(ctx, c, no)
+		id, seq, round, err := envelope.ParseTransferNo(no)
+		if err != nil {
+			return errNoTransfer(no)
+		}
+		ts, err := lockStored(ctx, c, []transferKey{{id: id, seq: seq}})
 		switch {
 		case err != nil:
 			return err
-		case t.State != envelope.Stuck || t.Round != round:
+		case len(ts) == 0 || ts[0].Round < round:
+			return errNoTransfer(no)
+		case ts[0].State != envelope.Stuck || ts[0].Round != round:
 			return refusal("no", "is not stuck")
 		}
-		_, err = c.ExecContext(ctx, retryStuck, t.OrderNo, t.Seq, round)
+		_, err = c.ExecContext(ctx, retryStuck, id, seq, round)
 		return err
 	})
 	return s.decided("retry", no, err)
