@@ -11,6 +11,9 @@ SOURCES := $(wildcard cmd envelope orderset queue reconcile schema loadtest inte
 # The tools live in a module of their own, so that what checks the product is never linked into it.
 TOOL := go tool -modfile=tools/go.mod
 
+# What was built is stamped into the programs (--version), where git can say what it is.
+VCS = $(if $(shell git rev-parse -q --verify HEAD 2>/dev/null),true,false)
+
 # Arguments for `make run` (make run ARGS="--sets 4 --no-tour") and `make test` (make test ARGS="-run Expiry").
 ARGS ?=
 PKGS ?= ./...
@@ -24,7 +27,7 @@ help: ## list the targets
 
 .PHONY: build
 build: toolchain ## build bin/hongbaod (serves) and bin/hongbaoctl (operates)
-	@CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -buildvcs=false -o bin/ ./cmd/hongbaod ./cmd/hongbaoctl
+	@CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -buildvcs=$(VCS) -o bin/ ./cmd/hongbaod ./cmd/hongbaoctl
 
 # Make dies of a SIGINT it shares with its recipe, and then a clean stop looks like a failure. In the
 # foreground of a terminal the playground therefore gets a job of its own: Ctrl-C reaches it and nobody

@@ -123,9 +123,19 @@ func (s *Set) ParkDelivery(ctx context.Context, d envelope.Delivery, wait time.D
 }
 
 // UnparkDelivery makes a parked delivery due at once, with no attempts counted.
-// One that is not parked stays as it is. ErrNotFound: there is no such delivery.
+// One that is not parked is an InvalidError: there was nothing to do. ErrNotFound:
+// there is no such delivery.
 func (s *Set) UnparkDelivery(ctx context.Context, id envelope.ID, topic envelope.Topic) error {
+	made := false // by an earlier run of the transaction, whose commit was lost
 	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		res, err := c.ExecContext(ctx, unparkDelivery, id, topic)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if made = made || n > 0; err != nil || made {
+			return err
+		}
 		var there int
 		if err := c.QueryRowContext(ctx, countDelivery, id, topic).Scan(&there); err != nil {
 			return err
@@ -133,10 +143,9 @@ func (s *Set) UnparkDelivery(ctx context.Context, id envelope.ID, topic envelope
 		if there == 0 {
 			return fmt.Errorf("delivery of %s to %.20q: %w", id, topic, envelope.ErrNotFound)
 		}
-		_, err := c.ExecContext(ctx, unparkDelivery, id, topic)
-		return err
+		return refusal("delivery", "is not parked")
 	})
-	return s.answer("unpark delivery of "+string(id), err)
+	return s.decided("unpark delivery of", string(id), err)
 }
 
 // update runs one statement that may be repeated.

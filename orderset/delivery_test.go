@@ -158,22 +158,27 @@ func TestWhatIsPutOffComesBackAndWhatIsParkedWaitsForPeople(t *testing.T) {
 	if err != nil || len(parked) != 1 || parked[0].ID != e.ID || parked[0].Topic != envelope.TopicEvent || parked[0].Reason != "410 gone" {
 		t.Errorf("parked are %+v, %v", parked, err)
 	}
-	for range 2 {
-		if err := s.UnparkDelivery(t.Context(), e.ID, envelope.TopicEvent); err != nil {
-			t.Fatal(err)
-		}
+	if err := s.UnparkDelivery(t.Context(), e.ID, envelope.TopicEvent); err != nil {
+		t.Fatal(err)
 	}
+	wantNotParked(t, s.UnparkDelivery(t.Context(), e.ID, envelope.TopicEvent))
 	if facts := tell(t, s, envelope.TopicEvent); len(facts) != 2 || len(facts[1].Shares) != 2 {
 		t.Errorf("told %v, want what happened meanwhile", kinds(facts))
 	}
 }
 
-func TestUnparkingWhatIsNotParkedChangesNothingAndWhatIsNotThereIsNotFound(t *testing.T) {
+func wantNotParked(t *testing.T, err error) {
+	t.Helper()
+	if invalid, is := errors.AsType[*envelope.InvalidError](err); !is || invalid.Field != "delivery" || invalid.Why != "is not parked" {
+		t.Errorf("got %v, want it refused as not parked", err)
+	}
+}
+
+// FS34
+func TestUnparkingWhatIsNotParkedIsRefusedAndWhatIsNotThereIsNotFound(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
-	if err := s.UnparkDelivery(t.Context(), e.ID, envelope.TopicBook); err != nil {
-		t.Errorf("a delivery that is pending: %v", err)
-	}
+	wantNotParked(t, s.UnparkDelivery(t.Context(), e.ID, envelope.TopicBook))
 	other := w.Sending(t, 0, envelope.Order{Total: 1000, Count: 5}).Envelope
 	for _, topic := range []envelope.Topic{envelope.TopicBook, "nonsense", ""} {
 		if err := s.UnparkDelivery(t.Context(), other.ID, topic); !errors.Is(err, envelope.ErrNotFound) {

@@ -21,7 +21,7 @@ type heldCmd struct {
 }
 
 // lookHeld lists what can be decided about.
-const lookHeld = "hongbaoctl held list"
+const lookHeld = "held list"
 
 type heldListCmd struct{}
 
@@ -29,7 +29,7 @@ func (heldListCmd) Run(ctx context.Context, c *cli) error {
 	return look(ctx, c, (*operator.Client).Held, printHeld, func(h *operator.Held) bool { return len(h.Held)+len(h.Batches) > 0 || h.Sets.Partial() })
 }
 
-func printHeld(h *operator.Held) {
+func printHeld(c *cli, h *operator.Held) {
 	printStates(h.Sets)
 	if len(h.Held)+len(h.Batches) == 0 {
 		fmt.Println("nothing is held")
@@ -44,7 +44,7 @@ func printHeld(h *operator.Held) {
 		t.AppendRow(table.Row{one.No, one.PayeeID, one.AmountFen, one.Round, one.State, cmp.Or(one.Undecided, one.Reason), proposalText(one.Proposal)})
 	}
 	t.Render()
-	fmt.Println("one person: hongbaoctl held release NUMBER --as PERSON, or held redirect; then another: held approve NUMBER --as PERSON")
+	fmt.Println("one person:", c.hint("held release NUMBER --as PERSON")+", or held redirect; then another: held approve NUMBER --as PERSON")
 }
 
 func proposalText(p *operator.Proposal) string {
@@ -93,7 +93,7 @@ func propose(c *cli, p proposed, do func(*operator.Client) error) error {
 		return err
 	}
 	if err := do(o); err != nil {
-		return advice(err, lookHeld)
+		return c.advice(err, lookHeld)
 	}
 	if p.By = c.As; c.JSON {
 		return printJSON(p)
@@ -102,7 +102,7 @@ func propose(c *cli, p proposed, do func(*operator.Client) error) error {
 	if p.PayeeID != "" {
 		what += " to " + string(p.PayeeID)
 	}
-	fmt.Printf("%s: proposed: %s; nothing happens before somebody else says: hongbaoctl held approve %s --as PERSON\n", p.No, what, p.No)
+	fmt.Printf("%s: proposed: %s; nothing happens before somebody else says: %s\n", p.No, what, c.hint("held approve "+string(p.No)+" --as PERSON"))
 	return nil
 }
 
@@ -117,7 +117,7 @@ func (a heldApproveCmd) Run(ctx context.Context, c *cli) error {
 	}
 	next, err := o.Approve(ctx, operator.NumberInput(a))
 	if err != nil {
-		return advice(err, lookHeld)
+		return c.advice(err, lookHeld)
 	}
 	if c.JSON {
 		return printJSON(next)

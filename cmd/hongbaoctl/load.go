@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"hongbao/cmd/internal/command"
 	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/httpapi"
@@ -54,10 +55,10 @@ func findGround(config string) (*ground, error) {
 	}
 	g := &ground{file: config, dir: filepath.Dir(config), settings: conf}
 	if g.report, err = readReport(filepath.Join(g.dir, reportName)); err != nil {
-		return nil, fmt.Errorf("load: %w; start one with: hongbaoctl playground up --dir %s", err, g.dir)
+		return nil, fmt.Errorf("load: %w; start one with: hongbaoctl playground up --dir %s", err, command.Quote(g.dir))
 	}
 	if _, err := g.report.supervisor(); err != nil {
-		return nil, fmt.Errorf("load: %w; start it with: hongbaoctl playground up --dir %s", err, g.dir)
+		return nil, fmt.Errorf("load: %w; start it with: hongbaoctl playground up --dir %s", err, command.Quote(g.dir))
 	}
 	return g, nil
 }

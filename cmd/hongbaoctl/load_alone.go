@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"hongbao/cmd/internal/command"
 	"hongbao/loadtest"
 )
 
@@ -96,7 +97,7 @@ func printSession(c *cli, all any, s *loadtest.Session, figures func()) (err err
 		printFailed()
 	}
 	if err == nil && !s.Passed {
-		err = errFinding
+		err = command.ErrFinding
 	}
 	return err
 }

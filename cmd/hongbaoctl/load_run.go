@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"hongbao/cmd/internal/command"
 	"hongbao/loadtest"
 )
 
@@ -28,9 +29,6 @@ const (
 )
 
 func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
-	if l.Duration < time.Second || l.Duration > loadDurationMax {
-		return fmt.Errorf("--duration: want 1s <= duration <= %v, have %v", loadDurationMax, l.Duration)
-	}
 	g, err := findGround(c.Config)
 	if err != nil {
 		return err
@@ -147,7 +145,7 @@ func (l loadRunCmd) print(c *cli, report *loadtest.Report) error {
 		printReport(report)
 	}
 	if err == nil && !report.Passed {
-		err = errFinding
+		err = command.ErrFinding
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"hongbao/cmd/internal/command"
 	"hongbao/envelope"
 	"hongbao/loadtest"
 )
@@ -48,7 +49,7 @@ func (l loadSoakCmd) Run(ctx context.Context, c *cli) error {
 		printSoak(r)
 	}
 	if err == nil && !r.Passed {
-		err = errFinding
+		err = command.ErrFinding
 	}
 	return err
 }

@@ -4,20 +4,16 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
-
 	"github.com/alecthomas/kong"
+
+	"hongbao/cmd/internal/command"
 )
 
 type cli struct {
 	Config        string `help:"The settings file." default:".hongbao/hongbao.yaml" env:"HONGBAO_CONFIG" type:"path"`
 	JSON          bool   `help:"Print JSON for scripts instead of text for people." name:"json"`
 	operatorFlags `embed:""`
+	Version       kong.VersionFlag `help:"Print the version and what it was built from."`
 
 	Playground playgroundCmd `cmd:"" help:"A whole local deployment on real parts, under one directory."`
 	Token      tokenCmd      `cmd:"" help:"Mint a bearer token with the configured key."`
@@ -25,46 +21,17 @@ type cli struct {
 	Verify     verifyCmd     `cmd:"" help:"Recompute a finished envelope's draw from its revealed seed."`
 	Outbox     outboxCmd     `cmd:"" help:"What is owed and not yet carried out: look, pause, resume, retry."`
 	Held       heldCmd       `cmd:"" help:"Money that could not be moved: look, propose, approve."`
+	Audit      auditCmd      `cmd:"" help:"Hold every book to every other: the SETs' rows, users' books, and the simulated provider's ledger. Exit 1 when anything differs or could not be read."`
+	Profile    profileCmd    `cmd:"" help:"Take a profile of the running hongbaod, for go tool pprof."`
 	Load       loadCmd       `cmd:"" help:"An audited crowd: run scenarios, or compare the open modes with the ceilings."`
 
 	PaymentSimulator simulatorCmd     `cmd:"" hidden:"" help:"Serve the payment simulator (the playground runs this)."`
 	EventReceiver    eventReceiverCmd `cmd:"" hidden:"" help:"Take and show the events of an IM backend (the playground runs this)."`
 }
 
-// errFinding ends a verb that did its work and found something wrong: exit 1,
-// and the verb has said what.
-var errFinding = errors.New("differences were found")
+// defaultConfig is where a playground of this directory has its settings.
+const defaultConfig = ".hongbao/hongbao.yaml"
 
 func main() {
-	var c cli
-	parsed := kong.Parse(&c, kong.Name("hongbaoctl"), kong.UsageOnError(),
-		kong.Description("Operates hongbao, the red-envelope (红包) service. Exit codes: 0 done, 1 failed or something was found, 2 wrong usage."),
-		kong.Exit(func(code int) {
-			if code != 0 {
-				code = 2
-			}
-			os.Exit(code)
-		}))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err := parsed.Run(&c); err != nil {
-		os.Exit(exitCode(err))
-	}
-}
-
-// exitCode says why a verb failed, and is the code to end with.
-func exitCode(err error) int {
-	if errors.Is(err, errFinding) {
-		return 1
-	}
-	if usage, is := errors.AsType[*usageError](err); is {
-		fmt.Fprintln(os.Stderr, "hongbaoctl: error:", usage)
-		return 2
-	}
-	fmt.Fprintln(os.Stderr, "hongbaoctl:", err)
-	if advised, is := errors.AsType[*advisedError](err); is {
-		fmt.Fprintln(os.Stderr, "hongbaoctl:", advised.advice)
-	}
-	return 1
+	command.Main("hongbaoctl", "Operates hongbao, the red-envelope (红包) service.", &cli{})
 }

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"hongbao/cmd/internal/command"
 	"hongbao/cmd/internal/settings"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
@@ -75,9 +77,25 @@ func machineUser() operator.Person {
 	return "operator"
 }
 
+// hint is a verb as this command line would be repeated with it: for the same
+// settings and the same hongbaod, ready to be pasted into a shell.
+func (c *cli) hint(verb string) string {
+	line := "hongbaoctl " + verb
+	if usual, err := filepath.Abs(defaultConfig); err != nil || c.Config != usual {
+		line += " --config " + command.Quote(c.Config)
+	}
+	if c.Operator != "" {
+		line += " --operator " + command.Quote(c.Operator)
+	}
+	if c.TokenFile != "" {
+		line += " --operator-token-file " + command.Quote(c.TokenFile)
+	}
+	return line
+}
+
 // advice is what to do about an error of a call; look is the verb that lists what
 // the call was about.
-func advice(err error, look string) error {
+func (c *cli) advice(err error, look string) error {
 	if err == nil {
 		return nil
 	}
@@ -85,49 +103,41 @@ func advice(err error, look string) error {
 	p, answered := errors.AsType[*operator.Problem](err)
 	switch {
 	case errors.Is(err, operator.ErrNotReached):
-		what = "does hongbaod serve with these settings (--config)? a playground starts with: hongbaoctl playground up"
+		what = "does hongbaod serve with these settings (--config) or there (--operator)? a playground starts with: hongbaoctl playground up"
 	case !answered:
 		return err
 	case p.Status == http.StatusUnauthorized:
-		what = "if you are that person, hongbaod was started with other keys.operators than these settings name: restart it"
+		what = "if the token is good, hongbaod was started with other keys.operators than these settings name: restart it"
 	case look != "" && (p.Status == http.StatusNotFound || p.Status == http.StatusUnprocessableEntity || p.Status == http.StatusConflict):
-		what = "see what there is with: " + look
+		what = "see what there is with: " + c.hint(look)
 	case p.Retryable:
 		what = "try again: a repeat does no harm"
 	default:
 		what = "hongbaod's log says more"
 	}
-	return &advisedError{err, what}
+	return command.Advise(err, what)
 }
-
-// advisedError is an error and what to do about it.
-type advisedError struct {
-	error
-	advice string
-}
-
-func (e *advisedError) Unwrap() error { return e.error }
 
 // look asks for what an operator may see, prints it, and is a finding when it is
 // found to be one, or when a SET did not answer.
-func look[T any](ctx context.Context, c *cli, get func(*operator.Client, context.Context) (T, error), print func(*T), finding func(*T) bool) error {
+func look[T any](ctx context.Context, c *cli, get func(*operator.Client, context.Context) (T, error), print func(*cli, *T), finding func(*T) bool) error {
 	o, err := newOperator(c)
 	if err != nil {
 		return err
 	}
 	got, err := get(o, ctx)
 	if err != nil {
-		return advice(err, "")
+		return c.advice(err, "")
 	}
 	if c.JSON {
 		if err := printJSON(got); err != nil {
 			return err
 		}
 	} else {
-		print(&got)
+		print(c, &got)
 	}
 	if finding(&got) {
-		return errFinding
+		return command.ErrFinding
 	}
 	return nil
 }
@@ -135,12 +145,7 @@ func look[T any](ctx context.Context, c *cli, get func(*operator.Client, context
 // newPerson is newOperator for what a person must answer for by name.
 func newPerson(c *cli) (*operator.Client, error) {
 	if c.As == "" && c.TokenFile == "" {
-		return nil, &usageError{errors.New("missing flags: --as=PERSON, the person who decides")}
+		return nil, command.Usage("missing flags: --as=PERSON, the person who decides")
 	}
 	return newOperator(c)
 }
-
-// usageError is wrong usage that only the verb itself can see.
-type usageError struct{ error }
-
-func (e *usageError) Unwrap() error { return e.error }

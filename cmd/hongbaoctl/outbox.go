@@ -11,6 +11,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"hongbao/cmd/internal/command"
 	"hongbao/internal/operator"
 )
 
@@ -25,8 +26,8 @@ type outboxCmd struct {
 
 // Verbs that list what others decide about.
 const (
-	lookStatus = "hongbaoctl outbox status"
-	lookParked = "hongbaoctl outbox parked"
+	lookStatus = "outbox status"
+	lookParked = "outbox parked"
 )
 
 // newWideTable is a table whose named column has strangers' words in it.
@@ -56,7 +57,7 @@ func (outboxStatusCmd) Run(ctx context.Context, c *cli) error {
 	return look(ctx, c, (*operator.Client).Outbox, printOutbox, func(o *operator.Outbox) bool { return o.Stuck() || o.Paused() || o.Impaired() })
 }
 
-func printOutbox(o *operator.Outbox) {
+func printOutbox(c *cli, o *operator.Outbox) {
 	t := newWideTable("note", "SET", "topic", "pending", "oldest", "stuck", "note")
 	for _, set := range o.Sets {
 		if set.Error != "" {
@@ -72,10 +73,10 @@ func printOutbox(o *operator.Outbox) {
 	}
 	t.Render()
 	if o.Stuck() {
-		fmt.Println("stuck: see", lookParked, "and", lookHeld)
+		fmt.Println("stuck: see", c.hint(lookParked), "and", c.hint(lookHeld))
 	}
 	if o.Paused() {
-		fmt.Println("paused until: hongbaoctl outbox resume")
+		fmt.Println("paused until:", c.hint("outbox resume"))
 	}
 }
 
@@ -109,7 +110,7 @@ type outboxPauseCmd struct {
 }
 
 func (p outboxPauseCmd) Run(ctx context.Context, c *cli) error {
-	return steer(ctx, c, "paused in every SET until: hongbaoctl outbox resume", func(o *operator.Client) (operator.Steered, error) {
+	return steer(ctx, c, "paused in every SET until: "+c.hint("outbox resume"), func(o *operator.Client) (operator.Steered, error) {
 		return o.Pause(ctx, operator.PauseInput(p))
 	})
 }
@@ -132,7 +133,7 @@ func steer(ctx context.Context, c *cli, done string, do func(*operator.Client) (
 	}
 	s, err := do(o)
 	if err != nil {
-		return advice(err, lookStatus)
+		return c.advice(err, lookStatus)
 	}
 	missed := s.Missed()
 	switch {
@@ -151,10 +152,10 @@ func steer(ctx context.Context, c *cli, done string, do func(*operator.Client) (
 		for _, set := range missed {
 			fmt.Fprintf(os.Stderr, "SET %s: %s NOT done for all of %s: %s\n", set.Set, s.Done, strings.Join(s.Topics, ", "), printable(set.Error))
 		}
-		fmt.Fprintf(os.Stderr, "repeat it when they answer: a repeat does no harm; %s shows what holds\n", lookStatus)
+		fmt.Fprintf(os.Stderr, "repeat it when they answer: a repeat does no harm; %s shows what holds\n", c.hint(lookStatus))
 	}
 	if len(missed) > 0 {
-		return errFinding
+		return command.ErrFinding
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func (outboxParkedCmd) Run(ctx context.Context, c *cli) error {
 	return look(ctx, c, (*operator.Client).Parked, printParked, func(p *operator.Parked) bool { return len(p.Parked) > 0 || p.Sets.Partial() })
 }
 
-func printParked(p *operator.Parked) {
+func printParked(c *cli, p *operator.Parked) {
 	printStates(p.Sets)
 	if len(p.Parked) == 0 {
 		fmt.Println("nothing is parked")
@@ -27,7 +27,7 @@ func printParked(p *operator.Parked) {
 		t.AppendRow(table.Row{one.ID, one.Topic, one.Attempts, moment(one.Since), one.Reason})
 	}
 	t.Render()
-	fmt.Println("once the cause is gone: hongbaoctl outbox retry ID TOPIC")
+	fmt.Println("once the cause is gone:", c.hint("outbox retry ID TOPIC"))
 }
 
 // moment is a time for people, on their own clock.
@@ -44,7 +44,7 @@ func (r outboxRetryCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	if err := o.Retry(ctx, operator.DeliveryInput(r)); err != nil {
-		return advice(err, lookParked)
+		return c.advice(err, lookParked)
 	}
 	if c.JSON {
 		return printJSON(map[string]any{"done": "retry", "id": r.ID, "topic": r.Topic})
@@ -59,7 +59,7 @@ func (outboxDisputesCmd) Run(ctx context.Context, c *cli) error {
 	return look(ctx, c, (*operator.Client).Disputes, printDisputes, func(d *operator.Disputes) bool { return len(d.Disputes) > 0 || d.Sets.Partial() })
 }
 
-func printDisputes(d *operator.Disputes) {
+func printDisputes(_ *cli, d *operator.Disputes) {
 	printStates(d.Sets)
 	if len(d.Disputes) == 0 {
 		fmt.Println("nothing is disputed")

@@ -3,14 +3,17 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/operator"
 	"hongbao/internal/settest"
 )
 
@@ -59,6 +62,9 @@ func TestTheOutboxIsWatchedPausedAndRepaired(t *testing.T) {
 	testParked(t, p)
 	testDisputes(t, p)
 	testMistakes(t, p)
+	testWithoutSettings(t, p)
+	testAudit(t, p)
+	testDeadSET(t, p)
 }
 
 func testPauses(t *testing.T, p *settest.Live) {
@@ -107,6 +113,7 @@ func testParked(t *testing.T, p *settest.Live) {
 	wantSaid(t, p, 1, words("outbox parked"), id, "event", "20", "poison \ufffd\ufffd[2J", "outbox retry")
 	wantSaid(t, p, 1, words("outbox status"), "stuck: see hongbaoctl outbox parked")
 	wantSaid(t, p, 0, words("outbox retry "+id+" event"), id, "no longer")
+	wantSaid(t, p, 1, words("outbox retry "+id+" event"), "delivery is not parked", "hongbaoctl outbox parked")
 	wantSaid(t, p, 0, words("outbox parked"), "nothing is parked")
 	eventually(t, "the event is told", func() bool {
 		var state string
@@ -125,6 +132,106 @@ func testDisputes(t *testing.T, p *settest.Live) {
 	}
 	wantSaid(t, p, 1, words("outbox disputes"), "payment", "wx123", "paid twice", "123.45")
 	wantSaid(t, p, 1, words("outbox disputes --json"), `"amount_fen": 12345`)
+}
+
+// testWithoutSettings is an operator on a machine that has a token and nothing else.
+// FS34
+func testWithoutSettings(t *testing.T, p *settest.Live) {
+	dir := t.TempDir()
+	token := strings.TrimSpace(wantSaid(t, p, 0, words("token --user ann --scope operate")))
+	file := filepath.Join(dir, "a token's file")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	away := []string{"--config", filepath.Join(dir, "none.yaml"), "--operator", p.Operator, "--operator-token-file", file}
+	wantSaid(t, p, 0, append(away, "outbox", "status"), "transfer")
+	wantSaid(t, p, 0, append(away, "held", "list"), "nothing is held")
+	wantSaid(t, p, 0, append(away, "outbox", "pause", "--topic", "book"), "--operator-token-file '"+dir+"/a token'\\''s file'")
+	wantSaid(t, p, 1, words("outbox status"), "paused: by ann")
+	wantSaid(t, p, 0, append(away, "outbox", "resume"))
+	cpu := filepath.Join(dir, "cpu.pprof")
+	wantSaid(t, p, 0, append(away, "profile", "profile", "--seconds", "1", "-o", cpu))
+	if raw, err := os.ReadFile(cpu); err != nil || len(raw) < 100 {
+		t.Errorf("a profile of %d bytes, %v", len(raw), err)
+	}
+	sender := strings.TrimSpace(wantSaid(t, p, 0, words("token --user sender")))
+	id, _ := p.Paid(t, "sender", `{"kind":"equal","share_fen":100,"count":2,"group_id":"g"}`)
+	wantSaid(t, p, 1, append(away, "verify", id, "--api", p.API, "--token", sender), "NOT verified", "active")
+	s := verb(t, p, nil, append(away, "--json", "verify", id, "--api", p.API, "--token", sender+"x")...)
+	var refused struct {
+		Error struct {
+			Exit    int
+			Message string
+		}
+	}
+	if err := json.Unmarshal([]byte(s.err), &refused); err != nil || s.code != 1 || refused.Error.Exit != 1 || !strings.Contains(refused.Error.Message, "401") {
+		t.Errorf("exit %d, %v, %s", s.code, err, s.err)
+	}
+}
+
+// FS34
+func testAudit(t *testing.T, p *settest.Live) {
+	id, ticket := p.Paid(t, "sender", `{"kind":"equal","share_fen":100,"count":2,"group_id":"g"}`)
+	if a, err := p.Call(t.Context(), http.MethodPost, "/v1/envelopes/"+id+"/open", "ann", "", "Envelope-Ticket", ticket); err != nil || a.Status != http.StatusOK {
+		t.Fatalf("open: %v %+v", err, a)
+	}
+	p.AwaitQuiet(t)
+	wantSaid(t, p, 0, words("audit"), "SET 000", "SET 001", "0 violations", "users' books: 0 differences", "provider: 0 differences")
+	db := p.Admin(t, int(envelope.ID(id).Set()))
+	rename := func(from, to string) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), "UPDATE transfer SET provider_no = "+to+" WHERE order_id = ? AND "+from, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("seq = 1", "CONCAT('other ', provider_no)")
+	wantSaid(t, p, 1, words("audit --looks 2"), "provider: 1 differences", id, "the provider calls it")
+	out := wantSaid(t, p, 1, words("audit --json --looks 1"), `"compared": true`)
+	var found auditReport
+	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found.Provider.Differences) != 1 || len(found.Sets) != 2 {
+		t.Errorf("%v: %s", err, out)
+	}
+	rename("seq = 1", "SUBSTRING(provider_no, 7)")
+	wantSaid(t, p, 0, words("audit --looks 1"))
+}
+
+// auditReport is what audit --json prints, as far as the test needs it.
+type auditReport struct {
+	Sets     []struct{ Set string }
+	Provider struct {
+		Differences []struct{ No, What string }
+	}
+}
+
+// testDeadSET stops a database without closing its connections, which is worse
+// than an end.
+// FS24
+func testDeadSET(t *testing.T, p *settest.Live) {
+	pid := p.DatabasePID(1)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(pid, syscall.SIGCONT)
+	wantSaid(t, p, 1, words("outbox status"), "does not answer", "001", "transfer")
+	wantSaid(t, p, 1, words("held list"), "SET 001 does not answer", "nothing is held")
+	wantSaid(t, p, 1, words("outbox disputes"), "SET 001 does not answer")
+	wantSaid(t, p, 1, words("outbox pause --topic event"), "SET 000: event: done", "SET 001: pause NOT done", "a repeat does no harm")
+	var half operator.Steered
+	out := wantSaid(t, p, 1, words("--json outbox pause --topic event"))
+	if err := json.Unmarshal([]byte(out), &half); err != nil || len(half.Missed()) != 1 || half.Missed()[0].Set != "001" || half.Missed()[0].Code == "" {
+		t.Errorf("%v: %s", err, out)
+	}
+	a, err := p.Call(t.Context(), http.MethodGet, p.Operator+"/readyz", "", "")
+	var ready operator.Readiness
+	if err != nil || a.Status != http.StatusOK || json.Unmarshal(a.Body, &ready) != nil || ready.Sets[0].Error != "" || ready.Sets[1].Error == "" {
+		t.Errorf("readyz with one SET: %v %+v", err, a)
+	}
+	wantSaid(t, p, 1, words("audit --looks 1"), "SET 001 could not be read", "not every SET")
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the SET answers again", func() bool { return verb(t, p, nil, "outbox", "resume").code == 0 })
+	wantSaid(t, p, 0, words("outbox status"))
 }
 
 // testMistakes are those of people: each is told what was wrong and what to do.

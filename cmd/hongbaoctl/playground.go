@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hongbao/cmd/internal/command"
 )
 
 type playgroundCmd struct {
@@ -39,24 +41,13 @@ type playgroundUpCmd struct {
 
 const (
 	setsMax    = 8
+	portMin    = 1024
 	portMax    = 32767 // above are the ports of outgoing connections
 	stopMax    = 30 * time.Second
 	lockName   = "lock"
 	reportName = "playground.json"
 	configName = "hongbao.yaml"
 )
-
-func (u playgroundUpCmd) validate() error {
-	if u.Sets < 1 || u.Sets > setsMax {
-		return fmt.Errorf("--sets: want 1 to %d, have %d", setsMax, u.Sets)
-	}
-	for _, p := range u.ports() {
-		if p.port < 1024 || p.port > portMax {
-			return fmt.Errorf("--%s: want 1024 to %d, have %d", p.flag, portMax, p.port)
-		}
-	}
-	return nil
-}
 
 type flagPort struct {
 	flag string
@@ -78,9 +69,6 @@ func (u playgroundUpCmd) ports() []flagPort {
 func (u playgroundUpCmd) databasePort(set int) int { return u.DatabasePort + 10*set }
 
 func (u playgroundUpCmd) Run(ctx context.Context, c *cli) error {
-	if err := u.validate(); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(u.Dir, 0o755); err != nil {
 		return err
 	}
@@ -123,7 +111,7 @@ func lockDir(dir string) (unlock func(), err error) {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("a playground is already running in %s; stop it with: hongbaoctl playground down --dir %s", dir, dir)
+		return nil, fmt.Errorf("a playground is already running in %s; stop it with: hongbaoctl playground down --dir %s", dir, command.Quote(dir))
 	}
 	return func() { f.Close() }, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"hongbao/cmd/internal/command"
 )
 
 var tourists = [...]string{"ming", "fang", "jun", "lan", "wei"}
@@ -119,7 +121,7 @@ func (p *playground) tourOpen(ctx context.Context, name, id, ticket string) erro
 }
 
 func (p *playground) user(name string) (*client, error) {
-	token, err := mintToken(p.settings, name, "", time.Hour)
+	token, err := p.settings.MintToken(name, "", time.Hour, time.Now())
 	return &client{base: "http://" + p.settings.Listen.Public, token: token}, err
 }
 
@@ -163,11 +165,11 @@ func (p *playground) announce(asJSON bool) error {
 		}
 		return printJSON(r)
 	}
-	ctl, api := "bin/hongbaoctl --config "+p.path(configName), "http://"+p.settings.Listen.Public
+	ctl, api := "bin/hongbaoctl --config "+command.Quote(p.path(configName)), "http://"+p.settings.Listen.Public
 	p.say.say(`
 %s
   API         %s        (OpenAPI 3.1: %s/openapi.json)
-  operator    http://%s   /healthz /readyz /metrics /debug/pprof
+  operator    http://%s   /healthz /readyz /metrics /outbox; the rest with a token of scope operate
   payments    %s   /simulator/ledger /simulator/lies
   events      http://%s   what the IM backend is told
   scripts     %s

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"hongbao/cmd/internal/command"
 	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/orderset"
@@ -109,9 +110,9 @@ func (f findings) step(n *narrator, what, name string, compare func() ([]schema.
 			return err
 		}
 		f[name] = diffs
-		return cmp.Or(err, errFinding)
+		return cmp.Or(err, command.ErrFinding)
 	})
-	if errors.Is(err, errFinding) {
+	if errors.Is(err, command.ErrFinding) {
 		return nil
 	}
 	return err
@@ -171,7 +172,7 @@ func verifyBooks(ctx context.Context, s *settings.Settings, shard schema.BookSha
 }
 
 // report prints the findings and returns what the verb ends with: err, or
-// errFinding if there are any.
+// command.ErrFinding if there are any.
 func (f findings) report(asJSON bool, err error) error {
 	switch {
 	case asJSON:
@@ -188,7 +189,7 @@ func (f findings) report(asJSON bool, err error) error {
 		t.Render()
 	}
 	if err == nil && len(f) > 0 {
-		return errFinding
+		return command.ErrFinding
 	}
 	return err
 }

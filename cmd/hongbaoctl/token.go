@@ -2,20 +2,61 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"hongbao/cmd/internal/settings"
-	"hongbao/envelope"
+	"hongbao/internal/httpapi"
+	"hongbao/internal/operator"
 )
 
 // tokenLifeMax bounds what this command mints.
 const tokenLifeMax = 24 * time.Hour
 
 type tokenCmd struct {
-	User  string        `required:"" help:"The user the token speaks for (sub)."`
-	Scope string        `help:"Space-separated: send open show. Empty allows these three. operate is for a person who may move held money, signed with the operators' key."`
-	TTL   time.Duration `help:"How long it is valid, 1s to 24h." default:"1h" name:"ttl"`
+	User  operator.Person `required:"" help:"The user the token speaks for (sub)."`
+	Scope scopes          `help:"Separated by single spaces: send open show. Without it the token allows these three. operate, alone, is for a person who may operate, signed with the operators' key."`
+	TTL   tokenLife       `help:"How long it is valid, 1s to 24h." default:"1h" name:"ttl"`
+}
+
+// scopes are the words of a token's scope; "" leaves the claim out.
+type scopes string
+
+// Validate implements the rule: a word that is misspelt would be a token that
+// allows less than was meant, and nothing would say so.
+func (s scopes) Validate() error {
+	known := []string{httpapi.ScopeSend.String(), httpapi.ScopeOpen.String(), httpapi.ScopeShow.String(), httpapi.ScopeOperate.String()}
+	words := strings.Split(string(s), " ")
+	for i, word := range words {
+		switch {
+		case !slices.Contains(known, word):
+			return fmt.Errorf("want words of %q, each separated by one space, have %q", known, word)
+		case slices.Contains(words[:i], word):
+			return fmt.Errorf("%s is given twice", word)
+		case word == httpapi.ScopeOperate.String() && len(words) > 1:
+			return errors.New("operate stands alone: such a token is signed with another key and is good on the operator's listener only")
+		}
+	}
+	return nil
+}
+
+// tokenLife is how long a token is valid.
+type tokenLife time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *tokenLife) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		return errors.New("want a duration such as 90s or 1h")
+	}
+	if d < time.Second || d > tokenLifeMax {
+		return fmt.Errorf("want 1s to %v, have %v", tokenLifeMax, d)
+	}
+	*l = tokenLife(d)
+	return nil
 }
 
 func (t tokenCmd) Run(_ context.Context, c *cli) error {
@@ -23,24 +64,13 @@ func (t tokenCmd) Run(_ context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	token, err := mintToken(s, t.User, t.Scope, t.TTL)
+	token, err := s.MintToken(string(t.User), string(t.Scope), time.Duration(t.TTL), time.Now())
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return printJSON(map[string]any{"token": token, "user": t.User, "expires_in_s": int(t.TTL.Seconds())})
+		return printJSON(map[string]any{"token": token, "user": t.User, "expires_in_s": int(time.Duration(t.TTL).Seconds())})
 	}
 	fmt.Println(token)
 	return nil
-}
-
-// mintToken signs with the first configured key that can sign.
-func mintToken(s *settings.Settings, user, scope string, ttl time.Duration) (string, error) {
-	if err := envelope.CheckName("user", user); err != nil {
-		return "", err
-	}
-	if ttl < time.Second || ttl > tokenLifeMax {
-		return "", fmt.Errorf("ttl: want 1s <= ttl <= %v, have %v", tokenLifeMax, ttl)
-	}
-	return s.MintToken(user, scope, ttl, time.Now())
 }

@@ -208,3 +208,6 @@ func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
 func (c *Client) Profile(ctx context.Context, in ProfileInput) ([]byte, error) {
 	return c.raw(ctx, "GET /debug/pprof/{profile}", in, callMax+ProfileSecondsMax*time.Second)
 }
+
+// Answer is what a script wants of it.
+func (p *Problem) Answer() (status int, code string) { return p.Status, p.Code }

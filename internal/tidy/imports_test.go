@@ -41,6 +41,7 @@ var places = []place{
 	{"internal/settest", everything, "the harness starts whatever a test needs"},
 	{"internal/tidy", "", "the rules read the tree and are no part of it"},
 	{"cmd/internal/settings", "envelope orderset queue internal/httpapi internal/payment", "one file sets what the ideas and the adapters take, and turns key files into their key types; the rest is wired in code"},
+	{"cmd/internal/command", "", "a command line is the same whatever the verb does"},
 	{"cmd/hongbaod", everything, "cmd ties the adapters together"},
 	{"cmd/hongbaoctl", everything, "cmd ties the adapters together"},
 }
@@ -60,7 +61,7 @@ var homes = []home{
 	{"github.com/robfig/cron/v3", "reconcile", "jobs are runOnce; the schedule is one file"},
 	{"go.yaml.in/yaml/v3", "cmd/internal/settings", "there is one YAML file"},
 	{"github.com/caarlos0/env/v11", "cmd/internal/settings", "the environment is read in one place"},
-	{"github.com/alecthomas/kong", "cmd/hongbaod cmd/hongbaoctl", "only a program has a command line"},
+	{"github.com/alecthomas/kong", "cmd/hongbaod cmd/hongbaoctl cmd/internal/command", "only a program has a command line"},
 	{"testing", "internal/settest", "a server that links testing grows test flags"},
 	{"go.uber.org/goleak", "internal/settest", "a test library in a server is dead weight"},
 	{"github.com/getkin/kin-openapi/openapi3", "internal/contract", "documents are for tests; the service serves the bytes"},

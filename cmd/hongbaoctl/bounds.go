@@ -1,0 +1,80 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+
+	"hongbao/internal/operator"
+	"hongbao/loadtest"
+)
+
+// Flags are held to their bounds before anything is read or called: a wrong one
+// is wrong usage. The packages that use them hold them to the same.
+
+// within is the rule of most of them.
+func within[T cmp.Ordered](flag string, v, min, max T) error {
+	if v >= min && v <= max { // NaN is in no bounds
+		return nil
+	}
+	return fmt.Errorf("--%s: want %v to %v, have %v", flag, min, max, v)
+}
+
+const (
+	rateMax  = 100_000 // of anything, in a second
+	hurryMax = 1000
+)
+
+// Validate implements the rule.
+func (u playgroundUpCmd) Validate() error {
+	errs := []error{within("sets", u.Sets, 1, setsMax)}
+	taken := map[int]string{}
+	for _, p := range u.ports() {
+		errs = append(errs, within(p.flag, p.port, portMin, portMax))
+		if other, twice := taken[p.port]; twice {
+			errs = append(errs, fmt.Errorf("--%s and --%s: both are %d", other, p.flag, p.port))
+		}
+		taken[p.port] = p.flag
+	}
+	return errors.Join(errs...)
+}
+
+// Validate implements the rule.
+func (l loadFlags) Validate() error { return within("hurry", l.Hurry, 1, hurryMax) }
+
+// Validate implements the rule.
+func (l loadCellCmd) Validate() error {
+	return errors.Join(l.loadFlags.Validate(), within("callers", l.Callers, 1, loadtest.CallersMax), within("rounds", l.Rounds, 1, loadtest.RoundsMax),
+		within("duration", l.Duration, 0, loadDurationMax))
+}
+
+// Validate implements the rule.
+func (l loadRunCmd) Validate() error {
+	return errors.Join(within("duration", l.Duration, time.Second, loadDurationMax), within("rate", l.Rate, 1, rateMax),
+		within("sends", l.Sends, 0.1, rateMax), within("connections", l.Connections, 1, loadtest.CallersMax))
+}
+
+// Validate implements the rule.
+func (l loadSoakCmd) Validate() error {
+	return errors.Join(within("duration", l.Duration, time.Second, loadtest.SoakMax), within("lies", l.Lies, 0, loadtest.LieRateMax),
+		within("rate", l.Rate, 0.01, rateMax))
+}
+
+// Validate implements the rule.
+func (l loadPipelineCmd) Validate() error {
+	return errors.Join(l.loadFlags.Validate(), within("duration", l.Duration, time.Second, time.Hour), within("share", l.Share, 0.01, 1))
+}
+
+// Validate implements the rule.
+func (l loadFullCmd) Validate() error {
+	return errors.Join(l.loadFlags.Validate(), within("envelopes", l.Envelopes, 1, loadtest.PastMax), within("rounds", l.Rounds, 1, loadtest.RoundsMax))
+}
+
+// Validate implements the rule.
+func (p profileCmd) Validate() error {
+	if p.Seconds != 0 {
+		return within("seconds", int(p.Seconds), 1, operator.ProfileSecondsMax)
+	}
+	return nil
+}
