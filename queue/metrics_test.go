@@ -60,6 +60,7 @@ func TestEveryPartShowsItsNumbersWithoutKeys(t *testing.T) {
 		`hongbao_gate_permits{lane="7"} 1`,
 		`hongbao_gate_granted_total{lane="7"} 1`,
 		`hongbao_shed_refused_total{lane="7",reason="draining"} 1`,
+		`hongbao_shed_refusing{lane="7"} 1`, // FS24
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("no line %s", want)
