@@ -72,6 +72,9 @@ func NewAuditor(dsn string, key envelope.DrawKey) (*Auditor, error) {
 	return a, nil
 }
 
+// Ping reports whether the SET's database answers: an audit has no bound of its own.
+func (a *Auditor) Ping(ctx context.Context) error { return a.db.PingContext(ctx) }
+
 // Close closes its connections.
 func (a *Auditor) Close() error { return a.db.Close() }
 

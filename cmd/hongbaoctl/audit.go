@@ -131,6 +131,15 @@ func auditOnce(ctx context.Context, s *settings.Settings) (*auditReport, error) 
 	return r, ctx.Err()
 }
 
+// answerMax is how long a database may take to answer at all.
+const answerMax = 5 * time.Second
+
+func answers(ctx context.Context, ping func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, answerMax)
+	defer cancel()
+	return ping(ctx)
+}
+
 // auditDSN is where the audit account reads a database.
 func auditDSN(account orderset.Account, addr, database string) string {
 	return fmt.Sprintf("%s:%s@tcp(%s)/%s", account.User, account.Password, addr, database)
@@ -140,6 +149,9 @@ func (r *auditReport) auditSet(ctx context.Context, dsn string, key envelope.Dra
 	auditor, err := orderset.NewAuditor(dsn, key)
 	if err != nil {
 		return nil, err
+	}
+	if err := answers(ctx, auditor.Ping); err != nil {
+		return nil, errors.Join(err, auditor.Close())
 	}
 	b, err := auditor.Audit(ctx)
 	if err == nil {
@@ -176,6 +188,9 @@ func (r *auditReport) auditUsers(ctx context.Context, dsns []string, whole bool)
 	a, err := books.NewAuditor(dsns)
 	if err != nil {
 		return err
+	}
+	if err := answers(ctx, a.Ping); err != nil {
+		return errors.Join(err, a.Close())
 	}
 	within, err := a.Audit(ctx)
 	r.UserBooks.Violations = append(r.UserBooks.Violations, within...)

@@ -57,6 +57,16 @@ func NewAuditor(dsns []string) (*Auditor, error) {
 	return a, nil
 }
 
+// Ping reports whether all shards answer: an audit has no bound of its own.
+func (a *Auditor) Ping(ctx context.Context) error {
+	for i, db := range a.shards {
+		if err := db.PingContext(ctx); err != nil {
+			return fmt.Errorf("audit of the books: shard %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
 // Close closes its connections.
 func (a *Auditor) Close() error {
 	var err error
