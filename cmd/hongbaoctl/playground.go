@@ -120,7 +120,7 @@ type playgroundDownCmd struct {
 	Dir string `help:"The directory it was started with." default:".hongbao" type:"path"`
 }
 
-func (d playgroundDownCmd) Run(ctx context.Context) error {
+func (d playgroundDownCmd) stop(ctx context.Context) error {
 	unlock, err := lockDir(d.Dir)
 	if err == nil {
 		unlock()
@@ -143,6 +143,13 @@ func (d playgroundDownCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("playground: stop process %d: %w", pid, err)
 	}
 	return d.waitUnlocked(ctx, pid)
+}
+
+func (d playgroundDownCmd) Run(ctx context.Context, c *cli) error {
+	if err := d.stop(ctx); err != nil || !c.JSON {
+		return err
+	}
+	return printJSON(map[string]any{"stopped": d.Dir})
 }
 
 func (d playgroundDownCmd) waitUnlocked(ctx context.Context, pid int) error {
