@@ -10,6 +10,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"hongbao/envelope"
+	"hongbao/schema"
 )
 
 // Violation is one way in which stored rows break an invariant.
@@ -59,6 +60,17 @@ func NewAuditor(dsn string, key envelope.DrawKey) (*Auditor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
+	return newAuditor(cfg, key)
+}
+
+// OpenAuditor connects to a SET as an account that may only SELECT.
+func OpenAuditor(spec SetSpec, account Account, key envelope.DrawKey) (*Auditor, error) {
+	cfg := account.Config(spec.Primary, schema.DatabaseName(int(spec.Number)))
+	cfg.ReadTimeout, cfg.WriteTimeout = 0, 0 // an audit takes as long as it takes
+	return newAuditor(cfg, key)
+}
+
+func newAuditor(cfg *mysql.Config, key envelope.DrawKey) (*Auditor, error) {
 	cfg.ParseTime, cfg.Loc = true, time.UTC
 	cfg.Params = map[string]string{"time_zone": "'+00:00'"}
 	connector, err := mysql.NewConnector(cfg)

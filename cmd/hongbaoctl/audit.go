@@ -15,7 +15,6 @@ import (
 	"hongbao/internal/payment/simulator"
 	"hongbao/orderset"
 	"hongbao/reconcile"
-	"hongbao/schema"
 )
 
 // auditCmd runs every auditor there is. It reads with the audit account, which may
@@ -115,17 +114,17 @@ func auditOnce(ctx context.Context, s *settings.Settings) (*auditReport, error) 
 	whole := true
 	for _, spec := range topology.Specs() {
 		one := auditedSet{Set: spec.Number.String()}
-		if one.Books, err = r.auditSet(ctx, auditDSN(account, spec.Primary, schema.DatabaseName(int(spec.Number))), key, &provider); err != nil {
+		if one.Books, err = r.auditSet(ctx, spec, account, key, &provider); err != nil {
 			one.Error, whole = err.Error(), false
 		}
 		r.Sets = append(r.Sets, one)
 	}
 	r.auditProvider(ctx, s, &provider, whole)
-	var shards []string
-	for i, b := range s.Books {
-		shards = append(shards, auditDSN(account, b.Primary, schema.BooksDatabaseName(i)))
+	var shards []books.Shard
+	for _, b := range s.Books {
+		shards = append(shards, books.Shard{Addr: b.Primary})
 	}
-	if err := r.auditUsers(ctx, shards, whole); err != nil {
+	if err := r.auditUsers(ctx, shards, account, whole); err != nil {
 		r.UserBooks.Error = err.Error()
 	}
 	return r, ctx.Err()
@@ -140,13 +139,8 @@ func answers(ctx context.Context, ping func(context.Context) error) error {
 	return ping(ctx)
 }
 
-// auditDSN is where the audit account reads a database.
-func auditDSN(account orderset.Account, addr, database string) string {
-	return fmt.Sprintf("%s:%s@tcp(%s)/%s", account.User, account.Password, addr, database)
-}
-
-func (r *auditReport) auditSet(ctx context.Context, dsn string, key envelope.DrawKey, provider *reconcile.Provider) (*orderset.Books, error) {
-	auditor, err := orderset.NewAuditor(dsn, key)
+func (r *auditReport) auditSet(ctx context.Context, spec orderset.SetSpec, account orderset.Account, key envelope.DrawKey, provider *reconcile.Provider) (*orderset.Books, error) {
+	auditor, err := orderset.OpenAuditor(spec, account, key)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +178,8 @@ func (r *auditReport) auditProvider(ctx context.Context, s *settings.Settings, p
 	r.Provider.Differences = append(r.Provider.Differences, provider.Differences()...)
 }
 
-func (r *auditReport) auditUsers(ctx context.Context, dsns []string, whole bool) error {
-	a, err := books.NewAuditor(dsns)
+func (r *auditReport) auditUsers(ctx context.Context, shards []books.Shard, account orderset.Account, whole bool) error {
+	a, err := books.OpenAuditor(shards, account)
 	if err != nil {
 		return err
 	}

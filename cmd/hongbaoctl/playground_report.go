@@ -92,12 +92,15 @@ func (p *playground) report() (*report, error) {
 			{"paysim", p.simulator.PID()}, {"events", p.receiver.PID()}, {"memcached", p.memcached.PID()}, {"books", p.books.PID()},
 		},
 	}
+	auditDSN := func(addr, database string) string {
+		return fmt.Sprintf("%s:%s@tcp(%s)/%s", audit.User, audit.Password, addr, database)
+	}
 	for i, b := range p.settings.Books {
-		r.Books = append(r.Books, reportBooks{Addr: b.Primary, AuditDSN: auditDSN(audit, b.Primary, schema.BooksDatabaseName(i))})
+		r.Books = append(r.Books, reportBooks{Addr: b.Primary, AuditDSN: auditDSN(b.Primary, schema.BooksDatabaseName(i))})
 	}
 	for i, db := range p.sets {
 		r.Sets = append(r.Sets, reportSet{Set: fmt.Sprintf("%03d", i), Nodes: []reportNode{
-			{Addr: db.Addr(), PID: db.PID(), Role: "primary", AuditDSN: auditDSN(audit, db.Addr(), schema.DatabaseName(i))},
+			{Addr: db.Addr(), PID: db.PID(), Role: "primary", AuditDSN: auditDSN(db.Addr(), schema.DatabaseName(i))},
 		}})
 	}
 	return r, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"hongbao/envelope"
+	"hongbao/schema"
 )
 
 // Violation is one way in which stored rows contradict each other or the truth.
@@ -46,15 +47,37 @@ func NewAuditor(dsns []string) (*Auditor, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("audit of the books: shard %d: %w", i, err), a.Close())
 		}
-		cfg.ParseTime, cfg.Loc, cfg.InterpolateParams = true, time.UTC, true
-		cfg.Params = map[string]string{"time_zone": "'+00:00'"}
-		connector, err := mysql.NewConnector(cfg)
-		if err != nil {
+		if err := a.add(cfg); err != nil {
 			return nil, errors.Join(fmt.Errorf("audit of the books: shard %d: %w", i, err), a.Close())
 		}
-		a.shards = append(a.shards, sql.OpenDB(connector))
 	}
 	return a, nil
+}
+
+// OpenAuditor connects to all shards, in their order, as an account that may only
+// SELECT.
+func OpenAuditor(shards []Shard, account Account) (*Auditor, error) {
+	a := &Auditor{}
+	for i, shard := range shards {
+		cfg := account.Config(shard.Addr, schema.BooksDatabaseName(i))
+		cfg.ReadTimeout, cfg.WriteTimeout = 0, 0 // an audit takes as long as it takes
+		if err := a.add(cfg); err != nil {
+			return nil, errors.Join(fmt.Errorf("audit of the books: shard %d: %w", i, err), a.Close())
+		}
+	}
+	return a, nil
+}
+
+// add connects to one more shard.
+func (a *Auditor) add(cfg *mysql.Config) error {
+	cfg.ParseTime, cfg.Loc, cfg.InterpolateParams = true, time.UTC, true
+	cfg.Params = map[string]string{"time_zone": "'+00:00'"}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return err
+	}
+	a.shards = append(a.shards, sql.OpenDB(connector))
+	return nil
 }
 
 // Ping reports whether all shards answer: an audit has no bound of its own.
