@@ -35,7 +35,7 @@ func printHeld(c *cli, h *operator.Held) {
 		fmt.Println("nothing is held")
 		return
 	}
-	printStuckBatches(h.Batches)
+	printStuckBatches(c, h.Batches)
 	if len(h.Held) == 0 {
 		return
 	}

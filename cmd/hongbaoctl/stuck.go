@@ -6,10 +6,11 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"hongbao/cmd/internal/command"
 	"hongbao/internal/operator"
 )
 
-func printStuckBatches(batches []operator.BatchRow) {
+func printStuckBatches(c *cli, batches []operator.BatchRow) {
 	if len(batches) == 0 {
 		return
 	}
@@ -18,7 +19,7 @@ func printStuckBatches(batches []operator.BatchRow) {
 		t.AppendRow(table.Row{b.No, b.Count, b.TotalFen, moment(b.Since), b.Reason, b.Dissolvable, proposalText(b.Proposal)})
 	}
 	t.Render()
-	fmt.Println("when the cause is gone: hongbaoctl held retry --as PERSON; to have each payout go on by itself: hongbaoctl held dissolve BATCH --as PERSON")
+	fmt.Println("when the cause is gone:", c.hint("held retry --as PERSON")+"; to have each payout go on by itself:", c.hint("held dissolve BATCH --as PERSON"))
 }
 
 type heldDissolveCmd struct {
@@ -31,12 +32,12 @@ func (d heldDissolveCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	do, done := o.Dissolve, "proposed: dissolve; nothing happens before somebody else says: hongbaoctl held dissolve "+string(d.No)+" --approve --as PERSON"
+	do, done := o.Dissolve, "proposed: dissolve; nothing happens before somebody else says: "+c.hint("held dissolve "+string(d.No)+" --approve --as PERSON")
 	if d.Approve {
 		do, done = o.ApproveDissolve, "dissolved; each of its payouts goes on by itself"
 	}
 	if err := do(ctx, operator.BatchInput{No: d.No}); err != nil {
-		return advice(err, lookHeld)
+		return c.advice(err, lookHeld)
 	}
 	if c.JSON {
 		return printJSON(map[string]any{"no": d.No, "action": "dissolve", "by": c.As, "approved": d.Approve})
@@ -56,7 +57,7 @@ func (r heldRetryCmd) Run(ctx context.Context, c *cli) error {
 	}
 	done, err := o.RetryStuck(ctx, operator.RetryStuckInput(r))
 	if err != nil {
-		return advice(err, lookHeld)
+		return c.advice(err, lookHeld)
 	}
 	if c.JSON {
 		if err := printJSON(done); err != nil {
@@ -67,7 +68,7 @@ func (r heldRetryCmd) Run(ctx context.Context, c *cli) error {
 		fmt.Println("what is stuck is asked about or for again now")
 	}
 	if done.Sets.Partial() {
-		return errFinding
+		return command.ErrFinding
 	}
 	return nil
 }
