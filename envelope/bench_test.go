@@ -6,7 +6,7 @@ func BenchmarkDraw(b *testing.B) {
 	b.ReportAllocs()
 	d := NewDraw(drawKey().Seed(idAt(0)))
 	for b.Loop() {
-		d.Share(1, 10_000, 10, 20000)
+		d.Share(1, 10_000, 10, Bounds{1, 20000})
 	}
 }
 

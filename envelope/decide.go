@@ -111,16 +111,16 @@ func Peek(e *Envelope, holds bool, user UserID, now time.Time) (Outcome, error) 
 // divider computes the amounts of one envelope, whatever its kind. The draw's
 // HMAC state is made on the first lucky share.
 type divider struct {
-	kind     Kind
-	count    int
-	total    Fen
-	shareMax Fen
-	seed     Seed
-	draw     *Draw
+	kind   Kind
+	count  int
+	total  Fen
+	bounds Bounds
+	seed   Seed
+	draw   *Draw
 }
 
 func newDivider(e *Envelope, seed Seed) *divider {
-	return &divider{kind: e.Kind, count: e.Count, total: e.Total, shareMax: e.ShareMax, seed: seed}
+	return &divider{kind: e.Kind, count: e.Count, total: e.Total, bounds: e.Bounds(), seed: seed}
 }
 
 func (d *divider) share(k int, rest Fen, left int) Fen {
@@ -133,5 +133,5 @@ func (d *divider) share(k int, rest Fen, left int) Fen {
 	if d.draw == nil {
 		d.draw = NewDraw(d.seed)
 	}
-	return d.draw.Share(k, rest, left, d.shareMax)
+	return d.draw.Share(k, rest, left, d.bounds)
 }

@@ -11,8 +11,8 @@
 //   - I1: opened + refunded + remaining = paid, after every decision.
 //   - I2: a user who holds a share is answered with that share, for ever.
 //   - I4: shares are numbered 1..n without gaps, in the order the openers came.
-//   - I5: a share is at least 1 fen and at most the envelope's ShareMax; while m
-//     shares are left at least m fen are left; the last share takes the rest.
+//   - I5: a share is at least the envelope's ShareMin and at most its ShareMax; while
+//     m shares are left at least m times ShareMin is left; the last takes the rest.
 //   - I8: states move only along the arrows of [State.CanBecome].
 //   - A lucky share is a pure function of (seed, position, rest): anyone who is
 //     shown the seed recomputes it, nobody without the draw key predicts it.

@@ -87,26 +87,36 @@ type Draw struct{ mac hash.Hash }
 // NewDraw starts drawing from a seed.
 func NewDraw(seed Seed) *Draw { return &Draw{mac: hmac.New(sha256.New, seed[:])} }
 
-// Share is the amount of share k (1-based) when rest fen and left shares
-// remain before it and no share may exceed shareMax (design §4):
+// Bounds are the least and the most that one share of an envelope may be, as they
+// were when it was sent.
+type Bounds struct{ Min, Max Fen }
+
+// fit reports whether rest fen divide into left shares within the bounds.
+func (b Bounds) fit(rest Fen, left int) bool {
+	return rest >= Fen(left)*b.Min && rest <= Fen(left)*b.Max
+}
+
+// Share is the amount of share k (1-based) when rest fen and left shares remain
+// before it (design §4):
 //
 //	left = 1: the rest. Otherwise uniform in lo..hi with
-//	lo = max(1, rest − (left−1)·shareMax)
-//	hi = min(shareMax, ⌊2·rest/left⌋, rest − (left−1))
+//	lo = max(Min, rest − (left−1)·Max)
+//	hi = min(Max, ⌊2·rest/left⌋, rest − (left−1)·Min)
 //
-// so that everyone after keeps at least 1 fen and at most shareMax (I5). Want
-// 1 <= left <= rest <= left·shareMax; anything else is a programming error and
-// panics rather than paying.
-func (d *Draw) Share(k int, rest Fen, left int, shareMax Fen) Fen {
+// so that everyone after keeps at least Min and at most Max (I5). No bound passes
+// another: twice the mean is no less than Min, nor than what the others can not
+// take. Want left·Min <= rest <= left·Max; anything else is a programming error
+// and panics rather than paying.
+func (d *Draw) Share(k int, rest Fen, left int, of Bounds) Fen {
 	m := Fen(left)
-	if left < 1 || rest < m || rest > m*shareMax {
-		panic(fmt.Sprintf("draw: %d fen do not divide into %d shares of 1 to %d fen", rest, left, shareMax))
+	if left < 1 || of.Min < 1 || !of.fit(rest, left) {
+		panic(fmt.Sprintf("draw: %d fen do not divide into %d shares of %d to %d fen", rest, left, of.Min, of.Max))
 	}
 	if left == 1 {
 		return rest
 	}
-	lo := max(1, rest-(m-1)*shareMax)
-	hi := min(shareMax, 2*rest/m, rest-(m-1))
+	lo := max(of.Min, rest-(m-1)*of.Max)
+	hi := min(of.Max, 2*rest/m, rest-(m-1)*of.Min)
 	return lo + Fen(d.uniform(uint32(k), uint64(hi-lo+1)))
 }
 

@@ -12,29 +12,34 @@ import (
 	"pgregory.net/rapid"
 )
 
-// split draws a whole envelope, one share after the other.
+// split draws a whole envelope whose least share is one fen.
 func split(seed Seed, total Fen, count int, shareMax Fen) []Fen {
+	return splitWithin(seed, total, count, Bounds{1, shareMax})
+}
+
+// splitWithin draws a whole envelope, one share after the other.
+func splitWithin(seed Seed, total Fen, count int, of Bounds) []Fen {
 	d := NewDraw(seed)
 	shares := make([]Fen, 0, count)
 	for k, rest := 1, total; k <= count; k++ {
-		s := d.Share(k, rest, count-k+1, shareMax)
+		s := d.Share(k, rest, count-k+1, of)
 		shares, rest = append(shares, s), rest-s
 	}
 	return shares
 }
 
 // wantDivision holds a split to I1 and I5.
-func wantDivision(t rapid.TB, shares []Fen, total Fen, count int, shareMax Fen) {
+func wantDivision(t rapid.TB, shares []Fen, total Fen, count int, of Bounds) {
 	t.Helper()
 	rest := total
 	for i, s := range shares {
-		if s < 1 || s > shareMax {
-			t.Fatalf("share %d of %d fen: want 1 to %d", i+1, s, shareMax)
+		if s < of.Min || s > of.Max {
+			t.Fatalf("share %d of %d fen: want %d to %d", i+1, s, of.Min, of.Max)
 		}
 		rest -= s
 		left := Fen(count - i - 1)
-		if rest < left || rest > left*shareMax {
-			t.Fatalf("after share %d: %d fen for %d shares of 1 to %d", i+1, rest, left, shareMax)
+		if rest < left*of.Min || rest > left*of.Max {
+			t.Fatalf("after share %d: %d fen for %d shares of %d to %d", i+1, rest, left, of.Min, of.Max)
 		}
 	}
 	if rest != 0 || len(shares) != count {
@@ -46,21 +51,22 @@ func TestFA18ADrawPaysOutExactlyWhateverWasAccepted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := drawLimits(t)
 		count := rapid.OneOf(rapid.IntRange(1, l.CountMax), rapid.Just(l.CountMax)).Draw(t, "count")
-		o, err := l.Check(luckyOrder(drawTotal(t, count, l.ShareMax), count))
+		o, err := l.Check(luckyOrder(drawTotal(t, count, l.bounds()), count))
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantDivision(t, split(drawSeed(t), o.Total, o.Count, l.ShareMax), o.Total, o.Count, l.ShareMax)
+		wantDivision(t, splitWithin(drawSeed(t), o.Total, o.Count, l.bounds()), o.Total, o.Count, l.bounds())
 	})
 }
 
 func TestADrawIsWhatTheDesignSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		shareMax := Fen(rapid.OneOf(rapid.Int64Range(1, 3), rapid.Int64Range(1, 20000)).Draw(t, "share max"))
+		most := rapid.OneOf(rapid.Int64Range(1, 3), rapid.Int64Range(1, 20000)).Draw(t, "share max")
+		of := Bounds{Fen(rapid.OneOf(rapid.Just[int64](1), rapid.Int64Range(1, most)).Draw(t, "share min")), Fen(most)}
 		count := rapid.IntRange(1, 60).Draw(t, "count")
-		total, seed := drawTotal(t, count, shareMax), drawSeed(t)
-		have := split(seed, total, count, shareMax)
-		for i, want := range refShares(seed[:], int64(total), int64(count), int64(shareMax)) {
+		total, seed := drawTotal(t, count, of), drawSeed(t)
+		have := splitWithin(seed, total, count, of)
+		for i, want := range refShares(seed[:], int64(total), int64(count), of) {
 			if have[i] != Fen(want) {
 				t.Fatalf("share %d: have %d fen, the design says %d", i+1, have[i], want)
 			}
@@ -69,25 +75,29 @@ func TestADrawIsWhatTheDesignSays(t *testing.T) {
 }
 
 func FuzzADrawDividesOrPanics(f *testing.F) {
-	f.Add([]byte("seed"), int64(10000), 10, int64(20000))
-	f.Add([]byte{}, int64(500), 500, int64(20000))
-	f.Add([]byte{255}, int64(10_000_000), 500, int64(20000))
-	f.Add([]byte{}, int64(9_999_999), 500, int64(20000))
-	f.Add([]byte{}, int64(1), 1, int64(1))
-	f.Add([]byte{}, int64(0), 1, int64(1))
-	f.Add([]byte{}, int64(math.MaxInt64), 2, int64(20000))
-	f.Fuzz(func(t *testing.T, secret []byte, total int64, count int, shareMax int64) {
-		if count > 500 || shareMax > 20000 {
+	f.Add([]byte("seed"), int64(10000), 10, int64(1), int64(20000))
+	f.Add([]byte{}, int64(500), 500, int64(1), int64(20000))
+	f.Add([]byte{255}, int64(10_000_000), 500, int64(1), int64(20000))
+	f.Add([]byte{}, int64(9_999_999), 500, int64(1), int64(20000))
+	f.Add([]byte{}, int64(1), 1, int64(1), int64(1))
+	f.Add([]byte{}, int64(0), 1, int64(1), int64(1))
+	f.Add([]byte{}, int64(math.MaxInt64), 2, int64(1), int64(20000))
+	f.Add([]byte{}, int64(1000), 100, int64(10), int64(20000)) // all of it is promised
+	f.Add([]byte{}, int64(1001), 100, int64(10), int64(11))
+	f.Add([]byte{}, int64(999), 100, int64(10), int64(20000))
+	f.Add([]byte{}, int64(10), 1, int64(0), int64(20000))
+	f.Fuzz(func(t *testing.T, secret []byte, total int64, count int, least, most int64) {
+		if count > 500 || least > 20000 || most > 20000 {
 			return // beyond what Validate lets anybody set
 		}
-		seed := Seed(sha256.Sum256(secret))
-		if count < 1 || shareMax < 1 || total < int64(count) || total > int64(count)*shareMax {
-			wantPanic(t, func() { NewDraw(seed).Share(1, Fen(total), count, Fen(shareMax)) })
+		seed, of := Seed(sha256.Sum256(secret)), Bounds{Fen(least), Fen(most)}
+		if count < 1 || least < 1 || total < int64(count)*least || total > int64(count)*most {
+			wantPanic(t, func() { NewDraw(seed).Share(1, Fen(total), count, of) })
 			return
 		}
-		shares := split(seed, Fen(total), count, Fen(shareMax))
-		wantDivision(t, shares, Fen(total), count, Fen(shareMax))
-		if want := refShares(seed[:], total, int64(count), shareMax); int64(shares[0]) != want[0] || int64(shares[count-1]) != want[count-1] {
+		shares := splitWithin(seed, Fen(total), count, of)
+		wantDivision(t, shares, Fen(total), count, of)
+		if want := refShares(seed[:], total, int64(count), of); int64(shares[0]) != want[0] || int64(shares[count-1]) != want[count-1] {
 			t.Errorf("have %v, the design says %v", shares, want)
 		}
 	})
@@ -107,7 +117,7 @@ func TestADrawPanicsRatherThanPaying(t *testing.T) {
 		{"no cap", 10, 2, 0}, {"a negative cap", 10, 2, -1}, {"everything", math.MaxInt64, 500, 20000}, {"the least", math.MinInt64, 2, 20000},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			message := wantPanic(t, func() { d.Share(1, row.rest, row.left, row.shareMax) })
+			message := wantPanic(t, func() { d.Share(1, row.rest, row.left, Bounds{1, row.shareMax}) })
 			if !strings.Contains(message, "do not divide") {
 				t.Errorf("the panic does not say why: %s", message)
 			}
@@ -161,7 +171,7 @@ func TestADrawDependsOnEverythingItShould(t *testing.T) {
 	if !slices.Equal(first, split(seed, 100_000, 10, 20000)) {
 		t.Error("the same seed draws differently the second time")
 	}
-	if d := NewDraw(seed); d.Share(1, 100_000, 10, 20000) == d.Share(2, 100_000, 10, 20000) {
+	if d := NewDraw(seed); d.Share(1, 100_000, 10, Bounds{1, 20000}) == d.Share(2, 100_000, 10, Bounds{1, 20000}) {
 		t.Error("the position does not matter")
 	}
 	for bit := range 256 {

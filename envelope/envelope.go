@@ -44,6 +44,7 @@ type Envelope struct {
 	Greeting      string
 	Total         Fen // what the sender pays
 	Count         int // how many shares
+	ShareMin      Fen // the least share that was promised; none written is 1 fen
 	ShareMax      Fen // the cap the draw was promised under
 	Opened        Fen // sum of the shares taken
 	OpenedCount   int
@@ -55,6 +56,9 @@ type Envelope struct {
 	ExpiresAt     time.Time // counted from when it became active; before it, the earliest possible
 	FinishedAt    time.Time // zero until empty or expired
 }
+
+// Bounds are what a share of the envelope may be.
+func (e *Envelope) Bounds() Bounds { return Bounds{Min: max(1, e.ShareMin), Max: e.ShareMax} }
 
 // Remaining is the money still inside (I1).
 func (e *Envelope) Remaining() Fen { return e.Total - e.Opened - e.Refunded }

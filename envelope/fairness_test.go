@@ -9,7 +9,7 @@ import (
 func firstShares(key DrawKey, n int, total Fen, count int, shareMax Fen) []Fen {
 	shares := make([]Fen, n)
 	for i := range shares {
-		shares[i] = NewDraw(key.Seed(idAt(i))).Share(1, total, count, shareMax)
+		shares[i] = NewDraw(key.Seed(idAt(i))).Share(1, total, count, Bounds{1, shareMax})
 	}
 	return shares
 }
@@ -107,7 +107,7 @@ func TestFA18OneDrawSaysNothingAboutAnother(t *testing.T) {
 	first, second := make([]Fen, n), make([]Fen, n)
 	for i := range n {
 		d := NewDraw(drawKey().Seed(idAt(i)))
-		first[i], second[i] = d.Share(1, 10_000, 10, 20000), d.Share(2, 10_000, 10, 20000)
+		first[i], second[i] = d.Share(1, 10_000, 10, Bounds{1, 20000}), d.Share(2, 10_000, 10, Bounds{1, 20000})
 	}
 	wantUncorrelated(t, "two positions of one envelope", first, second)
 }

@@ -113,9 +113,11 @@ func (h holders) keep(openings []Opening) {
 
 // drawLimits draws limits from all that Validate accepts, edges included.
 func drawLimits(t *rapid.T) Limits {
+	most := rapid.OneOf(rapid.Int64Range(1, 3), rapid.Int64Range(1, 20000), rapid.Just[int64](20000)).Draw(t, "share max")
 	return Limits{
 		CountMax:  rapid.IntRange(1, 500).Draw(t, "count max"),
-		ShareMax:  Fen(rapid.OneOf(rapid.Int64Range(1, 3), rapid.Int64Range(1, 20000), rapid.Just[int64](20000)).Draw(t, "share max")),
+		ShareMin:  Fen(rapid.OneOf(rapid.Just[int64](1), rapid.Int64Range(0, min(10, most)), rapid.Int64Range(1, most)).Draw(t, "share min")),
+		ShareMax:  Fen(most),
 		Life:      time.Duration(rapid.Int64Range(int64(time.Minute), int64(168*time.Hour)).Draw(t, "life")),
 		PayWithin: time.Duration(rapid.Int64Range(int64(time.Minute), int64(24*time.Hour)).Draw(t, "pay within")),
 	}
@@ -127,15 +129,15 @@ func drawOrder(t *rapid.T, l Limits) Order {
 	count := rapid.OneOf(rapid.IntRange(1, l.CountMax), rapid.Just(l.CountMax)).Draw(t, "count")
 	switch rapid.SampledFrom([]Kind{Lucky, Lucky, Equal, Exclusive}).Draw(t, "kind") {
 	case Equal:
-		return equalOrder(Fen(rapid.Int64Range(1, int64(l.ShareMax)).Draw(t, "share")), count)
+		return equalOrder(Fen(rapid.Int64Range(int64(l.bounds().Min), int64(l.ShareMax)).Draw(t, "share")), count)
 	case Exclusive:
-		return exclusiveOrder(Fen(rapid.Int64Range(1, int64(l.ShareMax)).Draw(t, "total")))
+		return exclusiveOrder(Fen(rapid.Int64Range(int64(l.bounds().Min), int64(l.ShareMax)).Draw(t, "total")))
 	}
-	return luckyOrder(drawTotal(t, count, l.ShareMax), count)
+	return luckyOrder(drawTotal(t, count, l.bounds()), count)
 }
 
-func drawTotal(t *rapid.T, count int, shareMax Fen) Fen {
-	least, most := int64(count), int64(count)*int64(shareMax)
+func drawTotal(t *rapid.T, count int, of Bounds) Fen {
+	least, most := int64(count)*int64(of.Min), int64(count)*int64(of.Max)
 	return Fen(rapid.OneOf(
 		rapid.Int64Range(least, most),
 		rapid.Int64Range(least, min(most, least+3)),

@@ -49,6 +49,7 @@ type frozenDraw struct {
 	ID         ID     `json:"id"`
 	Total      Fen    `json:"total"`
 	Count      int    `json:"count"`
+	ShareMin   Fen    `json:"share_min"` // absent: one fen
 	ShareMax   Fen    `json:"share_max"`
 	Seed       string `json:"draw_seed"`
 	Commitment string `json:"draw_commitment"`
@@ -101,8 +102,9 @@ func TestFrozenDrawsKeepTheirSharesAndCommitments(t *testing.T) {
 		if got := seed.Commitment().Hex(); got != row.Commitment {
 			t.Errorf("%s: have commitment %s, frozen %s", row.ID, got, row.Commitment)
 		}
-		if got := split(seed, row.Total, row.Count, row.ShareMax); !slices.Equal(got, row.Shares) {
-			t.Errorf("%d fen in %d shares of at most %d:\nhave   %v\nfrozen %v", row.Total, row.Count, row.ShareMax, got, row.Shares)
+		of := Bounds{max(1, row.ShareMin), row.ShareMax}
+		if got := splitWithin(seed, row.Total, row.Count, of); !slices.Equal(got, row.Shares) {
+			t.Errorf("%d fen in %d shares of %d to %d:\nhave   %v\nfrozen %v", row.Total, row.Count, of.Min, of.Max, got, row.Shares)
 		}
 	}
 }
@@ -112,7 +114,7 @@ func TestFrozenDrawsKeepTheirSharesAndCommitments(t *testing.T) {
 func TestFrozenDrawsComeOutOfDecide(t *testing.T) {
 	for _, row := range readFrozen(t).Draws {
 		seed := drawKey().Seed(row.ID)
-		e := Envelope{ID: row.ID, Kind: Lucky, State: Active, Total: row.Total, Count: row.Count, ShareMax: row.ShareMax,
+		e := Envelope{ID: row.ID, Kind: Lucky, State: Active, Total: row.Total, Count: row.Count, ShareMin: row.ShareMin, ShareMax: row.ShareMax,
 			Commitment: seed.Commitment(), ExpiresAt: noon()}
 		e, openings := Decide(e, seed, crowd(row.Count), nobody, noon().Add(-1))
 		var shares []Share

@@ -118,8 +118,8 @@ func (l *life) check(t *rapid.T) {
 		if s.Seq != i+1 {
 			t.Fatalf("share %d is at position %d (I4)", i+1, s.Seq)
 		}
-		if s.Amount < 1 || s.Amount > e.ShareMax {
-			t.Fatalf("share %d of %d fen, cap %d (I5)", s.Seq, s.Amount, e.ShareMax)
+		if s.Amount < max(1, e.ShareMin) || s.Amount > e.ShareMax {
+			t.Fatalf("share %d of %d fen, promised were %d to %d (I5)", s.Seq, s.Amount, e.ShareMin, e.ShareMax)
 		}
 		sum += s.Amount
 	}
@@ -129,7 +129,7 @@ func (l *life) check(t *rapid.T) {
 	if rest := e.Total - sum - e.Refunded; rest < 0 || rest != e.Remaining() {
 		t.Fatalf("%d paid, %d opened, %d refunded, %d remaining (I1)", e.Total, sum, e.Refunded, e.Remaining())
 	}
-	if left := e.Count - len(l.shares); e.Refunded == 0 && (e.Remaining() < Fen(left) || e.Remaining() > Fen(left)*e.ShareMax) {
+	if left := e.Count - len(l.shares); e.Refunded == 0 && (e.Remaining() < Fen(left)*max(1, e.ShareMin) || e.Remaining() > Fen(left)*e.ShareMax) {
 		t.Fatalf("%d fen remain for %d shares (I5)", e.Remaining(), left)
 	}
 	if (e.State == Empty) != (len(l.shares) == e.Count && e.State != Settled) {

@@ -35,15 +35,16 @@ type Order struct {
 // Limits bound what may be sent. Start from [DefaultLimits].
 type Limits struct {
 	CountMax  int           // shares of one envelope, 1 to 500
-	ShareMax  Fen           // fen in one share, 1 to 20000
+	ShareMin  Fen           // fen in one share at least, 1 to ShareMax; 0 is 1
+	ShareMax  Fen           // fen in one share at most, 1 to 20000
 	Life      time.Duration // from becoming active to expiry, 1 s to 7 days
 	PayWithin time.Duration // from order to closing it unpaid, 1 s to 24 h
 }
 
-// DefaultLimits are those of the design: 100 shares of up to 200.00, 24 hours
+// DefaultLimits are those of the design: 100 shares of 0.01 to 200.00, 24 hours
 // to open, 15 minutes to pay.
 func DefaultLimits() Limits {
-	return Limits{CountMax: 100, ShareMax: 20000, Life: 24 * time.Hour, PayWithin: 15 * time.Minute}
+	return Limits{CountMax: 100, ShareMin: 1, ShareMax: 20000, Life: 24 * time.Hour, PayWithin: 15 * time.Minute}
 }
 
 // Validate refuses limits that the schema or the draw cannot hold.
@@ -53,6 +54,8 @@ func (l Limits) Validate() error {
 		return fmt.Errorf("limits: want 1 <= count max <= %d, have %d", countCeiling, l.CountMax)
 	case l.ShareMax < 1 || l.ShareMax > shareCeiling:
 		return fmt.Errorf("limits: want 1 <= share max <= %d fen, have %d", shareCeiling, l.ShareMax)
+	case l.ShareMin < 0 || l.ShareMin > l.ShareMax:
+		return fmt.Errorf("limits: want 1 <= share min <= share max = %d fen, have %d", l.ShareMax, l.ShareMin)
 	case l.Life < time.Second || l.Life > 7*24*time.Hour:
 		return fmt.Errorf("limits: want 1s <= life <= 168h, have %v", l.Life)
 	case l.PayWithin < time.Second || l.PayWithin > 24*time.Hour:
@@ -60,6 +63,9 @@ func (l Limits) Validate() error {
 	}
 	return nil
 }
+
+// bounds are what a share may be.
+func (l Limits) bounds() Bounds { return Bounds{Min: max(1, l.ShareMin), Max: l.ShareMax} }
 
 // Check holds an order to the limits and returns it completed: the default
 // greeting, an equal order's total, an exclusive order's count. The error is an
@@ -101,12 +107,13 @@ func (l Limits) checkCount(o *Order) error {
 }
 
 func (l Limits) checkMoney(o *Order) error {
+	b := l.bounds()
 	if o.Kind == Equal {
 		if o.Total != 0 {
 			return invalid("total_fen", "an equal envelope takes share_fen instead")
 		}
-		if o.Share < 1 || o.Share > l.ShareMax {
-			return invalid("share_fen", "must be 1 to %d fen", l.ShareMax)
+		if !b.fit(o.Share, 1) {
+			return invalid("share_fen", "must be %d to %d fen", b.Min, b.Max)
 		}
 		o.Total = o.Share * Fen(o.Count)
 		return nil
@@ -114,9 +121,9 @@ func (l Limits) checkMoney(o *Order) error {
 	if o.Share != 0 {
 		return invalid("share_fen", "is for equal envelopes only")
 	}
-	if o.Total < Fen(o.Count) || o.Total > Fen(o.Count)*l.ShareMax {
-		return invalid("total_fen", "must be %d to %d fen for %d shares (1 to %d each)",
-			o.Count, Fen(o.Count)*l.ShareMax, o.Count, l.ShareMax)
+	if !b.fit(o.Total, o.Count) {
+		n := Fen(o.Count)
+		return invalid("total_fen", "must be %d to %d fen for %d shares (%d to %d each)", n*b.Min, n*b.Max, n, b.Min, b.Max)
 	}
 	return nil
 }
@@ -170,7 +177,7 @@ func (l Limits) New(o Order, id ID, commitment Commitment, now time.Time) Envelo
 	return Envelope{
 		ID: id, Kind: o.Kind, State: Unpaid, Ver: 1,
 		Sender: o.Sender, Group: o.Group, Recipient: o.Recipient, Greeting: o.Greeting,
-		Total: o.Total, Count: o.Count, ShareMax: l.ShareMax, Commitment: commitment,
+		Total: o.Total, Count: o.Count, ShareMin: l.bounds().Min, ShareMax: l.ShareMax, Commitment: commitment,
 		CreatedAt: now, ExpiresAt: now.Add(l.Life),
 	}
 }

@@ -176,6 +176,10 @@ func TestOrdersOnTheEdgeAreAcceptedAndCompleted(t *testing.T) {
 		{"exclusive, the most", DefaultLimits(), exclusiveOrder(20_000), 20_000, 1},
 		{"exclusive, the count said", DefaultLimits(), with(exclusiveOrder(520), func(o *Order) { o.Count = 1 }), 520, 1},
 		{"exclusive to oneself", DefaultLimits(), with(exclusiveOrder(520), func(o *Order) { o.Recipient = o.Sender }), 520, 1},
+		{"the least that may be paid out", leastTen(), luckyOrder(100, 10), 100, 10},
+		{"equal, the least that may be paid out", leastTen(), equalOrder(10, 3), 30, 3},
+		{"exclusive, the least that may be paid out", leastTen(), exclusiveOrder(10), 10, 1},
+		{"a least share that is the most", Limits{CountMax: 2, ShareMin: 3, ShareMax: 3}, luckyOrder(6, 2), 6, 2},
 		{"a narrow setting", Limits{CountMax: 2, ShareMax: 3}, luckyOrder(6, 2), 6, 2},
 		{"the longest names", DefaultLimits(), with(luckyOrder(10, 1), func(o *Order) {
 			o.Sender, o.Group, o.Key = UserID(strings.Repeat("~", 64)), GroupID(strings.Repeat("!", 64)), strings.Repeat("k", 128)
@@ -205,6 +209,35 @@ func TestAGreetingIsKeptAsWritten(t *testing.T) {
 	}
 }
 
+// leastTen are limits under which no share is less than ten fen.
+func leastTen() Limits {
+	l := DefaultLimits()
+	l.ShareMin = 10
+	return l
+}
+
+// FS11: what the provider does not pay out is refused when it is sent.
+func TestASendBelowTheLeastShareIsRefusedByNameAndRule(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		order Order
+		want  string
+	}{
+		{"lucky, a fen short", luckyOrder(99, 10), "total_fen: must be 100 to 200000 fen for 10 shares (10 to 20000 each)"},
+		{"lucky, one share", luckyOrder(9, 1), "total_fen: must be 10 to 20000 fen for 1 shares (10 to 20000 each)"},
+		{"equal", equalOrder(9, 10), "share_fen: must be 10 to 20000 fen"},
+		{"exclusive", exclusiveOrder(9), "total_fen: must be 10 to 20000 fen for 1 shares (10 to 20000 each)"},
+	} {
+		_, err := leastTen().Check(row.order)
+		if invalid, ok := errors.AsType[*InvalidError](err); !ok || invalid.Error() != row.want {
+			t.Errorf("%s: have %v, want %s", row.name, err, row.want)
+		}
+		if _, err := DefaultLimits().Check(row.order); err != nil {
+			t.Errorf("%s, by default: %v", row.name, err)
+		}
+	}
+}
+
 func TestLimitsAreHeldToTheSchema(t *testing.T) {
 	for _, l := range []Limits{DefaultLimits(), wideLimits(), {CountMax: 1, ShareMax: 1, Life: time.Second, PayWithin: time.Second}} {
 		if err := l.Validate(); err != nil {
@@ -222,6 +255,9 @@ func TestLimitsAreHeldToTheSchema(t *testing.T) {
 		{func(l *Limits) { l.ShareMax = -1 }, "1 <= share max <= 20000 fen"},
 		{func(l *Limits) { l.ShareMax = 20001 }, "1 <= share max <= 20000 fen"},
 		{func(l *Limits) { l.ShareMax = math.MaxInt64 }, "1 <= share max <= 20000 fen"},
+		{func(l *Limits) { l.ShareMin = -1 }, "1 <= share min <= share max = 20000 fen, have -1"},
+		{func(l *Limits) { l.ShareMin = 20001 }, "1 <= share min <= share max = 20000 fen"},
+		{func(l *Limits) { l.ShareMin, l.ShareMax = 11, 10 }, "1 <= share min <= share max = 10 fen, have 11"},
 		{func(l *Limits) { l.Life = time.Second - 1 }, "1s <= life <= 168h"},
 		{func(l *Limits) { l.Life = 168*time.Hour + 1 }, "1s <= life <= 168h"},
 		{func(l *Limits) { l.Life = -time.Hour }, "1s <= life <= 168h"},
@@ -238,7 +274,7 @@ func TestLimitsAreHeldToTheSchema(t *testing.T) {
 }
 
 func TestDefaultLimitsAreTheDesigns(t *testing.T) {
-	want := Limits{CountMax: 100, ShareMax: 20000, Life: 24 * time.Hour, PayWithin: 15 * time.Minute}
+	want := Limits{CountMax: 100, ShareMin: 1, ShareMax: 20000, Life: 24 * time.Hour, PayWithin: 15 * time.Minute}
 	if got := DefaultLimits(); got != want {
 		t.Errorf("have %+v, want %+v", got, want)
 	}
@@ -249,7 +285,7 @@ func TestANewEnvelopeIsTheOrderUnpaid(t *testing.T) {
 	seed := drawKey().Seed(idAt(0))
 	want := Envelope{
 		ID: idAt(0), Kind: Exclusive, State: Unpaid, Ver: 1, Sender: "ann", Group: "g-1", Recipient: "bob", Greeting: DefaultGreeting,
-		Total: 520, Count: 1, ShareMax: 20000, Commitment: seed.Commitment(), CreatedAt: noon(), ExpiresAt: noon().Add(168 * time.Hour),
+		Total: 520, Count: 1, ShareMin: 1, ShareMax: 20000, Commitment: seed.Commitment(), CreatedAt: noon(), ExpiresAt: noon().Add(168 * time.Hour),
 	}
 	got := wideLimits().New(o, idAt(0), seed.Commitment(), noon())
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -341,7 +377,7 @@ func FuzzFH1AnAcceptedOrderDividesExactly(f *testing.F) {
 		for i, s := range shares {
 			amounts[i] = s.Amount
 		}
-		wantDivision(t, amounts, e.Total, e.Count, e.ShareMax)
+		wantDivision(t, amounts, e.Total, e.Count, e.Bounds())
 		if err := Verify(&e, seed, shares); err != nil || e.State != Empty {
 			t.Fatalf("%s, %v", e.State, err)
 		}

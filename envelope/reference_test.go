@@ -9,12 +9,12 @@ import (
 // nothing else: integers of any size, HMAC spelled out, no code shared with
 // the package. A mistake would have to be made twice to pass.
 
-// refShares divides total fen into count shares of at most shareMax.
-func refShares(seed []byte, total, count, shareMax int64) []int64 {
+// refShares divides total fen into count shares within the bounds.
+func refShares(seed []byte, total, count int64, of Bounds) []int64 {
 	shares := make([]int64, 0, count)
 	rest := big.NewInt(total)
 	for k := int64(1); k <= count; k++ {
-		amount := refShare(seed, k, rest, big.NewInt(count-k+1), big.NewInt(shareMax))
+		amount := refShare(seed, k, rest, big.NewInt(count-k+1), big.NewInt(int64(of.Min)), big.NewInt(int64(of.Max)))
 		rest = new(big.Int).Sub(rest, amount)
 		shares = append(shares, amount.Int64())
 	}
@@ -22,18 +22,18 @@ func refShares(seed []byte, total, count, shareMax int64) []int64 {
 }
 
 // refShare is share k when rest fen and left shares remain before it.
-func refShare(seed []byte, k int64, rest, left, shareMax *big.Int) *big.Int {
+func refShare(seed []byte, k int64, rest, left, least, most *big.Int) *big.Int {
 	one := big.NewInt(1)
 	if left.Cmp(one) == 0 {
 		return rest
 	}
 	after := new(big.Int).Sub(left, one)
-	lo := new(big.Int).Sub(rest, new(big.Int).Mul(after, shareMax))
-	if lo.Cmp(one) < 0 {
-		lo = one
+	lo := new(big.Int).Sub(rest, new(big.Int).Mul(after, most))
+	if lo.Cmp(least) < 0 {
+		lo = least
 	}
 	hi := new(big.Int).Div(new(big.Int).Lsh(rest, 1), left)
-	for _, bound := range []*big.Int{shareMax, new(big.Int).Sub(rest, after)} {
+	for _, bound := range []*big.Int{most, new(big.Int).Sub(rest, new(big.Int).Mul(after, least))} {
 		if bound.Cmp(hi) < 0 {
 			hi = bound
 		}

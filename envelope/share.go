@@ -44,8 +44,8 @@ func Verify(e *Envelope, seed Seed, shares []Share) error {
 	rest := e.Total
 	for i, s := range shares {
 		left := e.Count - i
-		if rest < Fen(left) || rest > Fen(left)*e.ShareMax {
-			return fmt.Errorf("share %d: %d fen left for %d shares of 1 to %d fen", i+1, rest, left, e.ShareMax)
+		if !d.bounds.fit(rest, left) {
+			return fmt.Errorf("share %d: %d fen left for %d shares of %d to %d fen", i+1, rest, left, d.bounds.Min, d.bounds.Max)
 		}
 		want := d.share(i+1, rest, left)
 		if s.Seq != i+1 || s.Amount != want {

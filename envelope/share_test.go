@@ -45,7 +45,7 @@ func TestBestLuckIsTheLargestAndTheEarliestOnATie(t *testing.T) {
 
 func TestBestLuckIsNeverBeaten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e, _, shares := finished(luckyOrder(drawTotal(t, 20, 20000), 20), DefaultLimits())
+		e, _, shares := finished(luckyOrder(drawTotal(t, 20, Bounds{1, 20000}), 20), DefaultLimits())
 		best := shares[BestLuck(&e, shares)-1]
 		for _, s := range shares {
 			if s.Amount > best.Amount || s.Amount == best.Amount && s.Seq < best.Seq {
@@ -181,6 +181,9 @@ func TestVerifyAnswersAHeaderNobodySentWithAnError(t *testing.T) {
 		{"a cap of one fen", func(e *Envelope) { e.ShareMax = 1 }, 1},
 		{"no cap", func(e *Envelope) { e.ShareMax = 0 }, 1},
 		{"a negative cap", func(e *Envelope) { e.ShareMax = -1 }, 1},
+		{"another least share", func(e *Envelope) { e.ShareMin = 5 }, 1},
+		{"a least share above the mean", func(e *Envelope) { e.ShareMin = 2001 }, 1},
+		{"a least share above the cap", func(e *Envelope) { e.ShareMin = 20001 }, 1},
 		{"no money", func(e *Envelope) { e.Total = 0 }, 1},
 		{"a debt", func(e *Envelope) { e.Total = -1 }, 1},
 		{"no shares", func(e *Envelope) { e.Count = 0 }, 0},

@@ -197,13 +197,14 @@ func (c *file) checkShown(numbers map[envelope.UserID]int32) {
 	}
 	c.shares = make(map[int32]*share, len(s.Shares))
 	var sum envelope.Fen
+	least := max(1, s.ShareMin)
 	for i, one := range s.Shares {
 		sum += one.Amount
 		user, known := numbers[one.User]
 		switch {
 		case one.Seq != i+1:
 			c.add(ruleBooks, "share %d stands at position %d", i+1, one.Seq)
-		case one.Amount < 1 || one.Amount > s.ShareMax || s.Total-sum < envelope.Fen(s.Count-i-1):
+		case one.Amount < least || one.Amount > s.ShareMax || s.Total-sum < envelope.Fen(s.Count-i-1)*least:
 			c.add(ruleBooks, "share %d of %d fen leaves %d fen for %d shares", one.Seq, one.Amount, s.Total-sum, s.Count-i-1)
 		case !known:
 			c.add(ruleGhost, "share %d is held by %s, whom nobody knows", one.Seq, one.User)
@@ -234,7 +235,7 @@ func (c *file) checkDraw(finished bool) {
 		}
 		return
 	}
-	e := envelope.Envelope{ID: c.o.ID, Kind: c.o.Kind, State: s.State, Total: c.o.Total, Count: c.o.Count, ShareMax: s.ShareMax,
+	e := envelope.Envelope{ID: c.o.ID, Kind: c.o.Kind, State: s.State, Total: c.o.Total, Count: c.o.Count, ShareMin: s.ShareMin, ShareMax: s.ShareMax,
 		Opened: s.Opened, OpenedCount: s.OpenedCount, Refunded: s.Refunded}
 	if n, err := hex.Decode(e.Commitment[:], []byte(c.o.Commitment)); err != nil || n != len(e.Commitment) {
 		c.add(ruleDraw, "the commitment given at send is not 64 hex digits")

@@ -88,6 +88,8 @@ func lies() []lie {
 		{"the header counts other money", func(h *History) { h.Envelopes[1].Shown.Remaining-- }, ruleBooks},
 		{"a share leaves less than a fen for each", func(h *History) { shares(h, 1)[1].Amount = 200 }, ruleBooks},
 		{"a share of nothing", func(h *History) { shares(h, 1)[1].Amount = 0 }, ruleBooks},
+		{"a share of less than promised", func(h *History) { h.Envelopes[1].Shown.ShareMin = 101 }, ruleBooks},
+		{"another least share is promised", func(h *History) { h.Envelopes[0].Shown.ShareMin = 2 }, ruleDraw},
 		{"every share is taken, and it is active", func(h *History) { h.Envelopes[0].Shown.State = envelope.Active }, ruleBooks},
 		{"it is empty, and a share is left", func(h *History) { h.Envelopes[1].Shown.State = envelope.Empty }, ruleBooks},
 		{"another total", func(h *History) { h.Envelopes[0].Shown.Total++ }, ruleSame},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"hongbao/envelope"
 )
 
 // The open modes a comparison knows.
@@ -62,6 +64,7 @@ type CompareConfig struct {
 	Seed  uint64
 	Key   string // prefix of the idempotency keys, new for every comparison
 	Users func(n int) ([]User, error)
+	Least envelope.Fen // in a share, of the service; 0 is 1
 	// Start starts the service in a mode, on the databases all modes share.
 	Start         func(ctx context.Context, mode string) (*Server, error)
 	InsertCeiling func(context.Context) (rowsPerSecond float64, err error)
@@ -193,7 +196,7 @@ func (c *comparison) mode(ctx context.Context, mode string) error {
 func (c *comparison) stage(ctx context.Context, s *Server, scenario Scenario, envelopes int) (*Stage, error) {
 	c.stages++
 	plan, err := NewPlan(PlanConfig{Scenario: scenario, Seed: c.cfg.Seed + uint64(c.stages), Envelopes: envelopes, AtOnce: spreadEnvelopes,
-		Count: c.count, Openers: c.openers, Users: compareUsers})
+		Count: c.count, Openers: c.openers, Users: compareUsers, ShareMin: c.cfg.Least})
 	if err != nil {
 		return nil, err
 	}

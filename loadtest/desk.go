@@ -91,6 +91,7 @@ type Shown struct {
 	State       envelope.State `json:"state"`
 	Total       envelope.Fen   `json:"total_fen"`
 	Count       int            `json:"count"`
+	ShareMin    envelope.Fen   `json:"share_min_fen"`
 	ShareMax    envelope.Fen   `json:"share_max_fen"`
 	Opened      envelope.Fen   `json:"opened_fen"`
 	OpenedCount int            `json:"opened_count"`

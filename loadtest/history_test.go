@@ -98,7 +98,7 @@ func decide(rec *Record, e envelope.Envelope, seed envelope.Seed, held map[envel
 }
 
 func shownOf(e *envelope.Envelope, seed envelope.Seed, shares []envelope.Share) *Shown {
-	s := &Shown{ID: e.ID, Kind: e.Kind, State: e.State, Total: e.Total, Count: e.Count, ShareMax: e.ShareMax, Opened: e.Opened,
+	s := &Shown{ID: e.ID, Kind: e.Kind, State: e.State, Total: e.Total, Count: e.Count, ShareMin: e.ShareMin, ShareMax: e.ShareMax, Opened: e.Opened,
 		OpenedCount: e.OpenedCount, Remaining: e.Remaining(), Commitment: e.Commitment.Hex()}
 	if e.State.Finished() {
 		s.Seed = seed.Hex()

@@ -51,6 +51,8 @@ type PlanConfig struct {
 	Count     int      `json:"count"`     // shares of each, 1 to CountMax
 	Openers   int      `json:"openers"`   // people who tap each, 1 to Users
 	Users     int      `json:"users"`     // people there are, 1 to UsersMax
+
+	ShareMin envelope.Fen `json:"share_min_fen,omitempty"` // the service's least share; 0 is 1
 }
 
 func (c *PlanConfig) validate() error {
@@ -61,6 +63,8 @@ func (c *PlanConfig) validate() error {
 		return fmt.Errorf("plan: want 1 <= envelopes <= %d, have %d", EnvelopesMax, c.Envelopes)
 	case c.Users < festivalOpenersMax || c.Users > UsersMax:
 		return fmt.Errorf("plan: want %d <= users <= %d, have %d", festivalOpenersMax, UsersMax, c.Users)
+	case c.ShareMin < 0 || c.ShareMin > shareMax:
+		return fmt.Errorf("plan: want 1 <= share min <= %d, have %d", shareMax, c.ShareMin)
 	case c.Scenario == Festival:
 		return nil
 	case c.Count < 1 || c.Count > CountMax:
@@ -129,13 +133,23 @@ func NewPlan(cfg PlanConfig) (*Plan, error) {
 	r := newRand(cfg.Seed, string(cfg.Scenario))
 	if cfg.Scenario == Festival {
 		p.drawFestival(r)
+		p.raise()
 		return p, nil
 	}
 	for i := range p.Gifts {
 		p.Gifts[i] = newGift(r, cfg.Count, cfg.Users)
 	}
+	p.raise()
 	p.drawTaps(r)
 	return p, nil
+}
+
+// raise makes every gift large enough for the service's least share.
+func (p *Plan) raise() {
+	for i := range p.Gifts {
+		g := &p.Gifts[i]
+		g.Total = max(g.Total, envelope.Fen(g.Count)*p.Config.ShareMin)
+	}
 }
 
 // newRand is the stream of one purpose: streams of one seed do not shift when

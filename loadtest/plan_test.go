@@ -73,6 +73,31 @@ func TestEveryGiftMayBeSent(t *testing.T) {
 	}
 }
 
+// FS11
+func TestAPlanHonoursTheServicesLeastShare(t *testing.T) {
+	for _, scenario := range Scenarios() {
+		cfg := PlanConfig{Scenario: scenario, Seed: 3, Envelopes: 2000, Count: 20, Openers: 1, Users: 50}
+		plain := plan(t, cfg)
+		cfg.ShareMin = 1
+		if same := plan(t, cfg); same.Digest() != plain.Digest() {
+			t.Errorf("%s: a least share of one fen changes the plan", scenario)
+		}
+		cfg.ShareMin = 10
+		raised := 0
+		for i, g := range plan(t, cfg).Gifts {
+			if g.Total < 10*envelope.Fen(g.Count) || g.Kind == envelope.Equal && g.Total%envelope.Fen(g.Count) != 0 {
+				t.Errorf("%s: gift %d is %s of %d fen in %d shares", scenario, i, g.Kind, g.Total, g.Count)
+			}
+			if g.Total != plain.Gifts[i].Total {
+				raised++
+			}
+		}
+		if raised == 0 || raised > 200 {
+			t.Errorf("%s: %d of 2000 gifts were raised", scenario, raised)
+		}
+	}
+}
+
 func TestHotIsOneEnvelopeAfterAnother(t *testing.T) {
 	p := plan(t, PlanConfig{Scenario: Hot, Seed: 1, Envelopes: 20, Count: 100, Openers: 300, Users: 400})
 	last := 0

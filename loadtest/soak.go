@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"hongbao/envelope"
 )
 
 // SoakConfig is a soak on a running service whose provider is a simulator; all
@@ -19,6 +21,7 @@ type SoakConfig struct {
 	Lies   float64       // rate of each lie, 0 to LieRateMax
 	Bugs   bool          // the provider also moves money twice and takes successes back: all of that must be found
 	Of     Lifetimes
+	Least  envelope.Fen // in a share, of the service; 0 is 1
 	Server *Server
 	Users  func(n int) ([]User, error)
 	Liar   Liar
@@ -103,7 +106,7 @@ func Soak(ctx context.Context, cfg SoakConfig) (*SoakRun, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	plan, err := NewSoakPlan(PlanConfig{Scenario: Soaking, Seed: cfg.Seed, Envelopes: int(cfg.Rate*cfg.For.Seconds()*soakSpare) + 10, Users: soakUsers}, cfg.Of)
+	plan, err := NewSoakPlan(PlanConfig{Scenario: Soaking, Seed: cfg.Seed, Envelopes: int(cfg.Rate*cfg.For.Seconds()*soakSpare) + 10, Users: soakUsers, ShareMin: cfg.Least}, cfg.Of)
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,7 @@ func NewSoakPlan(cfg PlanConfig, of Lifetimes) (*Plan, error) {
 	for i := range p.Gifts {
 		p.Gifts[i], p.Fates[i] = soakGift(r, cfg.Users, of), soakFate(r, of)
 	}
+	p.raise()
 	return p, nil
 }
 

@@ -156,6 +156,8 @@ var damages = []damage{
 	{"more was paid than drawn from", full, "UPDATE E SET total_fen = total_fen + 1 WHERE order_id = ID", "I5"},
 	{"one opener more was promised", half, "UPDATE E SET count = count + 1 WHERE order_id = ID", "draw"},
 	{"another cap was promised", full, "UPDATE E SET share_max_fen = 1000 WHERE order_id = ID", "draw"},
+	{"a larger least share was promised", full, "UPDATE E SET share_min_fen = 300 WHERE order_id = ID", "draw"},
+	{"a least share that was not given", settled, "UPDATE E SET share_min_fen = 101 WHERE order_id = ID", "I5"},
 	{"another draw was promised", unpaid, "UPDATE E SET draw_commitment = REPEAT('x', 32) WHERE order_id = ID", "draw"},
 	{"lucky has become equal", half, "UPDATE E SET kind = 'equal' WHERE order_id = ID", "draw"},
 	{"equal has become lucky", equal, "UPDATE E SET kind = 'lucky' WHERE order_id = ID", "draw"},

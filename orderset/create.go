@@ -29,7 +29,7 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending,
 			return err
 		}
 		_, err := c.ExecContext(ctx, TableOf(e.ID).insertEnvelope(), e.ID, e.Kind, e.Sender, e.Group, e.Recipient, e.Greeting,
-			e.Total, e.Count, e.ShareMax, e.Commitment[:], e.CreatedAt, e.ExpiresAt)
+			e.Total, e.Count, e.Bounds().Min, e.ShareMax, e.Commitment[:], e.CreatedAt, e.ExpiresAt)
 		if err != nil {
 			return err
 		}

@@ -222,6 +222,7 @@ func TestFH1WhatTheDomainWouldRefuseTheTablesRefuseToo(t *testing.T) {
 		"no shares":              func(e *envelope.Envelope) { e.Count = 0 },
 		"too many shares":        func(e *envelope.Envelope) { e.Count, e.Total = 501, 1000 },
 		"a cap beyond the limit": func(e *envelope.Envelope) { e.ShareMax = 20001 },
+		"less than promised":     func(e *envelope.Envelope) { e.ShareMin = 11 },
 		"an unknown kind":        func(e *envelope.Envelope) { e.Kind = "gift" },
 		"unequal equal shares":   func(e *envelope.Envelope) { e.Kind, e.Total = envelope.Equal, 101 },
 		"exclusive for nobody":   func(e *envelope.Envelope) { e.Kind, e.Count = envelope.Exclusive, 1 },

@@ -121,7 +121,7 @@ func (b *fillBatch) add(snap *envelope.Snapshot) {
 	e := &snap.Envelope
 	b.envelopes++
 	b.ids = append(b.ids, e.ID)
-	b.rows = append(b.rows, e.ID, e.Kind, e.State, e.Ver, e.Sender, e.Group, orNull(e.Recipient), e.Greeting, e.Total, e.Count, e.ShareMax,
+	b.rows = append(b.rows, e.ID, e.Kind, e.State, e.Ver, e.Sender, e.Group, orNull(e.Recipient), e.Greeting, e.Total, e.Count, e.Bounds().Min, e.ShareMax,
 		e.Opened, e.OpenedCount, e.Refunded, e.Commitment[:], orNull(e.TransactionID), e.CreatedAt, timeOrNull(e.PaidAt), e.ExpiresAt, timeOrNull(e.FinishedAt))
 	for _, s := range snap.Shares {
 		b.shares++

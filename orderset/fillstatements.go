@@ -11,9 +11,9 @@ import (
 // our side, so the server's bound of 65,535 does not apply.
 
 const (
-	fillEnvelopeColumns = "order_id, kind, state, ver, sender_id, group_id, recipient_id, greeting, total_fen, count, share_max_fen, " +
+	fillEnvelopeColumns = "order_id, kind, state, ver, sender_id, group_id, recipient_id, greeting, total_fen, count, share_min_fen, share_max_fen, " +
 		"opened_fen, opened_count, refunded_fen, draw_commitment, transaction_id, created_at, paid_at, expires_at, finished_at"
-	fillEnvelopeRow = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	fillEnvelopeRow = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 	fillShareRow    = "(?,?,?,?,?)"
 
 	selectPlace      = "SELECT set_number, environment FROM set_info"

@@ -96,7 +96,7 @@ func scanHeader(rows *sql.Rows) (e envelope.Envelope, now time.Time, err error) 
 	var commitment []byte
 	var paid, finished sql.NullTime
 	err = rows.Scan(&e.ID, &e.Kind, &e.State, &e.Ver, &e.Sender, &e.Group, &e.Recipient, &e.Greeting,
-		&e.Total, &e.Count, &e.ShareMax, &e.Opened, &e.OpenedCount, &e.Refunded, &commitment,
+		&e.Total, &e.Count, &e.ShareMin, &e.ShareMax, &e.Opened, &e.OpenedCount, &e.Refunded, &commitment,
 		&e.TransactionID, &e.CreatedAt, &paid, &e.ExpiresAt, &finished, &now)
 	if err == nil && copy(e.Commitment[:], commitment) != len(e.Commitment) {
 		err = fmt.Errorf("envelope %s: draw_commitment has %d bytes", e.ID, len(commitment))

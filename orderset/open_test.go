@@ -340,3 +340,31 @@ func TestWithAWrongDrawKeyNothingIsPaid(t *testing.T) {
 		wantShares(t, w, e.ID, open(t, w.Router.Sets()[0], requests(e.ID, "ann")))
 	}
 }
+
+// FS11: shares that the provider would not pay out are not drawn.
+func TestNoShareIsLessThanWasPromised(t *testing.T) {
+	w := servers.World(t, 1)
+	set := w.Router.Sets()[0]
+	for _, total := range []envelope.Fen{200, 201, 260, 2000, 400_000} { // ten fen each, and more
+		s := w.Sending(t, 0, envelope.Order{Total: total, Count: 20})
+		s.Envelope.ShareMin = 10
+		if _, err := w.Router.Create(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Router.Pay(t.Context(), payment(s.Envelope, "tx-"+string(s.Envelope.ID))); err != nil {
+			t.Fatal(err)
+		}
+		for first := 0; first < 20; first += 7 { // in several transactions
+			open(t, set, requests(s.Envelope.ID, crowd(20)[first:min(first+7, 20)]...))
+		}
+		have := find(t, w, s.Envelope.ID)
+		if have.Envelope.State != envelope.Empty || have.Envelope.ShareMin != 10 {
+			t.Fatalf("%d fen: it is %s with at least %d fen a share", total, have.Envelope.State, have.Envelope.ShareMin)
+		}
+		for _, share := range have.Shares {
+			if share.Amount < 10 {
+				t.Errorf("%d fen: share %d is %d fen", total, share.Seq, share.Amount)
+			}
+		}
+	}
+}

@@ -16,7 +16,7 @@ import (
 
 const (
 	headerFields = "order_id, kind, state, ver, sender_id, group_id, COALESCE(recipient_id, ''), greeting, " +
-		"total_fen, count, share_max_fen, opened_fen, opened_count, refunded_fen, draw_commitment, " +
+		"total_fen, count, share_min_fen, share_max_fen, opened_fen, opened_count, refunded_fen, draw_commitment, " +
 		"COALESCE(transaction_id, ''), created_at, paid_at, expires_at, finished_at, "
 	headerColumns = headerFields + "UTC_TIMESTAMP(3)"
 )
@@ -69,8 +69,8 @@ func (t DayTable) selectSharePage() string {
 
 func (t DayTable) insertEnvelope() string {
 	return "INSERT INTO " + t.envelopes() + " (order_id, kind, state, ver, sender_id, group_id, recipient_id, greeting, " +
-		"total_fen, count, share_max_fen, draw_commitment, created_at, expires_at) " +
-		"VALUES (?, ?, 'unpaid', 1, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)"
+		"total_fen, count, share_min_fen, share_max_fen, draw_commitment, created_at, expires_at) " +
+		"VALUES (?, ?, 'unpaid', 1, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?, ?)"
 }
 
 func (t DayTable) updatePaid() string {

@@ -97,7 +97,7 @@ func (a *Auditor) auditHeader(f *findings, p *page, e *envelope.Envelope, shares
 // auditShares holds the shares of one envelope, in the order of their positions,
 // to its header, and returns what they add up to.
 func (f *findings) auditShares(e *envelope.Envelope, shares []envelope.Share) (sum envelope.Fen) {
-	seen := make(map[envelope.UserID]bool, len(shares))
+	seen, of := make(map[envelope.UserID]bool, len(shares)), e.Bounds()
 	for i, s := range shares {
 		sum += s.Amount
 		switch {
@@ -107,9 +107,9 @@ func (f *findings) auditShares(e *envelope.Envelope, shares []envelope.Share) (s
 			f.add("I2", "user %s holds a share that is for %s alone", s.User, e.Recipient)
 		case s.Seq != i+1:
 			f.add("I4", "share %d stands at position %d", i+1, s.Seq)
-		case s.Amount < 1 || s.Amount > e.ShareMax:
-			f.add("I5", "share %d is %d fen", s.Seq, s.Amount)
-		case e.Total-sum < envelope.Fen(e.Count-i-1) || i+1 == e.Count && sum != e.Total:
+		case s.Amount < of.Min || s.Amount > of.Max:
+			f.add("I5", "share %d is %d fen, promised were %d to %d", s.Seq, s.Amount, of.Min, of.Max)
+		case e.Total-sum < envelope.Fen(e.Count-i-1)*of.Min || i+1 == e.Count && sum != e.Total:
 			f.add("I5", "after share %d there are %d fen for %d shares", s.Seq, e.Total-sum, e.Count-i-1)
 		case s.OpenedAt.Before(e.PaidAt):
 			f.add("I6", "share %d was opened before the envelope was paid", s.Seq)

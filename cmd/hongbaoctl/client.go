@@ -29,6 +29,7 @@ type show struct {
 	State      string  `json:"state"`
 	TotalFen   int64   `json:"total_fen"`
 	Count      int     `json:"count"`
+	ShareMin   int64   `json:"share_min_fen"` // 0, from before there was one, is 1
 	ShareMax   int64   `json:"share_max_fen"`
 	OpenedFen  int64   `json:"opened_fen"`
 	Opened     int     `json:"opened_count"`

@@ -20,7 +20,7 @@ type loadFlags struct {
 
 // measure is what the flags ask of the playground.
 func (l loadFlags) measure(g *ground, quiet bool) loadtest.CompareConfig {
-	cfg := loadtest.CompareConfig{Seed: l.Seed, Key: loadKey(), Users: g.users, Start: g.startServer,
+	cfg := loadtest.CompareConfig{Seed: l.Seed, Key: loadKey(), Users: g.users, Least: g.settings.Bounds().ShareMin, Start: g.startServer,
 		Books: g.books, Progress: loadProgress(quiet), Hurry: l.Hurry, HeldBack: true}
 	if l.NoBooks {
 		cfg.Books = nil

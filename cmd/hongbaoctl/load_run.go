@@ -100,10 +100,10 @@ func (l loadRunCmd) scenario(ctx context.Context, g *ground, s *loadtest.Server,
 		return nil, err
 	}
 	load := l.load(scenario)
-	count := g.settings.Bounds().CountMax
+	limits := g.settings.Bounds()
 	return loadtest.RunScenario(ctx, loadtest.ScenarioConfig{
 		Plan: loadtest.PlanConfig{Scenario: scenario, Seed: l.Seed, Envelopes: l.envelopes(scenario, load),
-			Count: count, Openers: l.openers(scenario, load), Users: loadUsers},
+			Count: limits.CountMax, Openers: l.openers(scenario, load), Users: loadUsers, ShareMin: limits.ShareMin},
 		Server: s, Users: users, Key: loadKey(), Load: load, Connections: l.Connections,
 	})
 }

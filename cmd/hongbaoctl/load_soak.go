@@ -37,7 +37,7 @@ func (l loadSoakCmd) Run(ctx context.Context, c *cli) error {
 	limits := g.settings.Bounds()
 	r, err := loadtest.Soak(ctx, loadtest.SoakConfig{
 		Seed: l.Seed, Key: loadKey(), Rate: l.Rate, For: l.Duration, Lies: l.Lies, Bugs: l.Bugs,
-		Of:     loadtest.Lifetimes{PayWithin: limits.PayWithin, Life: limits.Life},
+		Of: loadtest.Lifetimes{PayWithin: limits.PayWithin, Life: limits.Life}, Least: limits.ShareMin,
 		Server: server, Users: g.users, Liar: liar{g.report.PaymentSimulator}, Owed: g.owed, Reckon: g.reckon, Progress: loadProgress(c.JSON),
 	})
 	if err != nil {

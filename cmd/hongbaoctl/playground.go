@@ -35,6 +35,7 @@ type playgroundUpCmd struct {
 	EventsPort    int    `help:"Receiver of events, standing in for the IM backend." default:"8091"`
 
 	Life      time.Duration `help:"From payment to expiry; short ones show refunds sooner." default:"24h"`
+	ShareMin  int64         `help:"Fen in the least share; the simulated provider refuses payouts below it. The real one is reported to ask for 10." default:"1"`
 	PayWithin time.Duration `help:"From order to closing it unpaid." default:"15m"`
 	Payouts   string        `help:"The provider's product for payouts: bills, each confirmed by its payee, or batches of hundreds." default:"bills" enum:"bills,batches"`
 }

@@ -148,7 +148,8 @@ func (p *playground) startSimulator(ctx context.Context) error {
 	}
 	proc, err := cluster.Start(cluster.Command{
 		Name: "paysim", Path: self, LogFile: p.path("paysim.log"),
-		Args: []string{"payment-simulator", "--listen", loopback(p.cmd.SimulatorPort), "--keys", p.path("keys"), "--dir", p.path("paysim")},
+		Args: []string{"payment-simulator", "--listen", loopback(p.cmd.SimulatorPort), "--keys", p.path("keys"), "--dir", p.path("paysim"),
+			"--transfer-min", fmt.Sprint(int64(p.settings.Bounds().ShareMin))},
 	})
 	if err != nil {
 		return err

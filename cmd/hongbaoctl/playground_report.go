@@ -156,7 +156,7 @@ func (p *playground) newSettings(payment simulator.Keys) *settings.Settings {
 			Tokens:    []settings.TokenKey{{KeyID: "playground", Algorithm: "HS256", File: key("token.key")}},
 			Operators: []settings.TokenKey{{KeyID: "operators", Algorithm: "HS256", File: key("operator.key")}}},
 		Events:  settings.Events{URL: "http://" + loopback(p.cmd.EventsPort) + "/events", SecretFile: key(eventSecretName), AllowPrivate: true},
-		Limits:  settings.Limits{Life: p.cmd.Life, PayWithin: p.cmd.PayWithin},
+		Limits:  settings.Limits{ShareMinFen: p.cmd.ShareMin, Life: p.cmd.Life, PayWithin: p.cmd.PayWithin},
 		Payment: paymentSettings(payment, "http://"+loopback(p.cmd.SimulatorPort), "http://"+loopback(p.cmd.APIPort)+"/v1/payment/notifications"),
 	}
 	s.Payment.Payouts = p.cmd.Payouts

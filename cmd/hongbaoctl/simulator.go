@@ -31,6 +31,7 @@ type simulatorCmd struct {
 	ConfirmAfter  time.Duration `default:"100ms" help:"How long a payee hesitates before accepting a payout."`
 	ManualConfirm bool          `help:"Payees accept on their page (package_info) or not at all."`
 	TransferAfter time.Duration `default:"20ms" help:"How long a payout is TRANSFERING, or CANCELING."`
+	TransferMin   int64         `default:"1" help:"Fen of the least payout that is not refused."`
 	BillsAtOnce   bool          `default:"true" negatable:"" help:"Give the bills of a day while it lasts; otherwise from 10:00 of the next, as the real provider does."`
 }
 
@@ -58,7 +59,7 @@ func (s simulatorCmd) Run(ctx context.Context) error {
 		MerchantID: simulatedMerchant, AppID: simulatedApp, MerchantSerial: simulatedMerchantSerial, MerchantKey: merchant,
 		PlatformSerial: simulatedPlatformSerial, PlatformKey: platform, APIv3Key: apiv3,
 		LedgerFile: filepath.Join(s.Dir, "ledger.jsonl"), PublicURL: "http://" + s.Listen,
-		RefundAfter: s.RefundAfter, ConfirmAfter: s.confirmAfter(), TransferAfter: s.TransferAfter, BillsAtOnce: s.BillsAtOnce,
+		RefundAfter: s.RefundAfter, ConfirmAfter: s.confirmAfter(), TransferAfter: s.TransferAfter, TransferMinFen: s.TransferMin, BillsAtOnce: s.BillsAtOnce,
 		Now: time.Now, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	})
 	if err != nil {

@@ -86,7 +86,7 @@ func verifyShown(s *show) verification {
 		return r
 	}
 	e := envelope.Envelope{ID: envelope.ID(s.ID), Kind: envelope.Kind(s.Kind), State: envelope.State(s.State),
-		Total: envelope.Fen(s.TotalFen), Count: s.Count, ShareMax: envelope.Fen(s.ShareMax),
+		Total: envelope.Fen(s.TotalFen), Count: s.Count, ShareMin: envelope.Fen(s.ShareMin), ShareMax: envelope.Fen(s.ShareMax),
 		Opened: envelope.Fen(s.OpenedFen), OpenedCount: s.Opened, Refunded: envelope.Fen(s.Refunded)}
 	if n, err := hex.Decode(e.Commitment[:], []byte(s.Commitment)); err != nil || n != len(e.Commitment) {
 		r.Why = "draw_commitment is not 64 hex digits"

@@ -100,7 +100,7 @@ func verify(t *testing.T, s shown) {
 		t.Errorf("%s: %v", s.ID, err)
 		return
 	}
-	e := envelope.Envelope{Kind: envelope.Kind(s.Kind), Total: envelope.Fen(s.TotalFen), Count: s.Count, ShareMax: 20000, Commitment: seed.Commitment(),
+	e := envelope.Envelope{Kind: envelope.Kind(s.Kind), Total: envelope.Fen(s.TotalFen), Count: s.Count, ShareMin: envelope.Fen(s.ShareMin), ShareMax: 20000, Commitment: seed.Commitment(),
 		State: envelope.State(s.State), Opened: envelope.Fen(s.OpenedFen), OpenedCount: s.Opened}
 	if e.Commitment.Hex() != s.Commitment {
 		t.Errorf("%s: the seed is not the one committed to", s.ID)

@@ -59,6 +59,9 @@ func (s serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	log := newLog(os.Stderr)
+	for _, warning := range conf.Warnings() {
+		log.Warn("settings", "warning", warning)
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

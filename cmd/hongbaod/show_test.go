@@ -15,6 +15,7 @@ type shown struct {
 	State      string `json:"state"`
 	TotalFen   int64  `json:"total_fen"`
 	Count      int    `json:"count"`
+	ShareMin   int64  `json:"share_min_fen"`
 	OpenedFen  int64  `json:"opened_fen"`
 	Opened     int    `json:"opened_count"`
 	Commitment string `json:"draw_commitment"`

@@ -74,7 +74,7 @@ func TestShowAnswersWhatIsKnownSoFar(t *testing.T) {
 	a, _ := newAPI(t, teller)
 	_, body := do(t, a, call(t, "show"))
 	head := `{"id":"` + string(e.ID) + `","kind":"lucky","state":"%s","total_fen":1000,"count":3,"draw_commitment":"` + e.Commitment.Hex() +
-		`","sender_id":"alice","group_id":"g-1","greeting":"恭喜 \"发\"财 </script>` + "\u2028" + `","share_max_fen":20000,`
+		`","sender_id":"alice","group_id":"g-1","greeting":"恭喜 \"发\"财 </script>` + "\u2028" + `","share_min_fen":1,"share_max_fen":20000,`
 	want := fmt.Sprintf(head, "unpaid") + `"opened_fen":0,"opened_count":0,"refunded_fen":0,"remaining_fen":1000,` +
 		`"created_at":"2026-11-23T12:00:00.000Z","expires_at":"2026-11-24T12:00:00.000Z","shares":[]}`
 	if diff := cmp.Diff(want, body); diff != "" {

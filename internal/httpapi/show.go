@@ -43,7 +43,7 @@ func appendDetails(b []byte, d *envelope.Details) []byte {
 		name  string
 		value int64
 	}{
-		{`,"share_max_fen":`, int64(e.ShareMax)}, {`,"opened_fen":`, int64(e.Opened)},
+		{`,"share_min_fen":`, int64(e.Bounds().Min)}, {`,"share_max_fen":`, int64(e.ShareMax)}, {`,"opened_fen":`, int64(e.Opened)},
 		{`,"opened_count":`, int64(e.OpenedCount)}, {`,"refunded_fen":`, int64(e.Refunded)},
 		{`,"remaining_fen":`, int64(e.Remaining())},
 	} {

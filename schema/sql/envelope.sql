@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   greeting        VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   total_fen       BIGINT NOT NULL,
   `count`         INT NOT NULL,
-  share_max_fen   INT NOT NULL, -- the cap this envelope was promised; the setting may change
+  share_min_fen   INT NOT NULL DEFAULT 1, -- what this envelope was promised …
+  share_max_fen   INT NOT NULL, -- … at least and at most in a share; the settings may change
   opened_fen      BIGINT NOT NULL DEFAULT 0,
   opened_count    INT NOT NULL DEFAULT 0,
   refunded_fen    BIGINT NOT NULL DEFAULT 0,
@@ -32,23 +33,24 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   CONSTRAINT {table}_ver CHECK (ver >= 1),
   CONSTRAINT {table}_count CHECK (`count` BETWEEN 1 AND 500),
   CONSTRAINT {table}_share_max CHECK (share_max_fen BETWEEN 1 AND 20000),
-  CONSTRAINT {table}_total CHECK (total_fen BETWEEN `count` AND `count` * share_max_fen),
+  CONSTRAINT {table}_share_min CHECK (share_min_fen BETWEEN 1 AND share_max_fen),
+  CONSTRAINT {table}_total CHECK (total_fen BETWEEN `count` * share_min_fen AND `count` * share_max_fen),
 
   CONSTRAINT {table}_exclusive_names_one CHECK ((kind = 'exclusive') = (recipient_id IS NOT NULL)),
   CONSTRAINT {table}_exclusive_is_one CHECK (kind <> 'exclusive' OR `count` = 1),
   CONSTRAINT {table}_equal_divides CHECK (kind <> 'equal' OR total_fen % `count` = 0),
 
   CONSTRAINT {table}_opened_count CHECK (opened_count BETWEEN 0 AND `count`),
-  -- Every share was at least 1 fen (I5) and at most what was promised.
-  CONSTRAINT {table}_opened CHECK (opened_fen BETWEEN opened_count AND total_fen
+  -- Every share was at least and at most what was promised (I5).
+  CONSTRAINT {table}_opened CHECK (opened_fen BETWEEN opened_count * share_min_fen AND total_fen
     AND opened_fen <= opened_count * share_max_fen),
   -- Nothing is given twice (I1).
   CONSTRAINT {table}_conserved CHECK (refunded_fen >= 0 AND opened_fen + refunded_fen <= total_fen),
   -- The last share takes the rest (I5).
   CONSTRAINT {table}_last_takes_rest CHECK (opened_count < `count` OR opened_fen = total_fen),
-  -- While shares are left, each has at least 1 fen to come (I5).
+  -- While shares are left, each has at least that much to come (I5).
   CONSTRAINT {table}_active_has_left CHECK (state <> 'active'
-    OR (opened_count < `count` AND total_fen - opened_fen >= `count` - opened_count AND refunded_fen = 0)),
+    OR (opened_count < `count` AND total_fen - opened_fen >= (`count` - opened_count) * share_min_fen AND refunded_fen = 0)),
   CONSTRAINT {table}_empty_is_opened CHECK (state <> 'empty' OR opened_count = `count`),
   CONSTRAINT {table}_unpaid_is_unopened CHECK (state NOT IN ('unpaid','closed') OR opened_count = 0),
   -- What was not opened by the end goes back, all of it (I6).

@@ -56,7 +56,7 @@ func newDeployment(t *testing.T) *deployment {
 		Payment: settings.Payment{BaseURL: "https://pay.example", NotifyURL: "https://hongbao.example/v1/payment/notifications", AppID: "wx1",
 			MerchantID: "1900000001", MerchantSerial: "5F", MerchantKeyFile: "merchant.pem", APIv3KeyFile: "apiv3.key",
 			PlatformKeys: []settings.PlatformKey{{Serial: "PUB_1", File: "platform.pem"}}},
-		Limits: settings.Limits{CountMax: 200, ShareMaxFen: 10000, Life: 12 * time.Hour, PayWithin: 10 * time.Minute},
+		Limits: settings.Limits{CountMax: 200, ShareMinFen: 10, ShareMaxFen: 10000, Life: 12 * time.Hour, PayWithin: 10 * time.Minute},
 	}}
 	for _, user := range []string{"admin", "app", "migrator", "audit", "arbiter"} {
 		d.write(t, user+".password", user+"'s password\n")

@@ -153,6 +153,7 @@ type PlatformKey struct {
 // Limits override the defaults of the design; zero keeps the default.
 type Limits struct {
 	CountMax    int           `yaml:"count_max,omitempty"`
+	ShareMinFen int64         `yaml:"share_min_fen,omitempty"`
 	ShareMaxFen int64         `yaml:"share_max_fen,omitempty"`
 	Life        time.Duration `yaml:"life,omitempty"`
 	PayWithin   time.Duration `yaml:"pay_within,omitempty"`
@@ -316,11 +317,26 @@ func (s *Settings) Topology() (orderset.Topology, error) {
 	return orderset.NewTopology(specs)
 }
 
+// payableFen is what the provider's products for payouts are reported to ask for
+// at least. It does not say so itself, so less is a warning and no mistake.
+const payableFen = 10
+
+// Warnings are what may be meant and is likely not, each naming its key.
+func (s *Settings) Warnings() (warnings []string) {
+	if least := s.Bounds().ShareMin; least < payableFen {
+		warnings = append(warnings, fmt.Sprintf("limits.share_min_fen: is %d: the provider is reported to pay out no less than %d fen, by bills or in batches; payouts of smaller shares would be held", least, payableFen))
+	}
+	return warnings
+}
+
 // Bounds are the limits of envelopes: the defaults, with what the file overrides.
 func (s *Settings) Bounds() envelope.Limits {
 	l := envelope.DefaultLimits()
 	if s.Limits.CountMax != 0 {
 		l.CountMax = s.Limits.CountMax
+	}
+	if s.Limits.ShareMinFen != 0 {
+		l.ShareMin = envelope.Fen(s.Limits.ShareMinFen)
 	}
 	if s.Limits.ShareMaxFen != 0 {
 		l.ShareMax = envelope.Fen(s.Limits.ShareMaxFen)

@@ -104,6 +104,8 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		"too many shares":             {func(s *settings.Settings) { s.Limits.CountMax = 501 }, "count max <= 500"},
 		"fewer shares than none":      {func(s *settings.Settings) { s.Limits.CountMax = -1 }, "1 <= count max"},
 		"shares too large":            {func(s *settings.Settings) { s.Limits.ShareMaxFen = 20001 }, "share max <= 20000"},
+		"shares too small":            {func(s *settings.Settings) { s.Limits.ShareMinFen = -1 }, "1 <= share min"},
+		"no share is allowed":         {func(s *settings.Settings) { s.Limits.ShareMinFen = 10001 }, "1 <= share min <= share max = 10000 fen, have 10001"},
 		"a life too short":            {func(s *settings.Settings) { s.Limits.Life = time.Millisecond }, "1s <= life"},
 		"no books":                    {func(s *settings.Settings) { s.Books = nil }, "books: want 1"},
 		"books nowhere":               {func(s *settings.Settings) { s.Books[1].Primary = "host" }, "books[1].primary"},
@@ -166,9 +168,23 @@ func TestTheTopologyIsTheFiles(t *testing.T) {
 	}
 }
 
+// FS11: the provider's least amount is hearsay, so a setting below it is no mistake.
+func TestALeastShareThatIsNotPaidOutIsAWarning(t *testing.T) {
+	for _, payouts := range []string{"", settings.PayoutBills, settings.PayoutBatches} {
+		for least, warned := range map[int64]bool{0: true, 1: true, 9: true, 10: false, 100: false} {
+			d := newDeployment(t)
+			d.Payment.Payouts, d.Limits.ShareMinFen = payouts, least
+			warnings := d.mustLoad(t).Warnings()
+			if warned != (len(warnings) == 1 && strings.HasPrefix(warnings[0], "limits.share_min_fen: ")) || !warned && len(warnings) > 0 {
+				t.Errorf("%q, %d fen: warnings %q", payouts, least, warnings)
+			}
+		}
+	}
+}
+
 func TestLimitsThatAreNotGivenAreTheDesigns(t *testing.T) {
 	d := newDeployment(t)
-	want := envelope.Limits{CountMax: 200, ShareMax: 10000, Life: 12 * time.Hour, PayWithin: 10 * time.Minute}
+	want := envelope.Limits{CountMax: 200, ShareMin: 10, ShareMax: 10000, Life: 12 * time.Hour, PayWithin: 10 * time.Minute}
 	if got := d.mustLoad(t).Bounds(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

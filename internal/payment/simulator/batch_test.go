@@ -84,6 +84,22 @@ func TestBatchesAreRefusedAsTheRealProviderDoes(t *testing.T) {
 	}
 }
 
+// FS11: one payout that is too small is the whole batch's refusal.
+func TestBatchWithAPayoutBelowTheLeastIsRefused(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.TransferMinFen = 2
+	d := openDesk(t, cfg)
+	if r := d.post(batchesTarget, d.batchOf("batch1", 3)); r.status != 400 || r.code() != "PARAM_ERROR" || !strings.Contains(fmt.Sprint(r.said), "transfer_amount: want 2 to") {
+		t.Errorf("a fen among others: %+v", r)
+	}
+	for _, wrong := range []int64{-1, transferFenMax + 1} {
+		cfg.TransferMinFen = wrong
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "TransferMinFen") {
+			t.Errorf("at least %d fen: %v", wrong, err)
+		}
+	}
+}
+
 func TestBatchIsARepeatUnderTheSameTermsOnly(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	first := d.post(batchesTarget, d.batchOf("batch1", 3))

@@ -41,6 +41,8 @@ type Config struct {
 	RefundAfter   time.Duration // a refund is PROCESSING; 100 ms
 	ConfirmAfter  time.Duration // a payee hesitates; 100 ms, or [Never]
 	TransferAfter time.Duration // a payout is TRANSFERING, or CANCELING; 20 ms
+	// TransferMinFen is the least payout that is not refused; zero is 1.
+	TransferMinFen int64
 	// BillsAtOnce gives the statements of a day while it lasts. Otherwise they are
 	// there from ten in the morning of the next.
 	BillsAtOnce bool
@@ -77,6 +79,9 @@ func (c Config) complete() (*Config, error) {
 	if len(c.Schedule) == 0 {
 		c.Schedule = DefaultSchedule()
 	}
+	if c.TransferMinFen == 0 {
+		c.TransferMinFen = 1
+	}
 	if err := c.completeDelays(); err != nil {
 		return nil, err
 	}
@@ -98,6 +103,8 @@ func (c Config) complete() (*Config, error) {
 		return nil, fmt.Errorf("simulator: APIv3Key: want %d bytes, have %d", apiv3KeyBytes, len(c.APIv3Key))
 	case c.Now == nil || c.Log == nil:
 		return nil, fmt.Errorf("simulator: Now, Log: want both")
+	case c.TransferMinFen < 1 || c.TransferMinFen > transferFenMax:
+		return nil, fmt.Errorf("simulator: TransferMinFen: want 1 to %d, have %d", transferFenMax, c.TransferMinFen)
 	case len(c.Schedule) > scheduleStepsMax:
 		return nil, fmt.Errorf("simulator: Schedule: want at most %d waits, have %d", scheduleStepsMax, len(c.Schedule))
 	}

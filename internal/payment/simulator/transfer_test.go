@@ -13,6 +13,7 @@ import (
 
 func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
 	cfg := testConfig(t)
+	cfg.TransferMinFen = 10 // FS11
 	d := openDesk(t, cfg)
 	sealed, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, &cfg.PlatformKey.PublicKey, []byte("张三"), nil)
 	if err != nil {
@@ -32,6 +33,7 @@ func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
 		{"long payee", "openid", strings.Repeat("x", 65), "PARAM_ERROR"},
 		{"invisible payee", "openid", "a b", "PARAM_ERROR"},
 		{"nothing", "transfer_amount", 0, "PARAM_ERROR"},
+		{"less than is paid out", "transfer_amount", 9, "PARAM_ERROR"},
 		{"null", "transfer_amount", nil, "PARAM_ERROR"},
 		{"too much", "transfer_amount", transferFenMax + 1, "PARAM_ERROR"},
 		{"much without a name", "transfer_amount", transferNamedFenFrom, "PARAM_ERROR"},
@@ -40,9 +42,10 @@ func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
 		{"long remark", "transfer_remark", strings.Repeat("红", 33), "PARAM_ERROR"},
 		{"notify_url", "notify_url", "http://h/?q", "PARAM_ERROR"},
 		{"unknown field", "color", "red", "PARAM_ERROR"},
+		{"the least", "transfer_amount", 10, ""},
 		{"everything", "user_name", base64.StdEncoding.EncodeToString(sealed), ""},
 	} {
-		body := d.transferOf("payout1", 1)
+		body := d.transferOf("payout1", 10)
 		body[row.field] = row.value
 		r := d.post(transfersTarget, body)
 		if row.code == "" && r.status != 200 || row.code != "" && (r.status != 400 || r.code() != row.code) {

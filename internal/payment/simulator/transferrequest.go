@@ -77,8 +77,8 @@ func (s *Simulator) checkPayout(p *payoutRequest) (why string) {
 	switch {
 	case !isOpenID(p.OpenID):
 		return fmt.Sprintf("openid: want 1 to %d visible ASCII characters", openIDBytesMax)
-	case p.AmountFen < 1 || p.AmountFen > transferFenMax:
-		return fmt.Sprintf("transfer_amount: want 1 to %d fen", transferFenMax)
+	case p.AmountFen < s.cfg.TransferMinFen || p.AmountFen > transferFenMax:
+		return fmt.Sprintf("transfer_amount: want %d to %d fen", s.cfg.TransferMinFen, transferFenMax)
 	case p.Remark == "" || !fits(p.Remark, transferRemarkMax):
 		return fmt.Sprintf("transfer_remark: want 1 to %d characters", transferRemarkMax)
 	case p.UserName == "" && p.AmountFen >= transferNamedFenFrom:
