@@ -19,6 +19,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/cluster"
+	"hongbao/internal/contract"
 	"hongbao/internal/httpapi"
 	"hongbao/orderset"
 )
@@ -47,6 +48,7 @@ type Live struct {
 	tokenKey httpapi.Key
 
 	booksDSNs []string // of users' books, SELECT only
+	document  *contract.Document
 }
 
 // file is playground.json, as far as a test needs it.
@@ -77,6 +79,10 @@ type file struct {
 func Playground(t testing.TB, flags ...string) *Live {
 	t.Helper()
 	p := &Live{Dir: filepath.Join(t.TempDir(), "play"), Bin: Programs(t), flags: flags}
+	var err error
+	if p.document, err = contract.Load(httpapi.OpenAPI()); err != nil {
+		t.Fatal(err)
+	}
 	p.Up(t)
 	t.Cleanup(func() { p.Down(t) })
 	t.Cleanup(func() {
@@ -300,7 +306,8 @@ func (a *Answer) Int(member string) int64 {
 
 const answerBytesMax = 4 << 20
 
-// Call makes one request as user ("" for none); headers are pairs.
+// Call makes one request as user ("" for none); headers are pairs. An answer of
+// the API that its document does not describe is an error (FS32).
 func (p *Live) Call(ctx context.Context, method, url, user, body string, headers ...string) (*Answer, error) {
 	if strings.HasPrefix(url, "/") {
 		url = p.API + url
@@ -321,6 +328,9 @@ func (p *Live) Call(ctx context.Context, method, url, user, body string, headers
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, answerBytesMax))
+	if err == nil && strings.HasPrefix(url, p.API+"/v1/") && !strings.HasSuffix(url, "/echo") {
+		err = p.document.Check(method, req.URL.EscapedPath(), res.StatusCode, res.Header, raw)
+	}
 	return &Answer{Status: res.StatusCode, Header: res.Header, Body: raw}, err
 }
 
