@@ -105,3 +105,29 @@ func TestEventsAreAsTheDocumentSays(t *testing.T) {
 		return len(seen) == len(schemas)
 	})
 }
+
+// FS32: the operator's listener has a document of its own, and answers by it.
+func TestTheOperatorsAnswersAreAsTheirDocumentSays(t *testing.T) {
+	p := settest.Playground(t)
+	served, err := p.Call(t.Context(), http.MethodGet, p.Operator+"/openapi.json", "", "")
+	if err != nil || served.Status != http.StatusOK {
+		t.Fatal(err, served)
+	}
+	document, err := contract.Load(served.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Paid(t, "sender", `{"kind":"lucky","total_fen":1000,"count":5,"group_id":"g"}`)
+	for path, want := range map[string]int{"/outbox": 200, "/readyz": 200, "/load/mode": 200, "/held": 401, "/disputes": 401, "/parked?x=1": 401, "/outbox?x=1": 400} {
+		a, err := p.Call(t.Context(), http.MethodGet, p.Operator+path, "", "")
+		if err == nil && a.Status != want {
+			err = fmt.Errorf("%d, want %d", a.Status, want)
+		}
+		if err == nil {
+			err = document.Check(http.MethodGet, path, a.Status, a.Header, a.Body)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

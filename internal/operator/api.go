@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -74,14 +75,15 @@ type Config struct {
 
 // API answers on the operator's listener. It is safe for concurrent use.
 type API struct {
-	cfg      Config
-	problems *httpapi.Problems
-	mux      *http.ServeMux
-	origin   *http.CrossOriginProtection
-	hosts    []string // names a request may be for
-	scrape   http.Handler
-	started  time.Time
-	minted   atomic.Bool // set once: it could mint
+	cfg       Config
+	problems  *httpapi.Problems
+	mux       *http.ServeMux
+	origin    *http.CrossOriginProtection
+	hosts     []string // names a request may be for
+	scrape    http.Handler
+	started   time.Time
+	described []byte      // the calls, in OpenAPI
+	minted    atomic.Bool // set once: it could mint
 }
 
 // New refuses a configuration with which it could not answer.
@@ -96,13 +98,20 @@ func New(cfg Config) (*API, error) {
 		a.mux.Handle(c.pattern, a.handler(c))
 	}
 	a.mux.HandleFunc("GET /readyz", a.readyz)
+	described := open("GET /openapi.json", a.openAPI)
+	a.mux.Handle(described.pattern, a.handler(described))
+	var err error
+	if a.described, err = newDocument(a.calls()); err != nil {
+		return nil, fmt.Errorf("operator: its document: %w", err)
+	}
 	return a, nil
 }
 
 // A call is one line of the API: where, for whom, what.
 type call struct {
 	pattern string
-	open    bool // to those without a token
+	open    bool         // to those without a token
+	in, out reflect.Type // for the document
 	serve   func(ctx context.Context, by Person, r *http.Request) (any, error)
 }
 
@@ -138,7 +147,7 @@ func (a *API) calls() []call {
 
 // secured is a call for which a person answers with a token.
 func secured[I, O any](pattern string, do func(context.Context, Person, I) (O, error)) call {
-	return call{pattern: pattern, serve: func(ctx context.Context, by Person, r *http.Request) (any, error) {
+	return call{pattern: pattern, in: reflect.TypeFor[I](), out: reflect.TypeFor[O](), serve: func(ctx context.Context, by Person, r *http.Request) (any, error) {
 		var in I
 		if err := decode(r, &in); err != nil {
 			return nil, err
