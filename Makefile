@@ -42,6 +42,7 @@ run: deps build ## start the playground: databases, memcached, payment simulator
 
 .PHONY: test
 test: deps ## run the whole suite on real mariadbd and memcached under the race detector (PKGS=./orderset ARGS="-run Expiry")
+	@echo "database under test: $$(PATH=$$PATH:/usr/sbin "$${HONGBAO_MYSQLD:-$${HONGBAO_MARIADBD:-mariadbd}}" --version)"
 	@$(if $(RACE),,echo "no C compiler found: the suite runs without the race detector (apt-get install gcc)" >&2;) \
 	$(TOOL) gotestsum --format pkgname-and-test-fails -- \
 		-tags $(TAGS) $(RACE) -p 2 -count=1 -timeout 20m -shuffle=on $(ARGS) $(PKGS)

@@ -25,6 +25,10 @@
 //   - A database is marked with its environment and its number on first use.
 //     One that is marked otherwise is refused, and nothing in it is changed.
 //   - DDL waits one second for others' locks and gives up (FC19).
+//   - MariaDB and MySQL are told apart by asking the server. No password is sent to
+//     either, only what it stores of one.
+//   - CheckSet tells the account that serves whether the tables have the columns
+//     that this binary works with.
 //   - VerifySet finds each table, column, key, CHECK, trigger and grant that
 //     differs from what this binary would make. What the accounts may do in other
 //     databases of ours on the server is no difference.

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +16,7 @@ import (
 	"hongbao/cmd/internal/command"
 	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
+	"hongbao/internal/cluster"
 	"hongbao/internal/httpapi"
 	"hongbao/loadtest"
 )
@@ -44,7 +49,9 @@ type ground struct {
 	report   *report
 }
 
-// findGround reads the playground beside the settings file.
+// findGround reads the playground beside the settings file. Without a
+// playground.json there it is an environment that was made by hand, and the settings
+// say all there is to know.
 func findGround(config string) (*ground, error) {
 	conf, err := settings.Load(config)
 	if err != nil {
@@ -54,13 +61,72 @@ func findGround(config string) (*ground, error) {
 		return nil, fmt.Errorf("load: %s says %s: a crowd of strangers is for playgrounds and drills", config, conf.Environment)
 	}
 	g := &ground{file: config, dir: filepath.Dir(config), settings: conf}
-	if g.report, err = readReport(filepath.Join(g.dir, reportName)); err != nil {
+	g.report, err = readReport(filepath.Join(g.dir, reportName))
+	if errors.Is(err, fs.ErrNotExist) {
+		g.report = handMade(conf)
+		return g, g.check()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("load: %w; start one with: hongbaoctl playground up --dir %s", err, command.Quote(g.dir))
+	}
+	if conf.Environment == settings.Drill {
+		return g, nil // whatever keeps its processes
 	}
 	if _, err := g.report.supervisor(); err != nil {
 		return nil, fmt.Errorf("load: %w; start it with: hongbaoctl playground up --dir %s", err, command.Quote(g.dir))
 	}
 	return g, nil
+}
+
+// check says what is missing before the first of a thousand callers finds out.
+func (g *ground) check() error {
+	if err := askReady(context.Background(), g.report.Operator+"/readyz"); err != nil {
+		return fmt.Errorf("load: no hongbaod is ready behind %s: %w; start it with these settings, or a playground with: hongbaoctl playground up --dir %s",
+			g.file, err, command.Quote(g.dir))
+	}
+	return nil
+}
+
+// handMade is what playground.json would say of an environment that was made by hand.
+// Of processes on other machines nothing is known but their addresses, and so no CPU
+// time either.
+func handMade(conf *settings.Settings) *report {
+	r := &report{API: "http://" + dialable(conf.Listen.Public), Operator: "http://" + dialable(conf.Listen.Operator), PaymentSimulator: conf.Payment.BaseURL}
+	if events, err := url.Parse(conf.Events.URL); err == nil && events.Host != "" {
+		r.Events = events.Scheme + "://" + events.Host
+	}
+	for _, set := range conf.Sets {
+		r.Sets = append(r.Sets, reportSet{Set: set.Set, Nodes: []reportNode{{Addr: set.Primary, PID: localPID(set.Primary), Role: "primary"}}})
+		r.Memcached = append(r.Memcached, set.Memcached...)
+	}
+	r.Processes = []processInfo{{"hongbaod", localPID(conf.Listen.Public)}}
+	if base, err := url.Parse(conf.Payment.BaseURL); err == nil {
+		r.Processes = append(r.Processes, processInfo{"paysim", localPID(base.Host)})
+	}
+	return r
+}
+
+// dialable is an address to call for one that is listened on.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
+}
+
+// localPID is the process behind an address of this machine, 0 if it is none.
+func localPID(addr string) int {
+	host, port, err := net.SplitHostPort(dialable(addr))
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return 0
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return 0
+	}
+	pid, _ := cluster.ListenerPID(n)
+	return pid
 }
 
 // users mints tokens for people of the crowd.

@@ -48,16 +48,20 @@ type claimed struct {
 
 // auditors calls do with each SET's auditor.
 func (g *ground) auditors(do func(*orderset.Auditor) error) error {
+	topology, err := g.settings.Topology()
+	if err != nil {
+		return err
+	}
+	audit, err := g.settings.Account("audit", g.settings.Accounts.Audit)
+	if err != nil {
+		return err
+	}
 	key, err := g.settings.DrawKey()
 	if err != nil {
 		return err
 	}
-	for _, set := range g.report.Sets {
-		i := slices.IndexFunc(set.Nodes, func(n reportNode) bool { return n.Role == "primary" })
-		if i < 0 {
-			return errors.New("playground.json: SET " + set.Set + " has no primary")
-		}
-		auditor, err := orderset.NewAuditor(set.Nodes[i].AuditDSN, key)
+	for _, spec := range topology.Specs() {
+		auditor, err := orderset.OpenAuditor(spec, audit, key)
 		if err != nil {
 			return err
 		}
@@ -173,11 +177,15 @@ func (w *reckoner) readDisputes(ctx context.Context) error {
 }
 
 func (w *reckoner) readUsers(ctx context.Context) error {
-	var dsns []string
-	for _, b := range w.g.report.Books {
-		dsns = append(dsns, b.AuditDSN)
+	audit, err := w.g.settings.Account("audit", w.g.settings.Accounts.Audit)
+	if err != nil {
+		return err
 	}
-	a, err := books.NewAuditor(dsns)
+	var shards []books.Shard
+	for _, b := range w.g.settings.Books {
+		shards = append(shards, books.Shard{Addr: b.Primary})
+	}
+	a, err := books.OpenAuditor(shards, audit)
 	if err != nil {
 		return err
 	}

@@ -108,13 +108,18 @@ func (g *ground) server(ctx context.Context, api, base string, pid int) (*loadte
 	var databases []int
 	for _, set := range g.report.Sets {
 		for _, node := range set.Nodes {
-			databases = append(databases, node.PID)
+			if node.PID != 0 {
+				databases = append(databases, node.PID)
+			}
 		}
 	}
 	return &loadtest.Server{
 		API: api, Mode: mode.OpenMode, Durability: mode.Durability,
 		CPU: func() (service, database time.Duration, err error) {
-			if service, err = loadtest.ProcessCPU(pid); err != nil {
+			if pid != 0 { // else it runs on another machine
+				service, err = loadtest.ProcessCPU(pid)
+			}
+			if err != nil {
 				return 0, 0, err
 			}
 			database, err = loadtest.ProcessCPU(databases...)
@@ -167,27 +172,14 @@ func (g *ground) casCeiling(ctx context.Context) (float64, error) {
 
 // books reads every row of every SET.
 func (g *ground) books(ctx context.Context) (all []loadtest.Books, err error) {
-	key, err := g.settings.DrawKey()
-	if err != nil {
-		return nil, err
-	}
-	for _, set := range g.report.Sets {
-		for _, node := range set.Nodes {
-			if node.Role != "primary" {
-				continue
-			}
-			auditor, err := orderset.NewAuditor(node.AuditDSN, key)
-			if err != nil {
-				return nil, err
-			}
-			b, err := auditor.Audit(ctx)
-			if err := errors.Join(err, auditor.Close()); err != nil {
-				return nil, err
-			}
+	err = g.auditors(func(auditor *orderset.Auditor) error {
+		b, err := auditor.Audit(ctx)
+		if err == nil {
 			all = append(all, booksOf(b))
 		}
-	}
-	return all, nil
+		return err
+	})
+	return all, err
 }
 
 func booksOf(b *orderset.Books) loadtest.Books {

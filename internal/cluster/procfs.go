@@ -31,6 +31,13 @@ func stopped(pid int) bool {
 	return true
 }
 
+// ListenerPID is the process of this machine that listens on a TCP port, if we may
+// see it.
+func ListenerPID(port int) (pid int, ok bool) {
+	_, pid, ok = listener(port)
+	return pid, ok
+}
+
 // listener names the process that listens on a TCP port of any local address,
 // as far as we may see: the descriptors of other users' processes are hidden.
 func listener(port int) (name string, pid int, ok bool) {
