@@ -129,13 +129,13 @@ func TestFA10ACommitThatIsOnlySlowIsWaitedForAndResolved(t *testing.T) {
 		open(t, s, requests(ids[i], "first"))
 	}
 	// From here on commits wait for a replica that is not there.
-	exec(t, o.admin, "SET GLOBAL rpl_semi_sync_master_timeout = 600000", "SET GLOBAL rpl_semi_sync_master_enabled = ON")
+	letGo := holdCommits(t, o.admin)
 	for i, s := range servers {
 		pending[i] = inBackground(s, requests(ids[i], crowd(5)...))
 	}
 	// They time out on our side and hang on; the readings wait for their locks.
 	eventually(t, 10*time.Second, "the readings wait for the commits", func() bool { return transactions(t, o.admin, "LOCK WAIT") == 2 })
-	exec(t, o.admin, "SET GLOBAL rpl_semi_sync_master_enabled = OFF") // lets them go
+	letGo()
 	for i, answer := range pending {
 		a := <-answer
 		if a.err != nil {

@@ -187,7 +187,7 @@ func TestABatchGoesFirstForTheLargestPayoutInIt(t *testing.T) {
 // batch has to.
 func TestFG10ASpreaderThatComesSecondPutsNothingIntoTheBatchOfTheFirst(t *testing.T) {
 	for _, isolation := range []string{"ON", "OFF"} {
-		o := newOwn(t, "--innodb-snapshot-isolation="+isolation)
+		o := newOwn(t, "--loose-innodb-snapshot-isolation="+isolation)
 		for _, test := range []struct {
 			name  string
 			head  int // the share that the first one's batch is named after
@@ -262,7 +262,7 @@ func (o *own) overtake(t *testing.T, s *orderset.Set, id envelope.ID, head, take
 }
 
 func TestFG10TwoSpreadersPutNothingIntoABatchThatHasBeenCommitted(t *testing.T) {
-	o := newOwn(t, "--innodb-snapshot-isolation=OFF")
+	o := newOwn(t, "--loose-innodb-snapshot-isolation=OFF")
 	opener := o.server(t, orderset.Config{Memory: 64})
 	for range 20 {
 		e := o.active(t, 60)

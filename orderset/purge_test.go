@@ -72,8 +72,8 @@ func TestPurgeGoesThroughManyRowsAThousandAtATime(t *testing.T) {
 	open(t, s, requests(e.ID, "ann"))
 	carryOut(t, s)
 	id := string(e.ID)
-	exec(t, admin, "INSERT INTO outbox (touched, state, created_at) SELECT '"+id+"', 'spread', UTC_TIMESTAMP(3) - INTERVAL 2 HOUR FROM seq_1_to_2500",
-		"INSERT INTO delivery (order_id, topic, state, due_at, since) SELECT LPAD(seq, 23, '0'), 'book', 'idle', UTC_TIMESTAMP(3) - INTERVAL 2 HOUR, UTC_TIMESTAMP(3) FROM seq_1_to_2500",
+	exec(t, admin, "INSERT INTO outbox (touched, state, created_at) SELECT '"+id+"', 'spread', UTC_TIMESTAMP(3) - INTERVAL 2 HOUR FROM "+upTo(2500),
+		"INSERT INTO delivery (order_id, topic, state, due_at, since) SELECT LPAD(seq, 23, '0'), 'book', 'idle', UTC_TIMESTAMP(3) - INTERVAL 2 HOUR, UTC_TIMESTAMP(3) FROM "+upTo(2500),
 		"UPDATE delivery SET state = 'idle', stage = 2, due_at = UTC_TIMESTAMP(3) - INTERVAL 90 MINUTE WHERE order_id = '"+id+"'")
 	m := migrator(t, w)
 	if n, err := m.Purge(t.Context(), time.Hour); err != nil || n < 2503 {
