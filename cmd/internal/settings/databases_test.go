@@ -137,7 +137,7 @@ func opens(ctx context.Context, router *orderset.Router, key envelope.DrawKey) e
 		return err
 	}
 	limits, id := envelope.DefaultLimits(), body.In(0)
-	order, err := limits.Check(envelope.Order{Sender: "ann", Key: "k", Kind: envelope.Lucky, Total: 200, Count: 2, Group: "g"})
+	order, err := limits.Check(envelope.Order{Sender: "ann", Key: string(id), Kind: envelope.Lucky, Total: 200, Count: 2, Group: "g"})
 	if err != nil {
 		return err
 	}
