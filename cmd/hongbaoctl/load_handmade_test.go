@@ -23,7 +23,7 @@ func TestTheLoadRunsOnAnEnvironmentMadeByHand(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	load := []string{"--config", file, "load", "run", "--scenario", "hot", "--duration", "2s", "--json"}
+	load := []string{"--config", file, "--json", "load", "run", "--scenario", "hot", "--duration", "2s"}
 	if s := verb(t, p, nil, load...); s.code != 0 || !strings.Contains(s.out, `"violations": []`) {
 		t.Errorf("exit %d: %s%s", s.code, s.out, s.err)
 	}
