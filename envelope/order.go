@@ -172,8 +172,10 @@ func (o *Order) Hash() [sha256.Size]byte {
 	return sha256.Sum256(buf)
 }
 
-// New is the unpaid envelope of a checked order, minted as id at now.
+// New is the unpaid envelope of a checked order, minted as id at now, with its times
+// as precise as they are stored: a send is answered with what its repeats will read.
 func (l Limits) New(o Order, id ID, commitment Commitment, now time.Time) Envelope {
+	now = now.UTC().Truncate(time.Millisecond)
 	return Envelope{
 		ID: id, Kind: o.Kind, State: Unpaid, Ver: 1,
 		Sender: o.Sender, Group: o.Group, Recipient: o.Recipient, Greeting: o.Greeting,

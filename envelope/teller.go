@@ -17,16 +17,16 @@ import (
 type Orders interface {
 	// Mint makes a body that no other envelope has or will have.
 	Mint(ctx context.Context) (Body, error)
-	// Candidates are the SETs that may take this sender's key, best first. The
-	// choice depends on the key alone, the order also on health, so a repeat
-	// looks where the first one went.
+	// Candidates are the SETs in which an envelope of this sender's key may be made,
+	// best first.
 	Candidates(sender UserID, key string) []SetNumber
-	// FindSent is what an earlier send under the same key made in one SET. It
-	// answers ErrNotFound when there was none.
-	FindSent(ctx context.Context, set SetNumber, sender UserID, key string) (Sending, error)
-	// Create commits an unpaid envelope together with its key. When the key is
-	// there already it returns what the first send made.
-	Create(ctx context.Context, s Sending) (Sending, error)
+	// Create commits an unpaid envelope together with its key's record in that SET,
+	// and returns the record. When the SET has one already, that is returned and
+	// nothing is made.
+	Create(ctx context.Context, s Sending) (KeyRecord, error)
+	// Sent reads the header of an envelope that a key's record names, however old.
+	Sent(ctx context.Context, id ID) (Envelope, error)
+	Keys
 	// Pay makes an unpaid envelope active and starts its life. A repeat of the
 	// same payment is a result. ErrPaymentMismatch: amount or number differ.
 	Pay(ctx context.Context, p Payment) (Envelope, error)
@@ -51,6 +51,11 @@ type Sending struct {
 	Envelope Envelope
 	Key      string
 	Hash     [sha256.Size]byte // of the order; a repeat must ask for the same
+}
+
+// Record is what the key's homes keep of it.
+func (s *Sending) Record() KeyRecord {
+	return KeyRecord{Sender: s.Envelope.Sender, Key: s.Key, Hash: s.Hash, ID: s.Envelope.ID}
 }
 
 // Snapshot is an envelope as one transaction saw it.
@@ -97,82 +102,31 @@ type Sent struct {
 // Send makes an unpaid envelope and places its charge with the provider. The
 // envelope is committed before the provider hears of it, so no payment can
 // arrive for an order that does not exist. A repeat of the key returns the
-// first envelope as it is now, and takes up where an interrupted send stopped.
+// first envelope as it is now, and takes up where an interrupted send stopped; once
+// the time to pay is over there is no address to pay at.
 func (t *Teller) Send(ctx context.Context, o Order) (Sent, error) {
 	o, err := t.cfg.Limits.Check(o)
 	if err != nil {
 		return Sent{}, err
 	}
-	s, err := t.place(ctx, &o)
+	e, err := t.place(ctx, &o)
 	if err != nil {
 		return Sent{}, err
 	}
-	sent := Sent{Envelope: s.Envelope}
-	if s.Envelope.State == Unpaid {
-		sent.CodeURL, err = t.cfg.Provider.Prepay(ctx, t.charge(&s.Envelope))
+	sent := Sent{Envelope: e}
+	charge := t.charge(&e)
+	if e.State != Unpaid || !t.cfg.Now().Before(charge.ExpiresAt) {
+		return sent, nil // there is nothing to pay any more, whether or not that is written down yet
 	}
+	sent.CodeURL, err = t.cfg.Provider.Prepay(ctx, charge)
 	if errors.Is(err, ErrChargePaid) || errors.Is(err, ErrChargeClosed) {
-		return Sent{Envelope: s.Envelope}, nil // a repeat, ahead of the news of what became of the first
+		return Sent{Envelope: e}, nil // a repeat, ahead of the notification of what became of the first
 	}
 	return sent, err
 }
 
 func (t *Teller) charge(e *Envelope) Charge {
 	return Charge{OrderNo: e.ID, Amount: e.Total, Description: e.Greeting, ExpiresAt: e.CreatedAt.Add(t.cfg.Limits.PayWithin)}
-}
-
-// place finds the envelope of the key, or mints a new one in the best SET that
-// takes it. A SET that refuses costs a new suffix, not the send: the body is
-// unique already.
-func (t *Teller) place(ctx context.Context, o *Order) (Sending, error) {
-	sets := t.cfg.Orders.Candidates(o.Sender, o.Key)
-	hash := o.Hash()
-	if first, err := t.findSent(ctx, sets, o, hash); !errors.Is(err, ErrNotFound) {
-		return first, err
-	}
-	body, err := t.cfg.Orders.Mint(ctx)
-	if err != nil {
-		return Sending{}, err
-	}
-	var refused error = &BusyError{Reason: "no_set_available", RetryAfter: time.Second}
-	for _, set := range sets {
-		id := body.In(set)
-		e := t.cfg.Limits.New(*o, id, t.cfg.DrawKey.Seed(id).Commitment(), t.cfg.Now())
-		s, err := t.cfg.Orders.Create(ctx, Sending{Envelope: e, Key: o.Key, Hash: hash})
-		if err == nil {
-			return same(s, hash)
-		}
-		if refused = err; !isBusy(err) {
-			break
-		}
-	}
-	return Sending{}, refused
-}
-
-// findSent looks for the key in every candidate SET that answers.
-func (t *Teller) findSent(ctx context.Context, sets []SetNumber, o *Order, hash [sha256.Size]byte) (Sending, error) {
-	for _, set := range sets {
-		s, err := t.cfg.Orders.FindSent(ctx, set, o.Sender, o.Key)
-		switch {
-		case err == nil:
-			return same(s, hash)
-		case !errors.Is(err, ErrNotFound) && !isBusy(err):
-			return Sending{}, err
-		}
-	}
-	return Sending{}, ErrNotFound
-}
-
-func same(s Sending, hash [sha256.Size]byte) (Sending, error) {
-	if s.Hash != hash {
-		return Sending{}, ErrKeyReused
-	}
-	return s, nil
-}
-
-func isBusy(err error) bool {
-	var busy *BusyError
-	return errors.As(err, &busy)
 }
 
 // Paid takes the provider's word that a charge was paid.

@@ -7,10 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // shelf stands where the databases and the provider are, and answers what a
@@ -18,11 +17,15 @@ import (
 // decides, those of what is stored live in orderset on a real server.
 type shelf struct {
 	sets      []SetNumber
-	kept      map[SetNumber]Sending // what FindSent finds
+	homes     []SetNumber             // 99 is the witness; nil: sets
+	kept      map[SetNumber]KeyRecord // what FindKey finds
 	findErr   map[SetNumber]error
+	claimErr  map[SetNumber]error
 	mintErr   error
 	createErr map[SetNumber]error
-	before    *Sending // what Create finds under the key, after all
+	before    *KeyRecord // what Create finds under the key, after all
+	sent      map[ID]Envelope
+	sentErr   error
 	snapshot  Snapshot
 	readErr   error
 	payErr    error
@@ -33,6 +36,8 @@ type shelf struct {
 	transfers   map[int]Transfer // by position
 	transferErr error
 
+	mu      sync.Mutex // guards finds: homes are asked at the same time
+	finds   int
 	calls   []string
 	created []Sending
 	charges []Charge
@@ -53,27 +58,76 @@ func (f *shelf) Candidates(sender UserID, key string) []SetNumber {
 	return f.sets
 }
 
-func (f *shelf) FindSent(_ context.Context, set SetNumber, sender UserID, key string) (Sending, error) {
-	f.call("find %v", set)
-	if s, ok := f.kept[set]; ok {
-		return s, nil
+// theWitness stands among a shelf's homes for the one that is not a SET.
+const theWitness SetNumber = 99
+
+func (f *shelf) KeyHomes(UserID, string) (homes []KeyHome) {
+	sets := f.homes
+	if sets == nil {
+		sets = f.sets
 	}
-	if err := f.findErr[set]; err != nil {
-		return Sending{}, err
+	for _, set := range sets {
+		if set == theWitness {
+			homes = append(homes, KeyHome{Witness: true})
+		} else {
+			homes = append(homes, KeyHome{Set: set})
+		}
 	}
-	return Sending{}, fmt.Errorf("key %s of %s: %w", key, sender, ErrNotFound)
+	return homes
 }
 
-func (f *shelf) Create(_ context.Context, s Sending) (Sending, error) {
+func homeOf(home KeyHome) SetNumber {
+	if home.Witness {
+		return theWitness
+	}
+	return home.Set
+}
+
+func (f *shelf) FindKey(_ context.Context, home KeyHome, sender UserID, key string) (KeyRecord, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.finds++
+	if r, ok := f.kept[homeOf(home)]; ok {
+		return r, nil
+	}
+	if err := f.findErr[homeOf(home)]; err != nil {
+		return KeyRecord{}, err
+	}
+	return KeyRecord{}, fmt.Errorf("key %s of %s: %w", key, sender, ErrNotFound)
+}
+
+func (f *shelf) ClaimKey(_ context.Context, home KeyHome, r KeyRecord) (KeyRecord, error) {
+	f.call("claim %v", homeOf(home))
+	if err := f.claimErr[homeOf(home)]; err != nil {
+		return KeyRecord{}, err
+	}
+	if there, ok := f.kept[homeOf(home)]; ok {
+		return there, nil
+	}
+	return r, nil
+}
+
+func (f *shelf) Create(_ context.Context, s Sending) (KeyRecord, error) {
 	f.call("create %v", s.Envelope.ID.Set())
 	if err := f.createErr[s.Envelope.ID.Set()]; err != nil {
-		return Sending{}, err
+		return KeyRecord{}, err
 	}
-	f.created = append(f.created, s)
 	if f.before != nil {
 		return *f.before, nil
 	}
-	return s, nil
+	f.created = append(f.created, s)
+	return s.Record(), nil
+}
+
+func (f *shelf) Sent(_ context.Context, id ID) (Envelope, error) {
+	f.call("sent %v", id.Set())
+	if e, ok := f.sent[id]; ok {
+		return e, nil
+	}
+	if f.sentErr != nil {
+		return Envelope{}, f.sentErr
+	}
+	return Envelope{}, ErrNotFound
 }
 
 func (f *shelf) Pay(_ context.Context, p Payment) (Envelope, error) {
@@ -121,196 +175,6 @@ func someTickets() *Tickets { return must(NewTickets(ticketKey(1))) }
 
 func busy(set string) error {
 	return fmt.Errorf("SET %s: %w", set, &BusyError{Reason: "set_" + set, RetryAfter: time.Second})
-}
-
-func TestSendTriesTheSetsInOrderAndStopsAtWhatIsNotBusy(t *testing.T) {
-	fault := errors.New("disk on fire")
-	for _, row := range []struct {
-		name    string
-		sets    []SetNumber
-		find    map[SetNumber]error
-		mint    error
-		create  map[SetNumber]error
-		want    string // calls
-		wantErr error
-	}{
-		{"all is well", []SetNumber{7, 3}, nil, nil, nil,
-			"find 007, find 003, mint, create 007, prepay 007", nil},
-		{"the best SET refuses", []SetNumber{7, 3, 4}, nil, nil, map[SetNumber]error{7: busy("007")},
-			"find 007, find 003, find 004, mint, create 007, create 003, prepay 003", nil},
-		{"only the last takes it", []SetNumber{7, 3, 4}, nil, nil, map[SetNumber]error{7: busy("007"), 3: busy("003")},
-			"find 007, find 003, find 004, mint, create 007, create 003, create 004, prepay 004", nil},
-		{"a SET is down for finding too", []SetNumber{7, 3}, map[SetNumber]error{7: busy("007")}, nil, map[SetNumber]error{7: busy("007")},
-			"find 007, find 003, mint, create 007, create 003, prepay 003", nil},
-		{"nobody knows what a SET did", []SetNumber{7, 3}, nil, nil, map[SetNumber]error{7: fmt.Errorf("commit: %w", ErrUnknownOutcome)},
-			"find 007, find 003, mint, create 007", ErrUnknownOutcome},
-		{"nobody knows, after a refusal", []SetNumber{7, 3, 4}, nil, nil, map[SetNumber]error{7: busy("007"), 3: ErrUnknownOutcome},
-			"find 007, find 003, find 004, mint, create 007, create 003", ErrUnknownOutcome},
-		{"a SET is broken", []SetNumber{7, 3}, nil, nil, map[SetNumber]error{7: fault},
-			"find 007, find 003, mint, create 007", fault},
-		{"the caller has gone", []SetNumber{7, 3}, nil, nil, map[SetNumber]error{7: context.Canceled},
-			"find 007, find 003, mint, create 007", context.Canceled},
-		{"looking for the key fails", []SetNumber{7, 3}, map[SetNumber]error{7: fault}, nil, nil,
-			"find 007", fault},
-		{"looking in the second SET fails", []SetNumber{7, 3}, map[SetNumber]error{7: busy("007"), 3: ErrUnknownOutcome}, nil, nil,
-			"find 007, find 003", ErrUnknownOutcome},
-		{"no mint", []SetNumber{7, 3}, nil, fault, nil,
-			"find 007, find 003, mint", fault},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := &shelf{sets: row.sets, findErr: row.find, mintErr: row.mint, createErr: row.create}
-			got, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
-			if !errors.Is(err, row.wantErr) {
-				t.Errorf("have error %v, want %v", err, row.wantErr)
-			}
-			if calls := strings.Join(f.calls, ", "); calls != "candidates ann k-1, "+row.want {
-				t.Errorf("have  %s\nwant candidates ann k-1, %s", calls, row.want)
-			}
-			if err != nil && got != (Sent{}) {
-				t.Errorf("refused, and answered %+v", got)
-			}
-		})
-	}
-}
-
-func TestASendNoSetTakesIsBusy(t *testing.T) {
-	for _, row := range []struct {
-		name   string
-		sets   []SetNumber
-		reason string
-	}{{"no SETs at all", nil, "no_set_available"}, {"every SET refuses", []SetNumber{7, 3}, "set_003"}} {
-		t.Run(row.name, func(t *testing.T) {
-			f := &shelf{sets: row.sets, createErr: map[SetNumber]error{7: busy("007"), 3: busy("003")}}
-			_, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
-			var no *BusyError
-			if !errors.As(err, &no) || no.Reason != row.reason || no.RetryAfter != time.Second {
-				t.Errorf("have %v, want busy: %s", err, row.reason)
-			}
-			if len(f.charges) != 0 {
-				t.Error("a charge was placed for an envelope nobody has")
-			}
-		})
-	}
-}
-
-func TestASendSwapsTheSuffixAndKeepsTheBody(t *testing.T) {
-	f := &shelf{sets: []SetNumber{7, 3}, createErr: map[SetNumber]error{7: busy("007")}}
-	order := luckyOrder(1000, 10)
-	got, err := tellerAt(f).Send(t.Context(), order)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := idAt(0).Body().In(3)
-	checked := must(DefaultLimits().Check(order))
-	want := DefaultLimits().New(checked, id, drawKey().Seed(id).Commitment(), noon())
-	if diff := cmp.Diff(Sent{Envelope: want, CodeURL: "pay://" + string(id)}, got); diff != "" {
-		t.Errorf("the answer: (-want +have)\n%s", diff)
-	}
-	if diff := cmp.Diff([]Sending{{Envelope: want, Key: "k-1", Hash: checked.Hash()}}, f.created); diff != "" {
-		t.Errorf("what is committed: (-want +have)\n%s", diff)
-	}
-	if diff := cmp.Diff([]Charge{{OrderNo: id, Amount: 1000, Description: DefaultGreeting, ExpiresAt: noon().Add(15 * time.Minute)}}, f.charges); diff != "" {
-		t.Errorf("the charge: (-want +have)\n%s", diff)
-	}
-}
-
-func TestARefusedOrderTouchesNothing(t *testing.T) {
-	f := &shelf{sets: []SetNumber{7}}
-	got, err := tellerAt(f).Send(t.Context(), luckyOrder(9, 10))
-	wantInvalid(t, err, "total_fen", "must be 10 to 200000 fen")
-	if len(f.calls) != 0 || got != (Sent{}) {
-		t.Errorf("have %+v after %v", got, f.calls)
-	}
-}
-
-// sentBefore is what an earlier send of an order made in SET 3.
-func sentBefore(o Order, state State) Sending {
-	o = must(DefaultLimits().Check(o))
-	id := idAt(77).Body().In(3)
-	e := DefaultLimits().New(o, id, drawKey().Seed(id).Commitment(), noon().Add(-time.Minute))
-	e.State = state
-	return Sending{Envelope: e, Key: o.Key, Hash: o.Hash()}
-}
-
-func TestARepeatedSendReturnsTheFirst(t *testing.T) {
-	order := luckyOrder(1000, 10)
-	for _, state := range allStates() {
-		first := sentBefore(order, state)
-		want, calls := Sent{Envelope: first.Envelope}, ""
-		if state == Unpaid {
-			want.CodeURL, calls = "pay://"+string(first.Envelope.ID), ", prepay 003"
-		}
-		for _, row := range []struct {
-			name  string
-			f     *shelf
-			calls string
-		}{
-			{"found", &shelf{kept: map[SetNumber]Sending{3: first}}, "find 007, find 003"},
-			{"found past a busy SET", &shelf{kept: map[SetNumber]Sending{3: first}, findErr: map[SetNumber]error{7: busy("007")}}, "find 007, find 003"},
-			{"there at the commit", &shelf{before: &first}, "find 007, find 003, mint, create 007"},
-		} {
-			t.Run(string(state)+", "+row.name, func(t *testing.T) {
-				row.f.sets = []SetNumber{7, 3}
-				got, err := tellerAt(row.f).Send(t.Context(), order)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("(-want +have)\n%s", diff)
-				}
-				if have := strings.Join(row.f.calls[1:], ", "); have != row.calls+calls {
-					t.Errorf("have %s\nwant %s", have, row.calls+calls)
-				}
-				for _, c := range row.f.charges {
-					if c.ExpiresAt != first.Envelope.CreatedAt.Add(15*time.Minute) || c.Amount != 1000 {
-						t.Errorf("the repeat is another charge: %+v", c)
-					}
-				}
-			})
-		}
-	}
-}
-
-func TestAKeyUsedForAnotherOrderIsRefused(t *testing.T) {
-	first := sentBefore(luckyOrder(1001, 10), Unpaid)
-	for name, f := range map[string]*shelf{
-		"found": {kept: map[SetNumber]Sending{3: first}}, "there at the commit": {before: &first},
-	} {
-		f.sets = []SetNumber{7, 3}
-		got, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
-		if !errors.Is(err, ErrKeyReused) || got != (Sent{}) || len(f.charges) != 0 {
-			t.Errorf("%s: have %+v, %v and %d charges, want ErrKeyReused", name, got, err, len(f.charges))
-		}
-	}
-}
-
-func TestAnInterruptedSendIsTakenUpByItsRepeat(t *testing.T) {
-	f := &shelf{sets: []SetNumber{7, 3}, prepayErr: ErrUnknownOutcome}
-	if _, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10)); !errors.Is(err, ErrUnknownOutcome) {
-		t.Fatalf("have %v, want ErrUnknownOutcome", err)
-	}
-	f.prepayErr, f.kept = nil, map[SetNumber]Sending{7: f.created[0]}
-	got, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
-	if err != nil || got.Envelope != f.created[0].Envelope || got.CodeURL == "" {
-		t.Errorf("have %+v, %v", got, err)
-	}
-	if len(f.created) != 1 || len(f.charges) != 2 || f.charges[0] != f.charges[1] {
-		t.Errorf("%d envelopes and charges %+v, want one of each under one number (I7)", len(f.created), f.charges)
-	}
-}
-
-func TestARepeatAheadOfTheNewsOfItsPaymentReturnsTheFirst(t *testing.T) {
-	first := &shelf{sets: []SetNumber{7}}
-	if _, err := tellerAt(first).Send(t.Context(), luckyOrder(1000, 10)); err != nil {
-		t.Fatal(err)
-	}
-	for _, news := range []error{ErrChargePaid, ErrChargeClosed} {
-		f := &shelf{sets: []SetNumber{7}, prepayErr: fmt.Errorf("prepay: %w", news), kept: map[SetNumber]Sending{7: first.created[0]}}
-		got, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
-		if err != nil || got.Envelope != first.created[0].Envelope || got.CodeURL != "" {
-			t.Errorf("%v: have %+v, %v", news, got, err)
-		}
-	}
 }
 
 func TestAPaymentIsPassedOn(t *testing.T) {

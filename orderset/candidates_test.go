@@ -95,12 +95,18 @@ func TestFC21ADrainedSETTakesNoNewEnvelopesAndKeepsTheOldOnes(t *testing.T) {
 	}
 }
 
+// keyIn looks for a key in one SET.
+func keyIn(t *testing.T, r *orderset.Router, set envelope.SetNumber, sender envelope.UserID, key string) (envelope.KeyRecord, error) {
+	t.Helper()
+	return r.FindKey(t.Context(), envelope.KeyHome{Set: set}, sender, key)
+}
+
 // failing makes three statements to a SET fail.
 func failing(t *testing.T, r *orderset.Router, w *settest.World, set int) {
 	t.Helper()
 	for range 3 {
 		w.Proxies[set].Lose(settest.LostBefore, "SELECT order_id, request_hash")
-		_, err := r.FindSent(t.Context(), w.Specs[set].Number, "ann", "no such key")
+		_, err := keyIn(t, r, w.Specs[set].Number, "ann", "no such key")
 		wantBusy(t, err, "set_unavailable")
 	}
 }
@@ -120,8 +126,8 @@ func TestASETThatFailsIsTheLastCandidateUntilItAnswers(t *testing.T) {
 	for what, succeed := range map[string]func(r *orderset.Router) error{
 		"find": func(r *orderset.Router) error { _, err := r.Find(t.Context(), e.ID); return err },
 		"peek": func(r *orderset.Router) error { _, err := r.Peek(t.Context(), e.ID, "bob"); return err },
-		"find sent": func(r *orderset.Router) error {
-			_, err := r.FindSent(t.Context(), w.Specs[0].Number, "ann", "k")
+		"find key": func(r *orderset.Router) error {
+			_, err := keyIn(t, r, w.Specs[0].Number, "ann", "k")
 			return err
 		},
 		"ping": func(r *orderset.Router) error { return r.Sets()[0].Ping(t.Context()) },
@@ -189,7 +195,7 @@ func TestACallerThatHangsUpDoesNotMarkTheSETDown(t *testing.T) {
 		wantBusy(t, err, "canceled")
 		_, err = r.Peek(gone, e.ID, "bob")
 		wantBusy(t, err, "canceled")
-		_, err = r.FindSent(gone, w.Specs[0].Number, "ann", "k")
+		_, err = r.Sets()[0].FindKey(gone, "ann", "k")
 		wantBusy(t, err, "canceled")
 		wantBusy(t, r.Sets()[0].Ping(gone), "canceled")
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"hongbao/envelope"
@@ -18,14 +17,14 @@ const chargeFirst = 5 * time.Second
 const insertChargeDelivery = "INSERT INTO delivery (order_id, topic, state, due_at, since) " +
 	"VALUES (?, 'charge', 'pending', UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))"
 
-// Create commits an unpaid envelope, the key it was sent under and the duty to
-// ask about its payment, in one transaction: none of them exists without the
-// others. When the key is there already, what the first send made is returned.
-func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending, error) {
-	e := &n.Envelope
+// Create commits an unpaid envelope, the key's record of it and the duty to ask
+// about its payment, in one transaction: none of them exists without the others.
+// When the SET has a record of the key already, that is returned and nothing is made.
+func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecord, error) {
+	e, r := &n.Envelope, n.Record()
 	e.CreatedAt, e.ExpiresAt = asStored(e.CreatedAt), asStored(e.ExpiresAt)
 	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
-		if _, err := c.ExecContext(ctx, insertSendKey, e.Sender, n.Key, n.Hash[:], e.ID, e.CreatedAt); err != nil {
+		if _, err := c.ExecContext(ctx, insertSendKey, r.Sender, r.Key, r.Hash[:], r.ID); err != nil {
 			return err
 		}
 		_, err := c.ExecContext(ctx, TableOf(e.ID).insertEnvelope(), e.ID, e.Kind, e.Sender, e.Group, e.Recipient, e.Greeting,
@@ -38,10 +37,10 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending,
 	})
 	switch {
 	case err == nil:
-		return n, nil
+		return r, nil
 	case mariadb.Duplicate(err):
 		// A repeat: the key is taken. The first send's envelope is the answer.
-		first, findErr := s.FindSent(ctx, e.Sender, n.Key)
+		first, findErr := s.FindKey(ctx, r.Sender, r.Key)
 		if !errors.Is(findErr, envelope.ErrNotFound) {
 			return first, findErr
 		}
@@ -49,38 +48,13 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.Sending,
 	case errors.Is(err, errCommitUnknown):
 		// Reading tells only when it finds the key: an absent one may still
 		// be on its way to the disk.
-		if first, findErr := s.FindSent(ctx, e.Sender, n.Key); findErr == nil {
+		if first, findErr := s.FindKey(ctx, r.Sender, r.Key); findErr == nil {
 			return first, nil
 		}
 	}
-	return envelope.Sending{}, s.answer("create "+string(e.ID), err)
+	return envelope.KeyRecord{}, s.answer("create "+string(e.ID), err)
 }
 
-// asStored is a time as DATETIME(3) keeps it, so that a send is answered with
-// what its repeats will read.
+// asStored is a time as DATETIME(3) keeps it. MariaDB cuts what is finer, MySQL
+// rounds it, into the next day if need be.
 func asStored(at time.Time) time.Time { return at.UTC().Truncate(time.Millisecond) }
-
-// lookupMax bounds a look for a key: a send has other SETs to go to.
-const lookupMax = time.Second
-
-// FindSent is what an earlier send under the key made, or ErrNotFound.
-func (s *Set) FindSent(ctx context.Context, sender envelope.UserID, key string) (envelope.Sending, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupMax)
-	defer cancel()
-	n := envelope.Sending{Key: key}
-	var id string
-	var hash []byte
-	err := s.db.QueryRowContext(ctx, selectSendKey, sender, key).Scan(&id, &hash)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = envelope.ErrNotFound
-	}
-	if err != nil {
-		return n, s.answer("find key", err)
-	}
-	copy(n.Hash[:], hash)
-	n.Envelope, _, err = s.header(ctx, s.db, envelope.ID(id))
-	if errors.Is(err, envelope.ErrNotFound) {
-		return n, fmt.Errorf("SET %v: key of %s names an envelope that is not there", s.number, id)
-	}
-	return n, s.answer("find key", err)
-}

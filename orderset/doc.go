@@ -37,7 +37,6 @@
 // Not guaranteed: that what is claimed is carried out by one relay alone (a lease
 // ends while its holder is slow; numbers and cursors make a second time harmless),
 // fairness between order servers (FIFO is the lane's, within one server), freshness
-// of anything read outside a lock, and a repeat of a send finding its first envelope
-// while the SET that holds it is down: then a second unpaid envelope is made, and
-// the first closes unpaid.
+// of anything read outside a lock, and a send while two homes of its key are down: it
+// is refused until one is back.
 package orderset

@@ -31,8 +31,8 @@ func TestFH4AnyNameIsStoredAndFoundAsItIs(t *testing.T) {
 			}
 			wantPeek(t, fresh, e.ID, hostile[i], envelope.AlreadyOpened)
 		}
-		if sent, err := r.FindSent(t.Context(), e.ID.Set(), hostile[0], `k'\";--%`); err != nil || sent.Envelope.ID != e.ID {
-			t.Errorf("the key was found as %v, %v", sent.Envelope.ID, err)
+		if sent, err := r.Sets()[0].FindKey(t.Context(), hostile[0], `k'\";--%`); err != nil || sent.ID != e.ID {
+			t.Errorf("the key was found as %v, %v", sent.ID, err)
 		}
 		exec(t, w.Admin(t, 0), "DELETE FROM send_key")
 	}

@@ -13,8 +13,8 @@ import (
 	"hongbao/envelope"
 )
 
-// candidatesMax is how many SETs a send may try, and a repeat looks in.
-const candidatesMax = 3
+// candidatesMax is how many SETs a send may try, and how many keep its key.
+const candidatesMax = envelope.KeyHomesMax
 
 // memoryMax bounds what one SET may be told to remember.
 const memoryMax = 1 << 20
@@ -29,8 +29,17 @@ type Config struct {
 	// BatchPayouts puts payouts that come to be owed into batches. What is owed
 	// already stays as it was made.
 	BatchPayouts bool
-	Now          func() time.Time
-	Log          *slog.Logger
+	// Witness keeps keys' records beside two SETs, so that a send goes on when one of
+	// them is down. Without it, and with two SETs, sends need both.
+	Witness Witness
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Witness is a home of keys that is not a SET.
+type Witness interface {
+	FindKey(ctx context.Context, sender envelope.UserID, key string) (envelope.KeyRecord, error)
+	ClaimKey(ctx context.Context, r envelope.KeyRecord) (envelope.KeyRecord, error)
 }
 
 // Router turns IDs into transactions of the SET they name. It implements
@@ -39,6 +48,7 @@ type Router struct {
 	topology Topology
 	sets     map[envelope.SetNumber]*Set
 	mint     mint
+	witness  Witness // nil: none
 	owner    string
 	now      func() time.Time
 	log      *slog.Logger
@@ -58,7 +68,7 @@ func NewRouter(cfg Config) (*Router, error) {
 	case cfg.Now == nil || cfg.Log == nil || cfg.DrawKey.IsZero():
 		return nil, errors.New("router: now, log and draw key are required")
 	}
-	r := &Router{topology: cfg.Topology, sets: map[envelope.SetNumber]*Set{}, owner: cfg.Owner, now: cfg.Now, log: cfg.Log}
+	r := &Router{topology: cfg.Topology, sets: map[envelope.SetNumber]*Set{}, witness: cfg.Witness, owner: cfg.Owner, now: cfg.Now, log: cfg.Log}
 	r.mint.now = cfg.Now
 	for _, spec := range cfg.Topology.specs {
 		s, err := openSet(spec, &cfg)
@@ -115,9 +125,15 @@ func (r *Router) HotSet(id envelope.ID) (*Set, error) {
 	return s, nil
 }
 
-// Candidates are the minting SETs in an order that the key decides (highest
-// random weight), the ones that answer before the ones that do not.
+// Candidates are minting SETs in the order of their weights for the key, the ones
+// that answer before the ones that do not.
 func (r *Router) Candidates(sender envelope.UserID, key string) []envelope.SetNumber {
+	return r.choose(sender, key, func(spec SetSpec) bool { return spec.Minting })
+}
+
+// choose picks up to candidatesMax SETs by the key (highest random weight). Health
+// changes their order and never which they are.
+func (r *Router) choose(sender envelope.UserID, key string, may func(SetSpec) bool) []envelope.SetNumber {
 	type choice struct {
 		set    envelope.SetNumber
 		down   int
@@ -125,7 +141,7 @@ func (r *Router) Candidates(sender envelope.UserID, key string) []envelope.SetNu
 	}
 	var choices []choice
 	for _, spec := range r.topology.specs {
-		if !spec.Minting {
+		if !may(spec) {
 			continue
 		}
 		c := choice{set: spec.Number, weight: weight(spec.Number, sender, key)}
@@ -134,7 +150,6 @@ func (r *Router) Candidates(sender envelope.UserID, key string) []envelope.SetNu
 		}
 		choices = append(choices, c)
 	}
-	// Health must not choose: a repeat has to look where the first one went.
 	slices.SortFunc(choices, func(a, b choice) int { return cmp.Compare(b.weight, a.weight) })
 	choices = choices[:min(len(choices), candidatesMax)]
 	slices.SortStableFunc(choices, func(a, b choice) int { return cmp.Compare(a.down, b.down) })
@@ -154,20 +169,11 @@ func weight(set envelope.SetNumber, sender envelope.UserID, key string) uint64 {
 	return x ^ x>>33
 }
 
-// FindSent is what an earlier send under the key made in one SET.
-func (r *Router) FindSent(ctx context.Context, set envelope.SetNumber, sender envelope.UserID, key string) (envelope.Sending, error) {
-	s, known := r.sets[set]
-	if !known {
-		return envelope.Sending{}, envelope.ErrNotFound
-	}
-	return s.FindSent(ctx, sender, key)
-}
-
 // Create commits an unpaid envelope in the SET its ID names.
-func (r *Router) Create(ctx context.Context, n envelope.Sending) (envelope.Sending, error) {
+func (r *Router) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecord, error) {
 	s, err := r.HotSet(n.Envelope.ID)
 	if err != nil {
-		return envelope.Sending{}, err
+		return envelope.KeyRecord{}, err
 	}
 	return s.Create(ctx, n)
 }

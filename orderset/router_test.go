@@ -93,8 +93,14 @@ func TestFC22AnIDThatCannotExistIsNotFoundWithoutTouchingADatabase(t *testing.T)
 	if _, err := r.Pay(t.Context(), envelope.Payment{OrderNo: elsewhere, TransactionID: "tx", Amount: 1}); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("a payment in an unknown SET: got %v, want ErrNotFound", err)
 	}
-	if _, err := r.FindSent(t.Context(), 8, "ann", "k"); !errors.Is(err, envelope.ErrNotFound) {
-		t.Errorf("find sent in an unknown SET: got %v, want ErrNotFound", err)
+	for _, home := range []envelope.KeyHome{{Set: 8}, {Witness: true}, {Set: 7, Witness: true}} {
+		// Never "not found": that would be believed.
+		if _, err := r.FindKey(t.Context(), home, "ann", "k"); err == nil || errors.Is(err, envelope.ErrNotFound) {
+			t.Errorf("find a key in %+v, which is no home: got %v", home, err)
+		}
+		if _, err := r.ClaimKey(t.Context(), home, envelope.KeyRecord{}); err == nil || errors.Is(err, envelope.ErrNotFound) {
+			t.Errorf("claim a key in %+v, which is no home: got %v", home, err)
+		}
 	}
 	if n := connections(); n != 0 {
 		t.Errorf("the database got %d connections", n)

@@ -79,9 +79,6 @@ func (t DayTable) updatePaid() string {
 }
 
 const (
-	selectSendKey = "SELECT order_id, request_hash FROM send_key WHERE sender_id = ? AND idempotency_key = ?"
-	insertSendKey = "INSERT INTO send_key (sender_id, idempotency_key, request_hash, order_id, created_at) VALUES (?, ?, ?, ?, ?)"
-
 	insertPayment = "INSERT INTO payment (transaction_id, order_id, created_at) VALUES (?, ?, UTC_TIMESTAMP(3))"
 	selectPaidBy  = "SELECT order_id FROM payment WHERE transaction_id = ?"
 

@@ -70,7 +70,7 @@ func (p bookPlan) contents(t *testing.T) []string {
 	t.Helper()
 	db := admin(t)
 	all := columns(t, db, p.fill("SHOW CREATE DATABASE {}"))
-	for _, name := range []string{"book_info", "received", "sent", "summary"} {
+	for _, name := range []string{"book_info", "received", "sent", "summary", "send_key"} {
 		all = append(all, columns(t, db, p.fill("SHOW CREATE TABLE {}.")+name)...)
 		all = append(all, columns(t, db, p.fill("SELECT * FROM {}.")+name)...)
 	}

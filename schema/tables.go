@@ -51,5 +51,6 @@ func bookTables() []table {
 		{"received", "book_received.sql"},
 		{"sent", "book_sent.sql"},
 		{"summary", "book_summary.sql"},
+		{"send_key", "send_key.sql"},
 	}
 }

@@ -144,10 +144,13 @@ func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (*daemon
 }
 
 func (d *daemon) build(conf *settings.Settings) error {
+	if err := d.addBooks(conf); err != nil {
+		return err
+	}
 	if err := d.addOrders(conf); err != nil {
 		return err
 	}
-	if err := errors.Join(d.addMigrators(conf), d.addBooks(conf), d.metrics.Register(d.keys.provider)); err != nil {
+	if err := errors.Join(d.addMigrators(conf), d.metrics.Register(d.keys.provider)); err != nil {
 		return err
 	}
 	if err := d.addEvents(); err != nil {
@@ -183,7 +186,7 @@ func (d *daemon) addOrders(conf *settings.Settings) error {
 	}
 	d.router, err = orderset.NewRouter(orderset.Config{
 		Topology: topology, App: d.keys.app, DrawKey: d.keys.draw, Memory: memory, Owner: owner,
-		BatchPayouts: conf.Payment.InBatches(), Now: time.Now, Log: d.log,
+		BatchPayouts: conf.Payment.InBatches(), Witness: d.books, Now: time.Now, Log: d.log,
 	})
 	if err != nil {
 		return err

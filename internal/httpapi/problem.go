@@ -95,6 +95,7 @@ func problems() []problem {
 		notNow(queue.ReasonOverCap, tooMany, "Too many requests for this envelope are under way."),
 		notNow(codeBusy, unavailable, "The service cannot take the request now."),
 		notNow("no_set_available", unavailable, "No SET takes new envelopes now."),
+		notNow("send_unconfirmed", unavailable, "Too few of the databases that keep the Idempotency-Key answer; nothing was charged. Repeat it unchanged."),
 		notNow("set_unavailable", unavailable, "The envelope's SET cannot be reached."),
 		notNow("day_not_ready", unavailable, "The envelope's day is not open yet."),
 		notNow("no_machine_lease", unavailable, "No machine number to mint IDs with."),

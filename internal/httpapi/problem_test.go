@@ -57,6 +57,7 @@ func answers() map[string]struct {
 		"FS9 an unknown code":          {fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, &envelope.RefusedError{Status: 400, Code: "NEVER_SEEN"}), 504, "outcome_unknown", "1"},
 		"contended":                    {busy("envelope_contended", 200*time.Millisecond), 429, "envelope_contended", "1"},
 		"no SET":                       {busy("no_set_available", time.Second), 503, "no_set_available", "1"},
+		"too few homes of a key":       {busy("send_unconfirmed", time.Second), 503, "send_unconfirmed", "1"},
 		"day not ready":                {busy("day_not_ready", 90*time.Second), 503, "day_not_ready", "90"},
 		"a reason nobody told us":      {busy("moon_phase", -time.Hour), 503, "busy", "1"},
 		"queue.ErrUnknown":             {fmt.Errorf("%w: %w", queue.ErrUnknown, &queue.BusyError{}), 504, "outcome_unknown", "1"},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/books"
 	"hongbao/internal/cluster"
 	"hongbao/orderset"
 	"hongbao/schema"
@@ -81,6 +82,30 @@ func makeSet(t testing.TB, server *cluster.MariaDB, number envelope.SetNumber, b
 			t.Fatal(err)
 		}
 	}
+}
+
+// Books is a shard of users' books of its own behind a proxy, on the last SET's
+// server. Worlds share it, so senders tell them apart.
+func (w *World) Books(t testing.TB) (*books.Books, *Proxy) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startMax)
+	defer cancel()
+	server := w.servers[len(w.servers)-1]
+	db, err := sql.Open("mysql", server.AdminDSN(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := schema.ApplyBooks(ctx, db, schema.BookShard{Number: 0, Of: 1}, accounts(), "drill"); err != nil {
+		t.Fatal(err)
+	}
+	proxy := NewProxy(t, server.Addr())
+	b, err := books.Open(books.Config{Shards: []books.Shard{{Addr: proxy.Addr()}}, App: books.Account(w.App)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b, proxy
 }
 
 // NewRouter is another order server on the same SETs, minting until the test
@@ -164,9 +189,13 @@ func (w *World) Active(t testing.TB, set int, o envelope.Order) envelope.Envelop
 // are zero get ordinary values.
 func (w *World) Unpaid(t testing.TB, set int, o envelope.Order) envelope.Envelope {
 	t.Helper()
-	s, err := w.Router.Create(context.Background(), w.Sending(t, set, o))
+	s := w.Sending(t, set, o)
+	r, err := w.Router.Create(context.Background(), s)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.ID != s.Envelope.ID {
+		t.Fatalf("key %s of %s has made %s before", s.Key, s.Envelope.Sender, r.ID)
 	}
 	return s.Envelope
 }
