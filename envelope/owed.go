@@ -73,6 +73,7 @@ type Fact struct {
 	Shares   []Share // opened: the new ones, in order; finished: all
 	BestLuck int     // finished: position of the largest share, 0 where there is none
 	Refund   Refund  // refunded
+	Then     Cursor  // what a receiver knows once it has acknowledged this one
 }
 
 // Owed is what a receiver who knows at does not know yet, and what it knows
@@ -86,25 +87,29 @@ func Owed(s *Statement, at Cursor) ([]Fact, Cursor) {
 	}
 	var facts []Fact
 	late := e.State == Closed // paid after it was closed: nothing but the refund to tell of
+	add := func(f Fact) {
+		f.Envelope, f.Then = *e, at
+		facts = append(facts, f)
+	}
 	if at.Stage < StageActive && !late {
-		facts = append(facts, Fact{Kind: FactActive, Envelope: *e})
 		at.Stage = StageActive
+		add(Fact{Kind: FactActive})
 	}
 	fresh := s.Shares
 	for len(fresh) > 0 && fresh[0].Seq <= at.Seq {
 		fresh = fresh[1:]
 	}
 	if len(fresh) > 0 {
-		facts = append(facts, Fact{Kind: FactOpened, Envelope: *e, Shares: fresh})
 		at.Seq = fresh[len(fresh)-1].Seq
+		add(Fact{Kind: FactOpened, Shares: fresh})
 	}
 	if at.Stage < StageFinished && e.State.Finished() {
-		facts = append(facts, Fact{Kind: FactFinished, Envelope: *e, Shares: s.Shares, BestLuck: BestLuck(e, s.Shares)})
 		at.Stage = StageFinished
+		add(Fact{Kind: FactFinished, Shares: s.Shares, BestLuck: BestLuck(e, s.Shares)})
 	}
 	if at.Stage < StageRefunded && s.Refund.Amount > 0 {
-		facts = append(facts, Fact{Kind: FactRefunded, Envelope: *e, Refund: s.Refund})
 		at.Stage = StageRefunded
+		add(Fact{Kind: FactRefunded, Refund: s.Refund})
 	}
 	return facts, at
 }

@@ -98,9 +98,9 @@ func (s *Set) FinishDeliveries(ctx context.Context, ds []envelope.Delivery) erro
 const (
 	ofClaim = " WHERE order_id = ? AND topic = ? AND state = 'pending' AND attempts = ? AND since = ?"
 
-	putOffDelivery = "UPDATE delivery SET due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, reason = ?" + ofClaim
+	putOffDelivery = "UPDATE delivery SET stage = ?, seq = ?, due_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, reason = ?" + ofClaim
 	// due_at says when it is pending again by itself: never is far off.
-	parkDelivery = "UPDATE delivery SET state = 'parked', due_at = IF(? = 0, '9999-12-31', UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND), reason = ?" + ofClaim
+	parkDelivery = "UPDATE delivery SET stage = ?, seq = ?, state = 'parked', due_at = IF(? = 0, '9999-12-31', UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND), reason = ?" + ofClaim
 	unparkDue    = "UPDATE delivery FORCE INDEX (due) SET state = 'pending', due_at = UTC_TIMESTAMP(3) WHERE topic = ? AND state = 'parked' AND due_at <= UTC_TIMESTAMP(3) LIMIT ?"
 	// Since starts again, so that no earlier claim is taken for a later one.
 	unparkDelivery = "UPDATE delivery SET state = 'pending', attempts = 0, due_at = UTC_TIMESTAMP(3), since = UTC_TIMESTAMP(3), reason = '' " +
@@ -110,16 +110,19 @@ const (
 		"WHERE topic IN ('charge', 'book', 'event') AND state = 'parked' ORDER BY since LIMIT ?"
 )
 
-// PutOffDelivery makes a claimed delivery due again after wait, a day at most.
+// PutOffDelivery makes a claimed delivery due again after wait, a day at most. What
+// its receiver has acknowledged by now, says At, and is not sent again.
 func (s *Set) PutOffDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
-	return s.update(ctx, "put off delivery of "+string(d.ID), putOffDelivery, push(wait), fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
+	return s.update(ctx, "put off delivery of "+string(d.ID), putOffDelivery,
+		d.At.Stage, d.At.Seq, push(wait), fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
 }
 
-// ParkDelivery leaves a claimed delivery to people. What happens to its envelope
-// meanwhile is told when it is unparked: by people, or after wait, a day at most,
-// if that is not 0.
+// ParkDelivery leaves a claimed delivery to people, with what its receiver has
+// acknowledged by now. What happens to its envelope meanwhile is told when it is
+// unparked: by people, or after wait, a day at most, if that is not 0.
 func (s *Set) ParkDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
-	return s.update(ctx, "park delivery of "+string(d.ID), parkDelivery, push(wait), push(wait), fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
+	return s.update(ctx, "park delivery of "+string(d.ID), parkDelivery,
+		d.At.Stage, d.At.Seq, push(wait), push(wait), fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
 }
 
 // UnparkDelivery makes a parked delivery due at once, with no attempts counted.

@@ -123,7 +123,8 @@ func TestFG7AClaimThatHasBeenOvertakenChangesNothing(t *testing.T) {
 	rested(t, w)
 	third := deliveries(t, s, envelope.TopicBook)[0]
 	stale(first, "when it is owed again, with the same number of attempts")
-	if third.At.Seq = 1; s.ParkDelivery(t.Context(), third, 0, "poison") != nil {
+	third.At = envelope.Cursor{Stage: envelope.StageActive, Seq: 1} // FS30: as far as it was acknowledged
+	if s.ParkDelivery(t.Context(), third, 0, "poison") != nil {
 		t.Fatal("not parked")
 	}
 	stale(third, "when it is parked")
@@ -313,4 +314,35 @@ func TestADeliveryWhoseStatementIsLostIsFinishedOnce(t *testing.T) {
 		t.Errorf("%d faults happened, want 8", w.Proxies[0].Hits())
 	}
 	wantHealthyPool(t, w, 0)
+}
+
+// FS30: what was acknowledged before a failure is not owed any more.
+func TestADeliveryThatIsPutOffOrParkedKeepsItsCursor(t *testing.T) {
+	w := servers.World(t, 1)
+	s, e := owedBook(t, w)
+	claim := func() envelope.Delivery {
+		t.Helper()
+		rested(t, w)
+		ds := deliveries(t, s, envelope.TopicBook)
+		if len(ds) != 1 || ds[0].ID != e.ID {
+			t.Fatalf("claimed %+v", ds)
+		}
+		return ds[0]
+	}
+	d := claim()
+	d.At = envelope.Cursor{Stage: envelope.StageActive}
+	if err := s.PutOffDelivery(t.Context(), d, 0, "500"); err != nil {
+		t.Fatal(err)
+	}
+	if again := claim(); again.At != d.At {
+		t.Errorf("put off at %+v, claimed again at %+v", d.At, again.At)
+	} else {
+		again.At.Seq = 3
+		if err := errors.Join(s.ParkDelivery(t.Context(), again, 0, "422"), s.UnparkDelivery(t.Context(), e.ID, envelope.TopicBook)); err != nil {
+			t.Fatal(err)
+		}
+		if third := claim(); third.At != again.At {
+			t.Errorf("parked at %+v, claimed again at %+v", again.At, third.At)
+		}
+	}
 }

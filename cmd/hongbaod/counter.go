@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -70,10 +71,17 @@ type counters struct {
 	router *orderset.Router
 	bySet  map[envelope.SetNumber]*counter
 	stores []*queue.Memcached
+	seal   queue.Seal // of what is kept in memcached
 }
 
-func newCounters(router *orderset.Router, specs []orderset.SetSpec, mode openMode, owner string, reg prometheus.Registerer) (*counters, error) {
-	cs := &counters{router: router, bySet: map[envelope.SetNumber]*counter{}}
+// leasePurpose keeps the seals of leases apart from those of other data.
+const leasePurpose = "lease"
+
+func newCounters(router *orderset.Router, specs []orderset.SetSpec, mode openMode, owner string, draw envelope.DrawKey, reg prometheus.Registerer) (*counters, error) {
+	seal := func(key string, value []byte) [sha256.Size]byte {
+		return draw.Seal(leasePurpose, append([]byte(key+"\x00"), value...))
+	}
+	cs := &counters{router: router, bySet: map[envelope.SetNumber]*counter{}, seal: seal}
 	for i, set := range router.Sets() {
 		store, err := cs.leaseStore(specs[i].Memcached)
 		if err != nil {
@@ -104,7 +112,7 @@ func (cs *counters) leaseStore(servers []string) (queue.Store, error) {
 		return nil, err
 	}
 	cs.stores = append(cs.stores, store)
-	return store, nil
+	return queue.Sealed(store, cs.seal), nil
 }
 
 func (c *counter) build(mode openMode, store queue.Store, owner string) (err error) {

@@ -191,7 +191,7 @@ func (d *daemon) addOrders(conf *settings.Settings) error {
 	if err != nil {
 		return err
 	}
-	d.counters, err = newCounters(d.router, topology.Specs(), d.mode, owner, d.metrics)
+	d.counters, err = newCounters(d.router, topology.Specs(), d.mode, owner, d.keys.draw, d.metrics)
 	return err
 }
 

@@ -190,27 +190,83 @@ func TestHowMuchIsClaimedGoesByThePaceOfTheReceiver(t *testing.T) {
 	}
 }
 
-func TestAnEventThatIsNotTakenIsToldAgainBeforeTheNext(t *testing.T) {
+// FS30: the cursor moves with every event that is acknowledged.
+func TestAnEventIsToldUntilItIsAcknowledgedAndThenNeverAgain(t *testing.T) {
+	kinds := []envelope.FactKind{envelope.FactActive, envelope.FactOpened, envelope.FactFinished, envelope.FactRefunded}
+	for _, refused := range kinds {
+		for how, stop := range map[string]error{"refused": errors.New("500"), "gone": errGone, "busy": &envelope.BusyError{RetryAfter: time.Second}} {
+			t.Run(string(refused)+" is "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newScript()
+					e := active(0)
+					e.State = envelope.Expired
+					p := s.owe(envelope.TopicEvent, e, envelope.Share{Seq: 1, User: "bob", Amount: 40})
+					p.s.Refund = envelope.Refund{Amount: 60, PostedAt: start()}
+					var taken []envelope.FactKind
+					failures := 3
+					s.tell = func(_ context.Context, f envelope.Fact) error {
+						if f.Kind == refused && failures > 0 {
+							failures--
+							return stop
+						}
+						taken = append(taken, f.Kind)
+						return nil
+					}
+					for range failures + 1 {
+						run(t, s.relay(t), time.Minute)
+						delete(s.paused, "event")
+					}
+					if p.state != "idle" || !slices.Equal(taken, kinds) {
+						t.Errorf("%s, acknowledged %q", p.state, taken)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestWhatIsAcknowledgedBeforeARelayStopsIsNotToldAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		e := active(0)
 		e.State = envelope.Empty
 		p := s.owe(envelope.TopicEvent, e, envelope.Share{Seq: 1, User: "bob", Amount: 100})
 		var taken []envelope.FactKind
-		failures := 3
 		s.tell = func(_ context.Context, f envelope.Fact) error {
-			if f.Kind == envelope.FactOpened && failures > 0 {
-				failures--
-				return errors.New("500")
-			}
-			if n := len(taken); n == 0 || taken[n-1] != f.Kind {
-				taken = append(taken, f.Kind)
+			time.Sleep(2 * time.Second)
+			taken = append(taken, f.Kind)
+			return nil
+		}
+		for range 3 { // each relay is stopped while it tells
+			run(t, s.relay(t), time.Second)
+		}
+		if p.state != "idle" || !slices.Equal(taken, []envelope.FactKind{envelope.FactActive, envelope.FactOpened, envelope.FactFinished}) {
+			t.Errorf("%s at %+v, acknowledged %q", p.state, p.d.At, taken)
+		}
+	})
+}
+
+func TestAParkedEventKeepsWhatWasAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript()
+		e := active(0)
+		e.State = envelope.Empty
+		bad := s.owe(envelope.TopicEvent, e, envelope.Share{Seq: 1, User: "bob", Amount: 100})
+		told := 0
+		s.tell = func(_ context.Context, f envelope.Fact) error {
+			switch {
+			case f.Envelope.ID != bad.d.ID:
+			case f.Kind == envelope.FactActive:
+				told++
+			default:
+				return errors.New("422")
 			}
 			return nil
 		}
-		run(t, s.relay(t), time.Minute)
-		if p.state != "idle" || !slices.Equal(taken, []envelope.FactKind{envelope.FactActive, envelope.FactOpened, envelope.FactFinished}) {
-			t.Errorf("%s, taken %q", p.state, taken)
+		s.trickle(envelope.TopicEvent, 2*time.Hour)
+		run(t, s.relay(t), 2*time.Hour)
+		if bad.state != "parked" || told != 1 || bad.d.At.Stage != envelope.StageActive {
+			t.Errorf("%s at %+v, told of its payment %d times", bad.state, bad.d.At, told)
 		}
 	})
 }

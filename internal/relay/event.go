@@ -64,21 +64,33 @@ func eventsWithin(last int, took time.Duration) int {
 	return min(max(eventsMin, int(time.Duration(last)*eventsTakeMax/max(took, 1))), eventsMax)
 }
 
-// tell tells all that is owed of one envelope. It begins nothing after the end of
-// ctx or of the work's time: that delivery comes back when its lease ends.
+// tell tells all that is owed of one envelope, in order, and moves its cursor with
+// every event that is acknowledged: what follows from a failure is recorded with the
+// cursor as far as it came, and only the rest is sent again. It begins nothing after
+// the end of ctx or of the work's time; a delivery of which nothing was acknowledged
+// then comes back when its lease ends.
 func (r *Relay) tell(ctx, work context.Context, o owed) (envelope.Delivery, bool) {
 	facts, at := envelope.Owed(&o.s, o.d.At)
+	d := o.d
 	for _, f := range facts {
 		if ctx.Err() != nil || work.Err() != nil {
-			return o.d, false
+			if d.At != o.d.At {
+				record, cancel := carry(ctx, claimMax)
+				defer cancel()
+				r.putOff(record, d, 0, "interrupted")
+			}
+			return d, false
 		}
 		if err := r.tellOne(work, f); err != nil {
-			r.untold(work, o.d, fmt.Errorf("tell %s: %w", f.Kind, err))
-			return o.d, false
+			record, cancel := carry(ctx, claimMax)
+			defer cancel()
+			r.untold(record, d, fmt.Errorf("tell %s: %w", f.Kind, err))
+			return d, false
 		}
+		d.At = f.Then
 	}
-	o.d.At = at
-	return o.d, true
+	d.At = at
+	return d, true
 }
 
 func (r *Relay) tellOne(ctx context.Context, f envelope.Fact) error {

@@ -23,9 +23,10 @@ type Store interface {
 	// FinishDeliveries records the cursors of ds. What happened since the claim
 	// keeps a delivery pending.
 	FinishDeliveries(ctx context.Context, ds []envelope.Delivery) error
+	// PutOffDelivery makes a delivery due again after wait, its cursor where d.At is.
 	PutOffDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error
-	// ParkDelivery leaves it to people; after wait it is pending again by itself, if
-	// wait is not 0.
+	// ParkDelivery leaves it to people, its cursor where d.At is; after wait it is
+	// pending again by itself, if wait is not 0.
 	ParkDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error
 
 	// ClaimTransfers marks what it returns as placed, and returns what was marked

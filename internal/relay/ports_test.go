@@ -238,12 +238,13 @@ func (s *script) FinishDeliveries(_ context.Context, ds []envelope.Delivery) err
 }
 
 func (s *script) PutOffDelivery(_ context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
-	s.claimed(d, func(p *parcel) { p.due, p.reason = time.Now().Add(wait), reason })
+	s.claimed(d, func(p *parcel) { p.d.At, p.due, p.reason = d.At, time.Now().Add(wait), reason })
 	return nil
 }
 
 func (s *script) ParkDelivery(_ context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
 	s.claimed(d, func(p *parcel) {
+		p.d.At = d.At
 		if p.state, p.reason, p.due = "parked", reason, time.Now().Add(wait); wait == 0 {
 			p.due = time.Now().AddDate(100, 0, 0)
 		}
