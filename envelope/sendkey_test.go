@@ -119,11 +119,11 @@ func (s *shaky) Prepay(_ context.Context, c Charge) (string, error) {
 }
 
 // The rest of what a teller needs, and no send asks for.
-func (s *shaky) Pay(context.Context, Payment) (Envelope, error)      { return Envelope{}, ErrNotFound }
-func (s *shaky) Find(context.Context, ID) (Snapshot, error)          { return Snapshot{}, ErrNotFound }
-func (s *shaky) Peek(context.Context, ID, UserID) (Snapshot, error)  { return Snapshot{}, ErrNotFound }
-func (s *shaky) Transfer(context.Context, ID, int) (Transfer, error) { return Transfer{}, ErrNotFound }
-func (s *shaky) Open(context.Context, ID, UserID) (Opening, error)   { return Opening{}, ErrNotFound }
+func (s *shaky) Pay(context.Context, Payment) (Envelope, error)                 { return Envelope{}, ErrNotFound }
+func (s *shaky) Find(context.Context, ID) (Snapshot, error)                     { return Snapshot{}, ErrNotFound }
+func (s *shaky) Peek(context.Context, ID, UserID) (Snapshot, error)             { return Snapshot{}, ErrNotFound }
+func (s *shaky) Transfers(context.Context, ID, UserID, int) ([]Transfer, error) { return nil, nil }
+func (s *shaky) Open(context.Context, ID, UserID) (Opening, error)              { return Opening{}, ErrNotFound }
 
 // sendAll lets some senders repeat one key at the same time, and returns how many
 // envelopes have been charged for and how often a send was answered.

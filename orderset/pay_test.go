@@ -249,8 +249,7 @@ func TestOneTransactionPaysOneEnvelopeOfASET(t *testing.T) {
 	yesterday := w.Sending(t, 0, order)
 	yesterday.Envelope.ID = idOnDay(yesterday.Envelope.ID, -1)
 	yesterday.Envelope.Commitment = w.DrawKey.Seed(yesterday.Envelope.ID).Commitment()
-	created, err := w.Router.Create(t.Context(), yesterday)
-	if err != nil {
+	if _, err := w.Router.Create(t.Context(), yesterday); err != nil {
 		t.Fatal(err)
 	}
 	closed := other(false)
@@ -258,7 +257,7 @@ func TestOneTransactionPaysOneEnvelopeOfASET(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, e := range map[string]envelope.Envelope{
-		"of its table": other(true), "of another digit": other(false), "of another day": created.Envelope, "that is closed": closed,
+		"of its table": other(true), "of another digit": other(false), "of another day": yesterday.Envelope, "that is closed": closed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := find(t, w, e.ID).Envelope
