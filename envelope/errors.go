@@ -14,6 +14,10 @@ var (
 	// ErrNotFound is the one answer for an envelope that does not exist and for
 	// one the caller may not know of.
 	ErrNotFound = errors.New("no such envelope")
+	// ErrUnknownSet is ErrNotFound because no SET of that number is in the topology.
+	// Of an ID that is known to be ours it says that this server does not know of
+	// the SET (yet, or any more), and not that the envelope is absent.
+	ErrUnknownSet = fmt.Errorf("the SET is not in the topology: %w", ErrNotFound)
 	// ErrNotActive refuses to open an envelope that nobody has paid for.
 	ErrNotActive = errors.New("the envelope is not paid")
 	// ErrKeyReused refuses an idempotency key that came before with another

@@ -37,7 +37,7 @@ func (t *Teller) place(ctx context.Context, o *Order) (Envelope, error) {
 		return made, nil
 	}
 	e, err := t.cfg.Orders.Sent(ctx, first.ID)
-	if errors.Is(err, ErrNotFound) {
+	if err = ours(err); errors.Is(err, ErrNotFound) {
 		return Envelope{}, fmt.Errorf("envelope %s of the key is not kept any more: %w", first.ID, ErrKeyReused)
 	}
 	return e, err

@@ -205,6 +205,11 @@ func TestARepeatWhoseEnvelopeCannotBeReadIsBusy(t *testing.T) {
 	if len(f.created) != 0 || len(f.charges) != 0 {
 		t.Errorf("%s cannot be read, and %+v was made", first.ID, f.created)
 	}
+	f.sentErr = fmt.Errorf("SET 003: %w", ErrUnknownSet) // FS23
+	_, err = tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
+	if no, ok := errors.AsType[*BusyError](err); !ok || no.Reason != "set_unavailable" {
+		t.Errorf("a SET that this server does not know: %v, want busy", err)
+	}
 	f.sentErr = nil // the day's tables have gone
 	if _, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10)); !errors.Is(err, ErrKeyReused) {
 		t.Errorf("an envelope that is not kept any more: %v, want ErrKeyReused", err)
@@ -293,6 +298,27 @@ func TestARepeatAfterTheTimeToPayHasNoAddressToPayAt(t *testing.T) {
 		got, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
 		if err != nil || got.Envelope != e || got.CodeURL != "" != row.pays || len(f.charges) > 0 != row.pays {
 			t.Errorf("%s: have %+v, %v and %d charges", name, got, err, len(f.charges))
+		}
+	}
+}
+
+// FS23: an authentic ticket proves that the envelope was made, so a SET that this
+// server does not know is no reason to say that it was not.
+func TestAnEnvelopeOfASETUnknownHereIsBusyToItsTicket(t *testing.T) {
+	unknown := fmt.Errorf("SET 003: %w", ErrUnknownSet)
+	ticket := someTickets().Mint(idAt(0))
+	f := &shelf{readErr: unknown, openErr: unknown}
+	for name, ask := range map[string]func(ticket string) error{
+		"grab": func(ticket string) error { _, err := tellerAt(f).Grab(t.Context(), idAt(0), "amy", ticket); return err },
+		"open": func(ticket string) error { _, err := tellerAt(f).Open(t.Context(), idAt(0), "amy", ticket); return err },
+		"show": func(ticket string) error { _, err := tellerAt(f).Show(t.Context(), idAt(0), "amy", ticket); return err },
+	} {
+		err := ask(ticket)
+		if no, ok := errors.AsType[*BusyError](err); !ok || no.Reason != "set_unavailable" || errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: %v, want busy", name, err)
+		}
+		if err := ask(""); !errors.Is(err, ErrNotFound) || isBusy(err) {
+			t.Errorf("%s without a ticket: %v, want ErrNotFound", name, err)
 		}
 	}
 }

@@ -129,6 +129,19 @@ func (t *Teller) charge(e *Envelope) Charge {
 	return Charge{OrderNo: e.ID, Amount: e.Total, Description: e.Greeting, ExpiresAt: e.CreatedAt.Add(t.cfg.Limits.PayWithin)}
 }
 
+// ours is an error about an envelope that is known to have been made: by its ticket,
+// or by the record of its key. A server that does not know the SET cannot say that
+// the envelope is absent; another one, or this one with other settings, can say more.
+func ours(err error) error {
+	if errors.Is(err, ErrUnknownSet) {
+		return fmt.Errorf("%w: %v", &BusyError{Reason: "set_unavailable", RetryAfter: unknownSetRetry}, err)
+	}
+	return err
+}
+
+// unknownSetRetry leaves people time to correct the settings.
+const unknownSetRetry = 30 * time.Second
+
 // Paid takes the provider's word that a charge was paid.
 func (t *Teller) Paid(ctx context.Context, p Payment) error {
 	_, err := t.cfg.Orders.Pay(ctx, p)
@@ -143,7 +156,7 @@ func (t *Teller) Grab(ctx context.Context, id ID, user UserID, ticket string) (O
 	}
 	s, err := t.cfg.Orders.Peek(ctx, id, user)
 	if err != nil {
-		return "", err
+		return "", ours(err)
 	}
 	return Peek(&s.Envelope, len(s.Shares) > 0, user, s.Now)
 }
@@ -157,7 +170,7 @@ func (t *Teller) Open(ctx context.Context, id ID, user UserID, ticket string) (O
 	if err == nil {
 		err = o.Err
 	}
-	return o, err
+	return o, ours(err)
 }
 
 // Details is what show answers.
@@ -186,6 +199,9 @@ func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (D
 		return Details{}, ErrNotFound
 	}
 	s, err := t.cfg.Orders.Find(ctx, id)
+	if err != nil && valid {
+		err = ours(err)
+	}
 	if err != nil {
 		return Details{}, err
 	}

@@ -30,6 +30,7 @@ const ReasonUnavailable = "set_unavailable"
 const (
 	retryAfterDown = time.Second
 	retryAfterLock = 200 * time.Millisecond
+	retryAfterGone = 30 * time.Second // of a SET that is back when people have corrected the settings
 )
 
 // answer turns what a transaction ended with into one of the classes of

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"hongbao/envelope"
@@ -48,7 +49,8 @@ type Router struct {
 	topology Topology
 	sets     map[envelope.SetNumber]*Set
 	mint     mint
-	witness  Witness // nil: none
+	absent   atomic.Pointer[setNumbers] // SETs that were ours and are not in the topology
+	witness  Witness                    // nil: none
 	owner    string
 	now      func() time.Time
 	log      *slog.Logger
@@ -70,6 +72,8 @@ func NewRouter(cfg Config) (*Router, error) {
 	}
 	r := &Router{topology: cfg.Topology, sets: map[envelope.SetNumber]*Set{}, witness: cfg.Witness, owner: cfg.Owner, now: cfg.Now, log: cfg.Log}
 	r.mint.now = cfg.Now
+	absent, _ := cfg.Topology.absent(context.Background(), nil) // the retired ones: nobody is asked yet
+	r.absent.Store(&absent)
 	for _, spec := range cfg.Topology.specs {
 		s, err := openSet(spec, &cfg)
 		if err != nil {
@@ -102,12 +106,12 @@ func (r *Router) Sets() []*Set {
 func (r *Router) Minting() error { return r.mint.state() }
 
 // Set is the SET of an ID, however old. One that is not in the topology is
-// ErrNotFound. Callbacks, people and repairs come this way: what is owed stays owed
+// ErrUnknownSet, and busy when it was in it before. Callbacks, people and repairs come this way: what is owed stays owed
 // when the days in which it is shown are over.
 func (r *Router) Set(id envelope.ID) (*Set, error) {
 	s, known := r.sets[id.Set()]
 	if !known {
-		return nil, fmt.Errorf("SET %v is not in the topology: %w", id.Set(), envelope.ErrNotFound)
+		return nil, r.unknown(id.Set())
 	}
 	return s, nil
 }

@@ -93,13 +93,11 @@ func (r *Router) ClaimKey(ctx context.Context, home envelope.KeyHome, rec envelo
 	return s.ClaimKey(ctx, rec)
 }
 
-// Sent reads the header of an envelope that a key's record names. That record is
-// ours, so a SET that is not in the topology cannot be asked, and is not absent.
+// Sent reads the header of an envelope that a key's record names.
 func (r *Router) Sent(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
-	s, known := r.sets[id.Set()]
-	if !known {
-		no := &envelope.BusyError{Reason: ReasonUnavailable, RetryAfter: retryAfterDown}
-		return envelope.Envelope{}, fmt.Errorf("SET %v is not in the topology: %w", id.Set(), no)
+	s, err := r.Set(id)
+	if err != nil {
+		return envelope.Envelope{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyMax)
 	defer cancel()

@@ -3,6 +3,7 @@ package orderset
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 
 	"hongbao/envelope"
@@ -31,7 +32,10 @@ type SetSpec struct {
 }
 
 // Topology is every SET, each number owned once.
-type Topology struct{ specs []SetSpec }
+type Topology struct {
+	specs   []SetSpec
+	retired []envelope.SetNumber
+}
 
 // NewTopology refuses a topology in which an ID or a machine number could mean
 // two things, or in which nothing can be minted.
@@ -63,6 +67,24 @@ func NewTopology(specs []SetSpec) (Topology, error) {
 		return Topology{}, fmt.Errorf("topology: no SET is minting; set minting of at least one")
 	}
 	return Topology{specs: append([]SetSpec(nil), specs...)}, nil
+}
+
+// Retire names SETs that were part of the deployment and are gone for good. Their
+// numbers are never given out again.
+func (t Topology) Retire(numbers ...envelope.SetNumber) (Topology, error) {
+	for i, n := range numbers {
+		owned := slices.ContainsFunc(t.specs, func(s SetSpec) bool { return s.Number == n })
+		switch {
+		case n > envelope.SetNumberMax:
+			return Topology{}, fmt.Errorf("topology: want a retired SET 000 to %v, have %d", envelope.SetNumberMax, n)
+		case owned:
+			return Topology{}, fmt.Errorf("topology: SET %v is listed and retired; it is one or the other", n)
+		case slices.Contains(numbers[:i], n):
+			return Topology{}, fmt.Errorf("topology: SET %v is retired twice", n)
+		}
+	}
+	t.retired = slices.Clone(numbers)
+	return t, nil
 }
 
 func (s SetSpec) validate() error {

@@ -17,6 +17,7 @@ func setInfo() table { return table{"set_info", "set_info.sql"} }
 func controlTables() []table {
 	return []table{
 		setInfo(),
+		{"known_set", "known_set.sql"},
 		{"machine_lease", "machine_lease.sql"},
 		{"send_key", "send_key.sql"},
 		{"payment", "payment.sql"},

@@ -63,6 +63,7 @@ func examine(ctx context.Context, conf *settings.Settings, keys *keyring) error 
 		for _, spec := range topology.Specs() {
 			mistakes = append(mistakes, orderset.Examine(ctx, spec, keys.app, keys.migrator))
 		}
+		mistakes = append(mistakes, orderset.ExamineKnown(ctx, topology, keys.app))
 	}
 	if b, err := openBooks(conf, keys); err == nil {
 		mistakes = append(mistakes, b.Check(ctx), b.Close())

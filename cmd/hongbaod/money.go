@@ -128,11 +128,10 @@ func (d *daemon) hearBatch(status envelope.PayoutBatchStatus) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", envelope.ErrNotFound, err)
 	}
-	r := d.relays[id.Set()]
-	if r == nil {
-		return envelope.ErrNotFound
+	if _, err := d.router.Set(id); err != nil {
+		return err
 	}
-	return r.HearBatch(status)
+	return d.relays[id.Set()].HearBatch(status)
 }
 
 func (d *daemon) hear(ctx context.Context, status envelope.TransferStatus) error {
@@ -140,11 +139,10 @@ func (d *daemon) hear(ctx context.Context, status envelope.TransferStatus) error
 	if err != nil {
 		return fmt.Errorf("%w: %w", envelope.ErrNotFound, err)
 	}
-	r := d.relays[id.Set()]
-	if r == nil {
-		return envelope.ErrNotFound
+	if _, err := d.router.Set(id); err != nil {
+		return err
 	}
-	return r.Hear(ctx, envelope.TransferWord{TransferStatus: status})
+	return d.relays[id.Set()].Hear(ctx, envelope.TransferWord{TransferStatus: status})
 }
 
 // refusedNotice says why a notification did not get as far as our rows.

@@ -237,6 +237,7 @@ func (d *daemon) trust(ctx context.Context) error {
 		}
 		mistakes = append(mistakes, err)
 	}
+	mistakes = append(mistakes, d.router.CheckKnown(ctx))
 	err := d.books.Check(ctx)
 	if _, down := errors.AsType[*envelope.BusyError](err); down && !errors.Is(err, books.ErrWrongShard) {
 		d.log.Error("users' books do not answer; they follow later", "error", err)

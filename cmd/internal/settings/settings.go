@@ -43,7 +43,8 @@ type Settings struct {
 	Environment string    `yaml:"environment" env:"HONGBAO_ENVIRONMENT"`
 	Listen      Listen    `yaml:"listen"`
 	Sets        []Set     `yaml:"sets"`
-	Books       []Shard   `yaml:"books"` // in the order of their numbers, which never changes
+	RetiredSets []string  `yaml:"retired_sets,omitempty"` // numbers of SETs that were listed and are gone for good
+	Books       []Shard   `yaml:"books"`                  // in the order of their numbers, which never changes
 	Databases   Databases `yaml:"databases,omitempty"`
 	Accounts    Accounts  `yaml:"accounts"`
 	Keys        Keys      `yaml:"keys"`
@@ -314,7 +315,19 @@ func (s *Settings) Topology() (orderset.Topology, error) {
 		}
 		specs = append(specs, spec)
 	}
-	return orderset.NewTopology(specs)
+	topology, err := orderset.NewTopology(specs)
+	if err != nil {
+		return topology, err
+	}
+	retired := make([]envelope.SetNumber, 0, len(s.RetiredSets))
+	for i, text := range s.RetiredSets {
+		n, err := envelope.ParseSetNumber(text)
+		if err != nil {
+			return orderset.Topology{}, fmt.Errorf("retired_sets[%d]: %w", i, err)
+		}
+		retired = append(retired, n)
+	}
+	return topology.Retire(retired...)
 }
 
 // payableFen is what the provider's products for payouts are reported to ask for

@@ -117,6 +117,9 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		"tokens that never live":      {func(s *settings.Settings) { s.Keys.TokenLifeMax = time.Millisecond }, "keys.token_life_max: want 1s to"},
 		"a ticket number too big":     {func(s *settings.Settings) { s.Keys.TicketNumber = 256 }, "keys.ticket_number: want 0 to 255, have 256"},
 		"a negative one before":       {func(s *settings.Settings) { s.Keys.PreviousTicket = -1 }, "keys.previous_ticket_number: want 0 to 255, have -1"},
+		"retired with a letter":       {func(s *settings.Settings) { s.RetiredSets = []string{"00x"} }, `retired_sets[0]: SET "00x"`},
+		"listed and retired":          {func(s *settings.Settings) { s.RetiredSets = []string{"009", "000"} }, "SET 000 is listed and retired"},
+		"retired twice":               {func(s *settings.Settings) { s.RetiredSets = []string{"009", "009"} }, "SET 009 is retired twice"},
 	} {
 		d := newDeployment(t)
 		c.change(d.Settings)
