@@ -44,6 +44,7 @@ func answers() map[string]struct {
 		retry  string
 	}{
 		"envelope.ErrNotFound":         {fmt.Errorf("order ID: %w", envelope.ErrNotFound), 404, "not_found", ""},
+		"envelope.ErrUnknownSet":       {fmt.Errorf("SET 003: %w", envelope.ErrUnknownSet), 404, "not_found", ""},
 		"envelope.ErrNotActive":        {envelope.ErrNotActive, 409, "not_active", ""},
 		"envelope.ErrKeyReused":        {envelope.ErrKeyReused, 422, "key_reused", ""},
 		"envelope.ErrTransferConflict": {envelope.ErrTransferConflict, 409, "transfer_conflict", ""},
