@@ -66,10 +66,9 @@ func TestPaidAtIsTheProvidersTime(t *testing.T) {
 		"on a clock a bit off": {-time.Minute, false}, // not in the future, but now
 	} {
 		for _, close := range []bool{false, true} {
-			sending := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})
-			sending.Envelope.CreatedAt = sending.Envelope.CreatedAt.Add(-2 * time.Hour)
-			s, err := w.Router.Create(t.Context(), sending)
-			if err != nil {
+			s := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})
+			s.Envelope.CreatedAt = s.Envelope.CreatedAt.Add(-2 * time.Hour)
+			if _, err := w.Router.Create(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			if close {
