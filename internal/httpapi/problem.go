@@ -113,7 +113,6 @@ func problems() []problem {
 		notNow(queue.ReasonDatabaseSlow, unavailable, "The envelope's SET answers too slowly."),
 		notNow(queue.ReasonDatabaseDown, unavailable, "The envelope's SET does not answer."),
 		notNow(queue.ReasonGateFull, unavailable, "Too many envelopes are being opened."),
-
 		notNow(codeOutcomeUnknown, http.StatusGatewayTimeout, "The outcome is not known yet; ask again with the same request."),
 		no(codeInternal, http.StatusInternalServerError, "The fault is ours; request_id finds it in the log."),
 	}...)
