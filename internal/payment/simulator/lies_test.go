@@ -266,7 +266,7 @@ func TestFG3SuccessThenFailContradictsTheCallbackAndNotTheBooks(t *testing.T) {
 	}
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
 	first, second = d.hear(), d.hear()
-	if first.event != eventRefundSuccess || second.event != eventRefundAbnormal || second.said["refund_status"] != refundAbnormal {
+	if first.event != eventRefundSuccess || second.event != eventRefundClosed || second.said["refund_status"] != refundClosed {
 		t.Errorf("refund: %+v, then %+v", first, second)
 	}
 	if r := d.get(transferTarget("payout1")); r.said["state"] != stateTransferred || len(d.movements()) != 3 {
