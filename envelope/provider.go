@@ -9,10 +9,9 @@ import (
 // Charge asks the payer for the money of one envelope. Its number is the order
 // ID, for ever: placing it again is a repeat, never a second charge (I7).
 type Charge struct {
-	OrderNo     ID
-	Amount      Fen
-	Description string
-	ExpiresAt   time.Time // the provider closes it unpaid then
+	OrderNo   ID
+	Amount    Fen
+	ExpiresAt time.Time // the provider closes it unpaid then
 }
 
 // Payment is what the provider says has been paid.

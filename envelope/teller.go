@@ -126,7 +126,7 @@ func (t *Teller) Send(ctx context.Context, o Order) (Sent, error) {
 }
 
 func (t *Teller) charge(e *Envelope) Charge {
-	return Charge{OrderNo: e.ID, Amount: e.Total, Description: e.Greeting, ExpiresAt: e.CreatedAt.Add(t.cfg.Limits.PayWithin)}
+	return Charge{OrderNo: e.ID, Amount: e.Total, ExpiresAt: e.CreatedAt.Add(t.cfg.Limits.PayWithin)}
 }
 
 // ours is an error about an envelope that is known to have been made: by its ticket,

@@ -46,6 +46,9 @@ const (
 	BillRefund BillKind = "refund"
 	BillPayout BillKind = "payout"
 	BillOther  BillKind = "other" // fees, money people moved, numbers that are not ours
+	// BillUnreadable is a row that can not be made out, or says what can not be: a
+	// difference for people to look at, and no reason to leave out the others.
+	BillUnreadable BillKind = "unreadable"
 )
 
 // BillEntry is one row of a bill.
@@ -58,12 +61,14 @@ type BillEntry struct {
 	Amount     envelope.Fen // >= 1 unless Kind is other
 	Out        bool         // the money left the merchant
 	State      string       // trade bill only: SUCCESS; of a refund what it was on the day of the bill
+	Line       int          // unreadable only: which line of the bill, from 1
+	Why        string       // unreadable only
 }
 
 // TradeBill is what payers paid on a business day and what was to go back to
 // them, as the provider closed it at about 10:00 on the next. A refund stands on
-// the day it was accepted, and its state there never changes. The rows have been
-// checked against the bill's hash and its sums. The errors are [ErrNoStatement],
+// the day it was accepted, and its state there never changes. A row that can not be
+// made out is there as [BillUnreadable]. The others have been checked against the bill's hash and its sums. The errors are [ErrNoStatement],
 // [ErrStatementCreating], those of [Client.QueryCharge], and that the bill is not
 // whole.
 func (c *Client) TradeBill(ctx context.Context, day envelope.Day) ([]BillEntry, error) {

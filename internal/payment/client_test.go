@@ -54,7 +54,7 @@ func TestPrepaySaysWhatTheProviderExpects(t *testing.T) {
 		t.Fatalf("code_url %q, %v", url, err)
 	}
 	want := map[string]any{
-		"appid": testApp, "mchid": testMerchant, "description": "恭喜发财，大吉大利", "out_trade_no": string(orderNo()),
+		"appid": testApp, "mchid": testMerchant, "description": "红包", "out_trade_no": string(orderNo()),
 		"time_expire": "2026-01-02T04:15:00Z", "notify_url": "http://127.0.0.1:2/v1/payment/notifications",
 		"amount": map[string]any{"total": 10000.0, "currency": "CNY"},
 	}
@@ -63,7 +63,7 @@ func TestPrepaySaysWhatTheProviderExpects(t *testing.T) {
 	}
 }
 
-func TestDescriptionsAreCutBetweenRunes(t *testing.T) {
+func TestTextIsCutBetweenRunes(t *testing.T) {
 	for in, want := range map[string]string{
 		strings.Repeat("a", 200):      strings.Repeat("a", descriptionBytesMax),
 		strings.Repeat("福", 100):      strings.Repeat("福", descriptionBytesMax/3),
@@ -81,9 +81,8 @@ func TestDescriptionsAreCutBetweenRunes(t *testing.T) {
 func TestPrepayRefusesAChargeThatIsNone(t *testing.T) {
 	c, requests := providerSaying(t, reply{status: 200, body: placedOK})
 	for name, change := range map[string]func(*envelope.Charge){
-		"amount":      func(ch *envelope.Charge) { ch.Amount = 0 },
-		"expiry":      func(ch *envelope.Charge) { ch.ExpiresAt = time.Time{} },
-		"description": func(ch *envelope.Charge) { ch.Description = "" },
+		"amount": func(ch *envelope.Charge) { ch.Amount = 0 },
+		"expiry": func(ch *envelope.Charge) { ch.ExpiresAt = time.Time{} },
 	} {
 		charge := testCharge()
 		change(&charge)

@@ -45,6 +45,10 @@ type Config struct {
 	// OpenID is the payee's openid under AppID, 1 to 64 visible ASCII characters,
 	// and the same for a user for ever. Nil takes user IDs for openids.
 	OpenID func(envelope.UserID) string
+	// Description is what every charge is called, as [CheckDescription] takes it; it
+	// may stay empty. It is fixed because it stands in the provider's bills, whose
+	// format has no quotes, and because emoji are reported to be refused.
+	Description string
 	// Payouts is what every payout says of itself. It may stay empty.
 	Payouts Payouts
 	// BillAccount is the account whose fund flow is billed: BASIC, which is what
@@ -79,6 +83,9 @@ func (c Config) complete() (*Config, error) {
 	if c.BillAccount == "" {
 		c.BillAccount = "BASIC"
 	}
+	if c.Description == "" {
+		c.Description = "红包"
+	}
 	c.Payouts = c.Payouts.complete()
 	var mistakes []error
 	for _, check := range []func() error{c.checkNames, c.checkURLs, c.checkKeys, c.Payouts.check} {
@@ -90,6 +97,8 @@ func (c Config) complete() (*Config, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	switch {
+	case CheckDescription(c.Description) != nil:
+		return nil, fmt.Errorf("payment: Description: %w", CheckDescription(c.Description))
 	case c.Now == nil:
 		return nil, fmt.Errorf("payment: Now: want a clock")
 	case c.BillAccount != "BASIC" && c.BillAccount != "OPERATION":

@@ -124,3 +124,32 @@ func TestKeyFilesThatAreNoneAreRefused(t *testing.T) {
 		t.Error("APIv3 key of 31 bytes: accepted")
 	}
 }
+
+// FS10: the provider refuses a payout that reports nothing.
+func TestASceneHasItsReportOrIsRefused(t *testing.T) {
+	for _, scene := range []string{"", "1000"} {
+		if p := (Payouts{SceneID: scene, Report: []SceneReport{}}).complete(); p.SceneID != "1000" || len(p.Report) != 2 || p.Perception == "" || p.check() != nil {
+			t.Errorf("scene %q: %+v", scene, p)
+		}
+	}
+	if err := (Payouts{SceneID: "1005"}).Validate(); err == nil || !strings.Contains(err.Error(), "Payouts.Report") {
+		t.Errorf("scene 1005 without a report: %v", err)
+	}
+	if err := (Payouts{SceneID: "1005", Report: []SceneReport{{"岗位类型", "外卖员"}}}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// FS12
+func TestADescriptionIsPlainText(t *testing.T) {
+	for _, good := range []string{"红包", "Red envelope No. 1", strings.Repeat("x", descriptionBytesMax)} {
+		if err := CheckDescription(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", strings.Repeat("x", descriptionBytesMax+1), "🧧", "a,b", "a`b", "a\nb", "\xff", "a\u202eb"} {
+		if err := CheckDescription(bad); err == nil {
+			t.Errorf("%q: accepted", bad)
+		}
+	}
+}

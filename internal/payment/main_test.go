@@ -109,7 +109,7 @@ func providerSaying(t *testing.T, replies ...reply) (*Client, func() int) {
 }
 
 func testCharge() envelope.Charge {
-	return envelope.Charge{OrderNo: orderNo(), Amount: 10000, Description: "恭喜发财，大吉大利", ExpiresAt: noon().Add(15 * time.Minute)}
+	return envelope.Charge{OrderNo: orderNo(), Amount: 10000, ExpiresAt: noon().Add(15 * time.Minute)}
 }
 
 func prepay(t *testing.T, c *Client) (string, error) {

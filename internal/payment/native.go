@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
@@ -37,18 +39,32 @@ type amount struct {
 	Currency string `json:"currency"`
 }
 
+// CheckDescription refuses what the provider may refuse, or its bills may garble:
+// it wants 1 to 127 bytes of printable UTF-8 without emoji, comma and backtick.
+func CheckDescription(s string) error {
+	if s == "" || len(s) > descriptionBytesMax || !utf8.ValidString(s) {
+		return fmt.Errorf("want 1 to %d bytes of UTF-8, have %q", descriptionBytesMax, cut(s, descriptionBytesMax))
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r > 0xffff || r == ',' || r == '`' {
+			return fmt.Errorf("want printable characters without emoji, comma and backtick, have %q", r)
+		}
+	}
+	return nil
+}
+
 // Prepay implements [envelope.Provider]. The errors are [envelope.ErrChargePaid],
 // [envelope.ErrChargeClosed], an [envelope.RefusedError], a [envelope.BusyError] while the provider is out, and
-// [envelope.ErrUnknownOutcome]. A description is cut to 127 bytes.
+// [envelope.ErrUnknownOutcome].
 func (c *Client) Prepay(ctx context.Context, charge envelope.Charge) (codeURL string, err error) {
 	defer c.metrics.observe("prepay", time.Now(), &err)
-	if charge.Amount < 1 || charge.Amount > amountFenMax || charge.ExpiresAt.IsZero() || charge.Description == "" {
-		return "", fmt.Errorf("payment prepay %s: want a description, an expiry and 1 <= amount <= %d fen, have %d", charge.OrderNo, int64(amountFenMax), charge.Amount)
+	if charge.Amount < 1 || charge.Amount > amountFenMax || charge.ExpiresAt.IsZero() {
+		return "", fmt.Errorf("payment prepay %s: want an expiry and 1 <= amount <= %d fen, have %d", charge.OrderNo, int64(amountFenMax), charge.Amount)
 	}
 	body, err := json.Marshal(nativeRequest{
 		AppID:       c.cfg.AppID,
 		MerchantID:  c.cfg.MerchantID,
-		Description: cut(charge.Description, descriptionBytesMax),
+		Description: c.cfg.Description,
 		OrderNo:     string(charge.OrderNo),
 		TimeExpire:  charge.ExpiresAt.Format(time.RFC3339),
 		NotifyURL:   c.cfg.NotifyURL,

@@ -30,7 +30,7 @@ type payoutRequest struct {
 	Amount     int64         `json:"transfer_amount"` // fen
 	Remark     string        `json:"transfer_remark"`
 	NotifyURL  string        `json:"notify_url"`
-	Perception string        `json:"user_recv_perception"`
+	Perception string        `json:"user_recv_perception,omitempty"`
 	Report     []SceneReport `json:"transfer_scene_report_infos"`
 }
 

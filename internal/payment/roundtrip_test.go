@@ -182,7 +182,7 @@ func refund(n int, amount envelope.Fen) envelope.Transfer {
 // notification.
 func (w *world) paid(n int) envelope.Payment {
 	w.t.Helper()
-	url, err := w.client.Prepay(context.Background(), envelope.Charge{OrderNo: orderNo(n), Amount: 10000, Description: "红包", ExpiresAt: now().Add(15 * time.Minute)})
+	url, err := w.client.Prepay(context.Background(), envelope.Charge{OrderNo: orderNo(n), Amount: 10000, ExpiresAt: now().Add(15 * time.Minute)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func entries(bill []payment.BillEntry) []movement {
 
 func TestClosingIsRepeatableAndForGood(t *testing.T) {
 	w, ctx := newWorld(t, nil), context.Background()
-	charge := envelope.Charge{OrderNo: orderNo(1), Amount: 10000, Description: "红包", ExpiresAt: now().Add(15 * time.Minute)}
+	charge := envelope.Charge{OrderNo: orderNo(1), Amount: 10000, ExpiresAt: now().Add(15 * time.Minute)}
 	if _, err := w.client.Prepay(ctx, charge); err != nil {
 		t.Fatal(err)
 	}

@@ -51,74 +51,148 @@ func (r *row) time(column string) time.Time {
 	return at
 }
 
-// read takes the whole bill. Any doubt about any of it is an error: half a bill
-// would show differences that are none.
+// read takes the whole bill. A row that can not be made out is an entry of its
+// own ([BillUnreadable]); any doubt about the rest, its sums above all, is an
+// error: half a bill would show differences that are none.
 func (s *sheet) read(from io.Reader) ([]BillEntry, error) {
+	b := &billReading{sheet: s, totals: map[string]envelope.Fen{}}
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, billLineBytesMax)
-	var (
-		entries []BillEntry
-		index   map[string]int
-		totals  = map[string]envelope.Fen{}
-	)
+	// The last two lines are the sums' names and the sums, whatever the text in
+	// some cell looks like: a line is a row's when two more have come.
+	var last [2]billLine
 	for n := 1; lines.Scan(); n++ {
-		line := cells(lines.Text())
+		line := billLine{n, strings.TrimSuffix(strings.TrimPrefix(lines.Text(), "\ufeff"), "\r")}
 		switch {
 		case n == 1:
-			if index = indexOf(line); !hasAll(index, s.columns) {
-				return nil, fmt.Errorf("bill: want the columns %v, have %v", s.columns, line)
+			if b.names(line.text); !hasAll(b.index, s.columns) {
+				return nil, fmt.Errorf("bill: want the columns %v, have %v", s.columns, b.columns)
 			}
-		case line[0] == s.sums[0]:
-			return entries, s.check(lines, line, totals)
-		default:
-			if len(line) != len(index) {
-				return nil, fmt.Errorf("bill, line %d: %d cells under %d names", n, len(line), len(index))
+		case line.text != "":
+			if err := b.line(last[0]); err != nil {
+				return nil, err
 			}
-			r := row{index: index, cells: line}
-			e := s.entry(&r, totals)
-			if r.err == nil && e.Kind != BillOther && e.Amount < 1 {
-				r.err = fmt.Errorf("want an amount >= 1 fen, have %d", e.Amount)
-			}
-			if r.err != nil {
-				return nil, fmt.Errorf("bill, line %d: %w", n, r.err)
-			}
-			if len(entries) == s.rowsMax {
-				return nil, fmt.Errorf("bill: want at most %d rows", s.rowsMax)
-			}
-			entries = append(entries, e)
+			last = [2]billLine{last[1], line}
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("bill: %w", err)
 	}
-	return nil, errors.New("bill: it ends before its sums")
+	if last[0].n == 0 {
+		return nil, errors.New("bill: it ends before its sums")
+	}
+	if err := b.endRow(); err != nil {
+		return nil, err
+	}
+	return b.entries, b.check(cells(last[0].text), cells(last[1].text))
 }
 
-// check compares what the bill says it adds up to with what it does, and reads
-// to its end.
-func (s *sheet) check(lines *bufio.Scanner, names []string, totals map[string]envelope.Fen) error {
-	if !lines.Scan() {
-		return errors.New("bill: it ends before its sums")
+// billLine is one line of the file, by its number from 1.
+type billLine struct {
+	n    int
+	text string
+}
+
+// billReading is a bill that is being read.
+type billReading struct {
+	*sheet
+	columns    []string
+	index      map[string]int
+	row        billLine // the one under way: text in a cell may end lines
+	entries    []BillEntry
+	totals     map[string]envelope.Fen
+	unreadable int
+}
+
+func (b *billReading) names(line string) {
+	b.columns = cells(line)
+	b.index = indexOf(b.columns)
+}
+
+// line takes the next line of the rows: it begins one, or goes on with the last.
+func (b *billReading) line(l billLine) error {
+	switch {
+	case l.n == 0:
+		return nil
+	case b.row.n == 0 || b.begins(l.text):
+		err := b.endRow()
+		b.row = l
+		return err
+	case len(b.row.text)+len(l.text) < billLineBytesMax:
+		b.row.text += "\n" + l.text
 	}
-	r := row{index: indexOf(names), cells: cells(lines.Text())}
-	if !hasAll(r.index, s.sums) || len(r.cells) != len(names) {
-		return fmt.Errorf("bill: want the sums %v, have %v", s.sums, names)
+	return nil
+}
+
+// begins reports whether a row begins with the line, as far as its first cell
+// can tell.
+func (b *billReading) begins(line string) bool {
+	first, isRow := strings.CutPrefix(line, "`")
+	if !isRow || b.columns[0] != b.sheet.columns[0] {
+		return isRow
 	}
-	for _, name := range s.sums {
+	first, _, _ = strings.Cut(first, ",`")
+	return looksLikeTime(first)
+}
+
+// endRow makes an entry of the row under way.
+func (b *billReading) endRow() error {
+	if b.row.n == 0 {
+		return nil
+	}
+	if len(b.entries) == b.rowsMax {
+		return fmt.Errorf("bill: want at most %d rows", b.rowsMax)
+	}
+	entry, totals, err := b.parse(b.row.text)
+	if err != nil {
+		b.unreadable++
+		entry = BillEntry{Kind: BillUnreadable, Line: b.row.n, Why: err.Error()}
+	} else {
+		for name, fen := range totals {
+			b.totals[name] += fen
+		}
+	}
+	b.entries = append(b.entries, entry)
+	b.row = billLine{}
+	return nil
+}
+
+func (b *billReading) parse(text string) (e BillEntry, totals map[string]envelope.Fen, err error) {
+	cells, err := assign(cells(text), b.columns, b.sheet.columns)
+	if err != nil {
+		return e, nil, err
+	}
+	r, totals := row{index: b.index, cells: cells}, map[string]envelope.Fen{}
+	e = b.entry(&r, totals)
+	if r.err == nil && e.Kind != BillOther && e.Amount < 1 {
+		r.err = fmt.Errorf("want an amount >= 1 fen, have %d", e.Amount)
+	}
+	return e, totals, r.err
+}
+
+// check compares what the bill says it adds up to with what it does. What it
+// says of rows that can not be made out must have room in the difference.
+func (b *billReading) check(names, sums []string) error {
+	r := row{index: indexOf(names), cells: sums}
+	if !hasAll(r.index, b.sums) || len(sums) != len(names) {
+		return fmt.Errorf("bill: want the sums %v, have %v", b.sums, names)
+	}
+	for _, name := range b.sums {
 		said, err := parseSum(name, r.text(name))
 		if err != nil {
 			return fmt.Errorf("bill: %s: %w", name, err)
 		}
-		if said != totals[name] {
-			return fmt.Errorf("bill: %s is said to be %d and is %d", name, said, totals[name])
+		most := b.totals[name]
+		if counts := strings.HasSuffix(name, "数"); counts {
+			most += envelope.Fen(b.unreadable)
+		} else if b.unreadable > 0 {
+			most = said
+		}
+		if said < b.totals[name] || said > most {
+			return fmt.Errorf("bill: %s is said to be %d and is %d, with %d rows that can not be made out", name, said, b.totals[name], b.unreadable)
 		}
 	}
-	for lines.Scan() {
-		if strings.TrimSpace(lines.Text()) != "" {
-			return errors.New("bill: it goes on after its sums")
-		}
-	}
-	return lines.Err()
+	return nil
 }
 
 func parseSum(name, s string) (envelope.Fen, error) {
@@ -130,10 +204,9 @@ func parseSum(name, s string) (envelope.Fen, error) {
 }
 
 // cells splits a line. Every cell of a row starts with a backtick, names do not;
-// a comma inside a cell is therefore no end of it. Each cell is a copy: none
-// keeps the line alive.
+// a comma inside a cell is therefore no end of it, and only a comma with a
+// backtick after it can be taken for one.
 func cells(line string) []string {
-	line = strings.TrimSuffix(strings.TrimPrefix(line, "\ufeff"), "\r")
 	separator := ","
 	if rest, isRow := strings.CutPrefix(line, "`"); isRow {
 		line, separator = rest, ",`"

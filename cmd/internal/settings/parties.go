@@ -144,10 +144,11 @@ func (s *Settings) PaymentConfig(now func() time.Time) (payment.Config, error) {
 	for i, k := range p.PlatformKeys {
 		platform[k.Serial] = keyFile(s, &mistakes, fmt.Sprintf("payment.platform_keys[%d].file", i), k.File, payment.LoadPublicKey)
 	}
+	terms, _ := p.Terms() // what is wrong with them was said when the file was read
 	return payment.Config{
 		BaseURL: p.BaseURL, NotifyURL: p.NotifyURL, MerchantID: p.MerchantID, AppID: p.AppID,
 		MerchantSerial: p.MerchantSerial, MerchantKey: merchant, PlatformKeys: platform, APIv3Key: apiv3, Now: now,
-		Payouts: payment.Payouts{SceneID: p.TransferScene}, BillAccount: p.BillAccount,
+		Description: p.ChargeDescription, Payouts: terms, BillAccount: p.BillAccount,
 	}, errors.Join(mistakes...)
 }
 

@@ -130,9 +130,13 @@ type Payment struct {
 	MerchantKeyFile string        `yaml:"merchant_key_file"`
 	APIv3KeyFile    string        `yaml:"apiv3_key_file"`
 	PlatformKeys    []PlatformKey `yaml:"platform_keys"`
-	TransferScene   string        `yaml:"transfer_scene,omitempty"` // transfer_scene_id that payouts are made under; default 1000
-	Payouts         string        `yaml:"payouts,omitempty"`        // bills, the default, or batches: which product pays out
-	BillAccount     string        `yaml:"bill_account,omitempty"`   // BASIC, the default, or OPERATION, where payouts leave from it
+	// ChargeDescription is what every charge is called, in the payer's wallet and in
+	// the provider's bills; default 红包.
+	ChargeDescription string           `yaml:"charge_description,omitempty"`
+	TransferScene     string           `yaml:"transfer_scene,omitempty"`  // transfer_scene_id that payouts are made under; default 1000
+	TransferScenes    map[string]Scene `yaml:"transfer_scenes,omitempty"` // by transfer_scene_id; 1000 may be left out
+	Payouts           string           `yaml:"payouts,omitempty"`         // bills, the default, or batches: which product pays out
+	BillAccount       string           `yaml:"bill_account,omitempty"`    // BASIC, the default, or OPERATION, where payouts leave from it
 }
 
 // The provider's products for payouts, as payment.payouts names them. What has
@@ -270,6 +274,7 @@ func (s *Settings) mistakes() (found []error) {
 	default:
 		wrong("payment.payouts: must be %s or %s, have %q", PayoutBills, PayoutBatches, s.Payment.Payouts)
 	}
+	found = append(found, s.Payment.termMistakes()...)
 	if len(s.Keys.Tokens) == 0 {
 		wrong("keys.tokens: at least one key is required, or nobody can call the API")
 	}

@@ -313,6 +313,7 @@ func (d *desk) transferOf(no string, fen int64) object {
 	return object{
 		"appid": testApp, "out_bill_no": no, "transfer_scene_id": "1000", "openid": "payee-of-" + no, "transfer_amount": fen,
 		"transfer_remark": "红包", "notify_url": d.hook,
+		"transfer_scene_report_infos": []object{{"info_type": "活动名称", "info_content": "红包"}},
 	}
 }
 

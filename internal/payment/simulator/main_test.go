@@ -182,6 +182,7 @@ func (m *merchant) use(base string) {
 		BaseURL: base, MerchantID: testMerchant, AppID: testApp, MerchantSerial: testSerial, MerchantKey: private,
 		PlatformKeys: map[string]*rsa.PublicKey{testPlatform: platform}, APIv3Key: apiv3,
 		NotifyURL: m.server.URL + "/v1/payment/notifications", Now: m.clock.now,
+		Description: `<script>alert("1")</script>`, // which the payer's page has to write out
 	})
 	if err != nil {
 		m.t.Fatal(err)
@@ -223,7 +224,7 @@ func (m *merchant) start(cfg Config) (s *Simulator, stop func()) {
 // charge is one of 100.00 yuan with 15 minutes to pay.
 func (m *merchant) charge(n int) envelope.Charge {
 	return envelope.Charge{
-		OrderNo: envelope.Body(int64(n+1) << 40).In(0), Amount: 10000, Description: "恭喜发财",
+		OrderNo: envelope.Body(int64(n+1) << 40).In(0), Amount: 10000,
 		ExpiresAt: m.clock.now().Add(15 * time.Minute).Truncate(time.Second),
 	}
 }

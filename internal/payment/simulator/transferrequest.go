@@ -63,8 +63,10 @@ func (s *Simulator) checkTransfer(req *transferRequest) error {
 		return errNotifyURL
 	case !fits(req.Perception, perceptionMax):
 		return badParameter(fmt.Sprintf("user_recv_perception: want at most %d characters", perceptionMax))
-	case len(req.SceneReports) > reportsMax || slices.ContainsFunc(req.SceneReports, transferReport.tooLong):
-		return badParameter(fmt.Sprintf("transfer_scene_report_infos: want at most %d, of %d and %d characters", reportsMax, reportTypeMax, reportContentMax))
+	case len(req.SceneReports) == 0:
+		return badParameter("transfer_scene_report_infos: want what the scene has to be told, have nothing")
+	case len(req.SceneReports) > reportsMax || slices.ContainsFunc(req.SceneReports, transferReport.unfit):
+		return badParameter(fmt.Sprintf("transfer_scene_report_infos: want at most %d, of 1 to %d and 1 to %d characters", reportsMax, reportTypeMax, reportContentMax))
 	}
 	if why := s.checkPayout(&req.payoutRequest); why != "" {
 		return badParameter(why)
@@ -102,8 +104,9 @@ var errSceneID = badParameter(fmt.Sprintf("transfer_scene_id: want 1 to %d bytes
 // fits counts characters, as the provider does.
 func fits(s string, runesMax int) bool { return utf8.RuneCountInString(s) <= runesMax }
 
-func (r transferReport) tooLong() bool {
-	return !fits(r.Type, reportTypeMax) || !fits(r.Content, reportContentMax)
+// unfit reports a text that is too long, or none.
+func (r transferReport) unfit() bool {
+	return r.Type == "" || r.Content == "" || !fits(r.Type, reportTypeMax) || !fits(r.Content, reportContentMax)
 }
 
 func isOpenID(s string) bool {
