@@ -271,7 +271,7 @@ func TestAStrangersClientPaysRefundsPaysOutAndReadsTheBills(t *testing.T) {
 	s := openShop(t)
 	const order = "order-20260101-01"
 	status, placed := s.ask("POST", "/v3/pay/transactions/native", map[string]any{
-		"appid": shopApp, "mchid": shopID, "description": "恭喜, 发财", "out_trade_no": order, "notify_url": s.hook,
+		"appid": shopApp, "mchid": shopID, "description": "恭喜 发财", "out_trade_no": order, "notify_url": s.hook,
 		"time_expire": time.Now().Add(time.Hour).Format(time.RFC3339), "amount": map[string]any{"total": 10000, "currency": "CNY"},
 	})
 	if status != 200 {
