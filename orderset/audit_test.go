@@ -170,7 +170,7 @@ var damages = []damage{
 	{"a payout is a fen too small", half, "UPDATE transfer SET amount_fen = amount_fen - 1 WHERE order_id = ID AND seq = 3", "C3"},
 	{"a payout out of another charge", half, "UPDATE transfer SET charged_fen = charged_fen - 1 WHERE order_id = ID AND seq = 3", "C3"},
 	{"a payout goes to another", half, "UPDATE transfer SET payee_id = 'thief' WHERE order_id = ID AND seq = 3", "C3"},
-	{"a payout of a share that nobody has", half, "INSERT INTO transfer SELECT order_id, 6, round, 'thief', amount_fen, charged_fen, state, placed, attempts, batch, tier, " +
+	{"a payout of a share that nobody has", half, "INSERT INTO transfer SELECT order_id, 6, round, 'thief', amount_fen, charged_fen, state, placed, placed_at, attempts, batch, tier, " +
 		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "C3"},
 	{"a payout without its envelope", half, "UPDATE transfer SET order_id = '00000000000000000000000' WHERE order_id = ID AND seq = 2", "C3"},
 	{"a payout of an envelope that was never sent", half, "INSERT INTO transfer SELECT NOBODY, seq, round, payee_id, amount_fen, charged_fen, state, placed, attempts, batch, tier, " +
