@@ -173,7 +173,7 @@ var damages = []damage{
 	{"a payout of a share that nobody has", half, "INSERT INTO transfer SELECT order_id, 6, round, 'thief', amount_fen, charged_fen, state, placed, placed_at, attempts, batch, tier, " +
 		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "C3"},
 	{"a payout without its envelope", half, "UPDATE transfer SET order_id = '00000000000000000000000' WHERE order_id = ID AND seq = 2", "C3"},
-	{"a payout of an envelope that was never sent", half, "INSERT INTO transfer SELECT NOBODY, seq, round, payee_id, amount_fen, charged_fen, state, placed, attempts, batch, tier, " +
+	{"a payout of an envelope that was never sent", half, "INSERT INTO transfer SELECT NOBODY, seq, round, payee_id, amount_fen, charged_fen, state, placed, placed_at, attempts, batch, tier, " +
 		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "C3"},
 	{"the outbox has lost a row", unspread, "UPDATE outbox SET state = 'spread' WHERE touched = ID", "C3"},
 	{"the outbox row is gone", unspread, "DELETE FROM outbox WHERE touched = ID", "C3"},
@@ -184,7 +184,7 @@ var damages = []damage{
 	{"the refund is doubled", gone, "UPDATE transfer SET amount_fen = 2 * amount_fen WHERE order_id = ID AND seq = 0", "X1"},
 	{"the refund is a fen too small", gone, "UPDATE transfer SET amount_fen = amount_fen - 1 WHERE order_id = ID AND seq = 0", "X1"},
 	{"the refund goes to another", gone, "UPDATE transfer SET payee_id = 'thief' WHERE order_id = ID AND seq = 0", "X1"},
-	{"a refund of what lives", half, "INSERT INTO transfer SELECT order_id, 0, round, 'sender', amount_fen, charged_fen, state, placed, attempts, batch, tier, " +
+	{"a refund of what lives", half, "INSERT INTO transfer SELECT order_id, 0, round, 'sender', amount_fen, charged_fen, state, placed, placed_at, attempts, batch, tier, " +
 		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "X1"},
 	{"a fen of the rest is forgotten", gone, "UPDATE E SET refunded_fen = refunded_fen - 1 WHERE order_id = ID; UPDATE transfer SET amount_fen = amount_fen - 1 WHERE order_id = ID AND seq = 0", "I8"},
 	{"expired and nothing refunded", gone, "UPDATE E SET refunded_fen = 0 WHERE order_id = ID; DELETE FROM transfer WHERE order_id = ID AND seq = 0", "I8"},
