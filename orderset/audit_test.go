@@ -63,7 +63,7 @@ func newLedger(t *testing.T) *ledger {
 	}
 	t.Cleanup(func() { l.admin.Close() })
 	withoutChecks(t, l.admin)
-	l.tables = []string{"transfer", "payment", "payout_batch", "outbox"}
+	l.tables = []string{"transfer", "decision", "payment", "payout_batch", "outbox"}
 	for _, id := range []envelope.ID{l.half, l.full, l.equal, l.exclusive, l.unpaid, l.settled, l.gone, l.late, l.unspread, idOnDay(l.half, -1)} {
 		l.tables = append(l.tables, envelopes(id), shares(id))
 	}
@@ -172,6 +172,15 @@ var damages = []damage{
 	{"a payout goes to another", half, "UPDATE transfer SET payee_id = 'thief' WHERE order_id = ID AND seq = 3", "C3"},
 	{"a payout of a share that nobody has", half, "INSERT INTO transfer SELECT order_id, 6, round, 'thief', amount_fen, charged_fen, state, placed, placed_at, attempts, batch, tier, " +
 		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "C3"},
+	{"a round that nobody has decided to begin", half, "UPDATE transfer SET round = 2 WHERE order_id = ID AND seq = 3", "I8"},
+	{"a payout goes to another in a round that nobody has decided to begin", half, "UPDATE transfer SET round = 2, payee_id = 'thief' WHERE order_id = ID AND seq = 3", "C3"},
+	{"a release that was only proposed has begun a round", half, "INSERT INTO decision (order_id, seq, round, action, payee_id, dispute_id, was_payee, was_batch, proposed_by, proposed_at, state, decided_by, decided_at) VALUES (ID, 3, 1, 'release', NULL, 0, 'x', '', 'ann', UTC_TIMESTAMP(3), 'withdrawn', 'bob', UTC_TIMESTAMP(3)); " +
+		"UPDATE transfer SET round = 2 WHERE order_id = ID AND seq = 3", "I8"},
+	{"a released payout goes to another", half, "INSERT INTO decision (order_id, seq, round, action, payee_id, dispute_id, was_payee, was_batch, proposed_by, proposed_at, state, decided_by, decided_at) VALUES (ID, 3, 1, 'release', NULL, 0, 'x', '', 'ann', UTC_TIMESTAMP(3), 'approved', 'bob', UTC_TIMESTAMP(3)); " +
+		"UPDATE transfer SET round = 2, payee_id = 'thief' WHERE order_id = ID AND seq = 3", "C3"},
+	{"a redirected payout goes to yet another", half, "INSERT INTO decision (order_id, seq, round, action, payee_id, dispute_id, was_payee, was_batch, proposed_by, proposed_at, state, decided_by, decided_at) VALUES (ID, 3, 1, 'redirect', 'heir', 0, 'x', '', 'ann', UTC_TIMESTAMP(3), 'approved', 'bob', UTC_TIMESTAMP(3)); " +
+		"UPDATE transfer SET round = 2, payee_id = 'thief' WHERE order_id = ID AND seq = 3", "C3"},
+	{"a refund in a round that nobody has decided to begin", gone, "UPDATE transfer SET round = 2 WHERE order_id = ID AND seq = 0", "I8"},
 	{"a payout without its envelope", half, "UPDATE transfer SET order_id = '00000000000000000000000' WHERE order_id = ID AND seq = 2", "C3"},
 	{"a payout of an envelope that was never sent", half, "INSERT INTO transfer SELECT NOBODY, seq, round, payee_id, amount_fen, charged_fen, state, placed, placed_at, attempts, batch, tier, " +
 		"provider_no, hint, reason, created_at, due_at, posted_at FROM transfer WHERE order_id = ID AND seq = 1", "C3"},

@@ -38,8 +38,8 @@ const (
 	dissolveBatch = "UPDATE payout_batch SET state = 'ended', placed = TRUE, refused = count, approved_by = ?, ended_at = UTC_TIMESTAMP(3) " +
 		"WHERE no = ? AND state = 'pending' AND NOT placed"
 	// Each payout keeps the decision that began its next round.
-	insertDissolved = "INSERT INTO decision (order_id, seq, round, action, proposed_by, proposed_at, approved_by, approved_at) " +
-		"SELECT t.order_id, t.seq, t.round, 'dissolve', b.proposed_by, b.proposed_at, ?, UTC_TIMESTAMP(3) FROM payout_batch b " +
+	insertDissolved = "INSERT INTO decision (order_id, seq, round, action, dispute_id, was_payee, was_batch, proposed_by, proposed_at, state, decided_by, decided_at) " +
+		"SELECT t.order_id, t.seq, t.round, 'dissolve', 0, t.payee_id, t.batch, b.proposed_by, b.proposed_at, 'approved', ?, UTC_TIMESTAMP(3) FROM payout_batch b " +
 		"JOIN transfer t FORCE INDEX (due) ON t.state = 'pending' AND t.batch = b.no WHERE b.no = ?"
 )
 
@@ -73,7 +73,7 @@ func scanStuck(rows *sql.Rows, more ...any) (b StuckBatch, err error) {
 // dissolved into its payouts. Nothing happens before somebody else approves. A
 // repeat is a result. Errors are those of Propose.
 func (s *Set) ProposeDissolve(ctx context.Context, no, by string) error {
-	if err := envelope.CheckName("proposed_by", by); err != nil {
+	if err := CheckPerson("proposed_by", by); err != nil {
 		return err
 	}
 	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
@@ -101,7 +101,7 @@ func (s *Set) ProposeDissolve(ctx context.Context, no, by string) error {
 // good, did not know its number when it was asked after that, and has not been
 // asked for it since.
 func (s *Set) ApproveDissolve(ctx context.Context, no, by string) error {
-	if err := envelope.CheckName("approved_by", by); err != nil {
+	if err := CheckPerson("approved_by", by); err != nil {
 		return err
 	}
 	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {

@@ -93,7 +93,7 @@ func TestFG17WhoIsRefusedInABatchIsHeldAndGoesOnAloneInANewOne(t *testing.T) {
 	status.Refused[1].Code = ""
 	hearBatch(t, s, status)
 	wantState(t, w, e.ID, envelope.Empty, 3)
-	held, err := s.Held(t.Context(), 10)
+	held, err := s.Held(t.Context(), orderset.HeldQuery{Max: 10})
 	if err != nil || len(held) != 2 || held[0].Reason+held[1].Reason != "ACCOUNT_FROZENrefused" && held[0].Reason+held[1].Reason != "refusedACCOUNT_FROZEN" {
 		t.Fatalf("held are %+v, %v", held, err)
 	}
@@ -108,11 +108,11 @@ func TestFG17WhoIsRefusedInABatchIsHeldAndGoesOnAloneInANewOne(t *testing.T) {
 			payee = "heir"
 		}
 		no := b.Payouts[1+2*i].No()
-		if err := s.Propose(t.Context(), no, "ann", action, payee); err != nil {
+		if err := proposing(t, s, no, "ann", action, payee); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // a repeat is a result
-			if next, err := s.Approve(t.Context(), no, "bob"); err != nil || next.Round != 2 || next.State != envelope.Pending {
+			if next, err := approve(t, s, no, "bob"); err != nil || next.Round != 2 || next.State != envelope.Pending {
 				t.Fatalf("released as %+v, %v", next, err)
 			}
 		}
@@ -144,10 +144,10 @@ func TestARoundAfterABatchIsABillWherePayoutsAreBillsAndTheOtherWayRound(t *test
 	hearBatch(t, batches, but(&b, 0))
 	release := func(s *orderset.Set, no string) {
 		t.Helper()
-		if err := s.Propose(t.Context(), no, "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, no, "ann", orderset.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Approve(t.Context(), no, "bob"); err != nil {
+		if _, err := approve(t, s, no, "bob"); err != nil {
 			t.Fatal(err)
 		}
 	}

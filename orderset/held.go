@@ -3,212 +3,162 @@ package orderset
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
-// What people may decide about a transfer that was refused for good.
+// Orders of a list of what is held.
 const (
-	ActionRelease  = "release"  // try again, for the same payee
-	ActionRedirect = "redirect" // pay somebody else
+	HeldByAmount = "amount" // the largest first
+	HeldByAge    = "age"    // the longest held first
+	HeldByReason = "reason" // and the longest held first
 )
 
-// proposalLife is how long a proposal stands. Until then nobody can change it, so
-// that who approves it approves what was shown.
-const proposalLife = 24 * time.Hour
+// HeldQuery is which of the held transfers are listed. The zero value is the largest
+// of all.
+type HeldQuery struct {
+	Reason string // "": any
+	Sort   string // one of the orders; "" is by amount
+	Max    int    // 1000 at most
 
-// Proposal is what one person would do about a held transfer.
-type Proposal struct {
-	Action string          // release or redirect
-	Payee  envelope.UserID // redirect: who gets it
-	By     string
-	At     time.Time
+	// Proposed leaves those about which this person's release stands, or with
+	// HeldNotProposed those about which nothing stands; "": any.
+	Proposed string
+	Until    time.Time // proposed by then
 }
 
-// Held lists up to max transfers that were refused for good, 1000 at most,
-// larger amounts first.
-func (s *Set) Held(ctx context.Context, max int) ([]envelope.Transfer, error) {
+// HeldNotProposed is no person's name.
+const HeldNotProposed = "-none-"
+
+// HeldTransfer is a transfer that waits for people.
+type HeldTransfer struct {
+	envelope.Transfer
+	Sender   envelope.UserID // of the envelope; "" once its day has been moved away
+	Since    time.Time       // when it was refused
+	Now      time.Time       // the database's clock
+	Proposal *Proposal       // what stands
+	Disputes []string        // what the provider says and the row denies: it stops a release
+}
+
+const (
+	heldColumns = "SELECT " + transferColumns + ", batch, UTC_TIMESTAMP(3) FROM transfer WHERE state = 'held' AND (? = '' OR reason = ?) AND "
+	heldStands  = "EXISTS (SELECT 1 FROM decision d WHERE d.order_id = transfer.order_id AND d.seq = transfer.seq AND d.standing = 1 " +
+		"AND d.proposed_at > UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND"
+)
+
+// statement is the query and its arguments.
+func (q *HeldQuery) statement() (statement string, args []any) {
+	statement, args = heldColumns, []any{q.Reason, q.Reason}
+	switch q.Proposed {
+	case "":
+		statement += "TRUE ORDER BY "
+	case HeldNotProposed:
+		statement, args = statement+"NOT "+heldStands+") ORDER BY ", append(args, proposalLife.Microseconds())
+	default:
+		statement += heldStands + " AND d.action = 'release' AND d.proposed_by = ? AND d.proposed_at <= ?) ORDER BY "
+		args = append(args, proposalLife.Microseconds(), q.Proposed, asStored(q.Until))
+	}
+	return statement + q.order(), append(args, min(q.Max, listMax))
+}
+
+func (q *HeldQuery) order() string {
+	switch q.Sort {
+	case HeldByAge:
+		return "due_at, order_id, seq LIMIT ?"
+	case HeldByReason:
+		return "reason, due_at, order_id, seq LIMIT ?"
+	}
+	return "amount_fen DESC, due_at, order_id, seq LIMIT ?"
+}
+
+// Held lists transfers that were refused for good.
+func (s *Set) Held(ctx context.Context, q HeldQuery) ([]HeldTransfer, error) {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
-	held, err := queryTransfers(ctx, s.db, selectHeld, min(max, listMax))
+	held, err := s.held(ctx, q)
 	return held, s.answer("held transfers", err)
 }
 
-const (
-	selectDecision = "SELECT action, COALESCE(payee_id, ''), proposed_by, proposed_at, COALESCE(approved_by, ''), UTC_TIMESTAMP(3) FROM decision " +
-		"WHERE order_id = ? AND seq = ? AND round = ?"
-	insertDecision = "INSERT INTO decision (order_id, seq, round, action, payee_id, proposed_by, proposed_at) " +
-		"VALUES (?, ?, ?, ?, NULLIF(?, ''), ?, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE action = VALUES(action), " +
-		"payee_id = VALUES(payee_id), proposed_by = VALUES(proposed_by), proposed_at = VALUES(proposed_at)"
-	approveDecision = "UPDATE decision SET approved_by = ?, approved_at = UTC_TIMESTAMP(3) WHERE order_id = ? AND seq = ? AND round = ?"
-	nextRound       = "UPDATE transfer SET round = ?, payee_id = ?, batch = ?, " + freshRound + " WHERE order_id = ? AND seq = ? AND round = ? AND state <> 'posted'"
-)
-
-// decision is a proposal as it is stored.
-type decision struct {
-	Proposal
-	approvedBy string
-	now        time.Time // the database's
+func (s *Set) held(ctx context.Context, q HeldQuery) (held []HeldTransfer, err error) {
+	var stored []heard
+	statement, args := q.statement()
+	err = each(ctx, s.db, func(rows *sql.Rows) (err error) {
+		var t heard
+		var now time.Time
+		t.Transfer, err = scanTransfer(rows, &t.batch, &now)
+		stored = append(stored, t)
+		held = append(held, HeldTransfer{Transfer: t.Transfer, Since: t.DueAt, Now: now})
+		return err
+	}, statement, args...)
+	if err != nil || len(held) == 0 {
+		return nil, err
+	}
+	proposals, err := s.proposals(ctx, stored)
+	if err != nil {
+		return nil, err
+	}
+	disputes, err := disputesOf(ctx, s.db, stored)
+	if err != nil {
+		return nil, err
+	}
+	senders, err := s.senders(ctx, stored)
+	for i := range held {
+		h, k := &held[i], keyOf(&held[i].Transfer)
+		h.Sender, h.Proposal = senders[k.id], proposals[k]
+		for _, d := range disputes[k] {
+			h.Disputes = append(h.Disputes, d.what)
+		}
+	}
+	return held, err
 }
 
-func (d *decision) lapsed() bool { return d.now.Sub(d.At) >= proposalLife }
-
-// refusal of an operator's request, by the name of a rule.
-func refusal(field, why string) error { return &envelope.InvalidError{Field: field, Why: why} }
-
-// Propose says what to do about the held transfer of a number: release it, or
-// redirect it to another payee. Nothing happens before somebody else approves.
-// A repeat is a result. The error is an InvalidError when a rule forbids it and
-// wraps ErrNotFound when there is no such transfer.
-func (s *Set) Propose(ctx context.Context, no, by, action string, payee envelope.UserID) error {
-	if err := checkProposal(by, action, payee); err != nil {
-		return err
+// proposals are those that stand.
+func (s *Set) proposals(ctx context.Context, ts []heard) (map[transferKey]*Proposal, error) {
+	b := &text{}
+	b.add("SELECT ", decisionColumns, " FROM decision WHERE standing = 1 AND (")
+	addKeys(b, sortedKeys(ts))
+	b.add(")")
+	ds, err := queryDecisions(ctx, s.db, b.String())
+	found := make(map[transferKey]*Proposal, len(ds))
+	for i := range ds {
+		if !ds[i].lapsed() {
+			found[ds[i].key] = &ds[i].Proposal
+		}
 	}
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
-		t, round, err := lockTransfer(ctx, c, no)
+	return found, err
+}
+
+func (s *Set) senders(ctx context.Context, ts []heard) (map[envelope.ID]envelope.UserID, error) {
+	var ids []envelope.ID
+	for _, k := range sortedKeys(ts) {
+		if len(ids) == 0 || ids[len(ids)-1] != k.id {
+			ids = append(ids, k.id)
+		}
+	}
+	found := make(map[envelope.ID]envelope.UserID, len(ids))
+	for t, ids := range byTable(ids) {
+		es, _, err := queryHeaders(ctx, s.db, t.selectHeaders(ids))
+		if mariadb.NoSuchTable(err) {
+			continue
+		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		d, err := readDecision(ctx, c, &t, round)
-		switch {
-		case err != nil:
-			return err
-		case t.Round != round || t.MayBeginNext() != nil:
-			return notHeld(&t, round)
-		case round >= envelope.RoundMax:
-			return refusal("transfer", fmt.Sprintf("has been through %d rounds: settle it outside and leave it held", envelope.RoundMax))
-		case action == ActionRedirect && t.IsRefund():
-			return refusal("action", "a refund goes back the way the money came: it can only be released")
-		case d != nil && d.Action == action && d.Payee == payee && d.By == by && !d.lapsed():
-			return nil
-		case d != nil && !d.lapsed():
-			return refusal("transfer", "has a proposal by "+d.By+" already, which stands for a day")
+		for i := range es {
+			found[es[i].ID] = es[i].Sender
 		}
-		_, err = c.ExecContext(ctx, insertDecision, t.OrderNo, t.Seq, round, action, payee, by)
-		return err
-	})
-	return s.decided("propose", no, err)
+	}
+	return found, nil
 }
 
-func checkProposal(by, action string, payee envelope.UserID) error {
-	if err := envelope.CheckName("proposed_by", by); err != nil {
-		return err
+func sortedKeys(ts []heard) []transferKey {
+	keys := make([]transferKey, len(ts))
+	for i := range ts {
+		keys[i] = keyOf(&ts[i].Transfer)
 	}
-	switch action {
-	case ActionRelease:
-		if payee != "" {
-			return refusal("payee", "is for redirect only")
-		}
-		return nil
-	case ActionRedirect:
-		return envelope.CheckName("payee", string(payee))
-	}
-	return refusal("action", "must be release or redirect")
-}
-
-// Approve carries out the proposal about a held transfer: its next round begins,
-// pending and due at once. Who approves must not be who proposed (FH13). A repeat
-// is a result. Errors are those of Propose.
-func (s *Set) Approve(ctx context.Context, no, by string) (envelope.Transfer, error) {
-	if err := envelope.CheckName("approved_by", by); err != nil {
-		return envelope.Transfer{}, err
-	}
-	var t envelope.Transfer
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
-		var round int
-		var err error
-		if t, round, err = lockTransfer(ctx, c, no); err != nil {
-			return err
-		}
-		d, err := readDecision(ctx, c, &t, round)
-		switch {
-		case err != nil:
-			return err
-		case d != nil && d.approvedBy == by:
-			return nil
-		case t.Round != round || t.MayBeginNext() != nil:
-			return notHeld(&t, round)
-		case d == nil || d.lapsed():
-			return refusal("transfer", "has no proposal that stands")
-		case d.By == by:
-			return refusal("approved_by", "must not be who proposed it")
-		}
-		if _, err = c.ExecContext(ctx, approveDecision, by, t.OrderNo, t.Seq, round); err != nil {
-			return err
-		}
-		if d.Action == ActionRedirect {
-			t.Payee = d.Payee
-		}
-		t, err = s.beginRound(ctx, c, t)
-		return err
-	})
-	return t, s.decided("approve", no, err)
-}
-
-// beginRound makes a held transfer pending under its next number: in a batch of
-// its own where payouts go in batches.
-func (s *Set) beginRound(ctx context.Context, c *sql.Conn, t envelope.Transfer) (envelope.Transfer, error) {
-	var heads []string
-	batch := ""
-	if s.batches && !t.IsRefund() {
-		head := envelope.TransferNo(t.OrderNo, t.Seq, t.Round+1)
-		heads, batch = append(heads, head), envelope.PayoutBatchNo(head)
-	}
-	if err := move(ctx, c, nextRound, t.Round+1, t.Payee, batch, t.OrderNo, t.Seq, t.Round); err != nil {
-		return t, err
-	}
-	if err := makeBatches(ctx, c, heads); err != nil {
-		return t, err
-	}
-	ts, err := queryTransfers(ctx, c, selectTransfer, t.OrderNo, t.Seq)
-	if err == nil && len(ts) == 1 {
-		t = ts[0]
-	}
-	return t, err
-}
-
-// decided turns an error of Propose or Approve into an answer.
-func (s *Set) decided(what, no string, err error) error {
-	if invalid, ok := errors.AsType[*envelope.InvalidError](err); ok {
-		return invalid
-	}
-	return s.answer(what+" "+no, err)
-}
-
-// notHeld is why people cannot decide about the round of a number.
-func notHeld(t *envelope.Transfer, round int) error {
-	why := envelope.ErrNotHeld
-	if t.Round == round {
-		why = t.MayBeginNext()
-	}
-	return refusal("transfer", why.Error())
-}
-
-// lockTransfer locks the transfer of a number and returns the round that the
-// number is of.
-func lockTransfer(ctx context.Context, c *sql.Conn, no string) (envelope.Transfer, int, error) {
-	id, seq, round, err := envelope.ParseTransferNo(no)
-	if err != nil {
-		return envelope.Transfer{}, 0, errNoTransfer(no)
-	}
-	ts, err := lockStored(ctx, c, []transferKey{{id: id, seq: seq}})
-	if err == nil && (len(ts) == 0 || ts[0].Round < round) {
-		err = errNoTransfer(no)
-	}
-	if err != nil {
-		return envelope.Transfer{}, 0, err
-	}
-	return ts[0].Transfer, round, nil
-}
-
-// readDecision is what was decided about a round, or nil.
-func readDecision(ctx context.Context, c *sql.Conn, t *envelope.Transfer, round int) (d *decision, err error) {
-	err = each(ctx, c, func(rows *sql.Rows) error {
-		d = &decision{}
-		return rows.Scan(&d.Action, &d.Payee, &d.By, &d.At, &d.approvedBy, &d.now)
-	}, selectDecision, t.OrderNo, t.Seq, round)
-	return d, err
+	slices.SortFunc(keys, compareKeys)
+	return keys
 }

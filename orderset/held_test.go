@@ -19,10 +19,28 @@ func held(t testing.TB, w *settest.World) (*orderset.Set, envelope.Transfer) {
 	return s, ts[0]
 }
 
+// proposing is a proposal of which only the error matters.
+func proposing(t testing.TB, s *orderset.Set, no, by, action string, payee envelope.UserID) error {
+	t.Helper()
+	_, err := s.Propose(t.Context(), no, by, action, payee)
+	return err
+}
+
+// approve approves whatever proposal stands about a number, or was approved last.
+func approve(t testing.TB, s *orderset.Set, no, by string) (envelope.Transfer, error) {
+	t.Helper()
+	var seen orderset.Proposal
+	ds, err := s.Decisions(t.Context(), no, 1)
+	if err == nil && len(ds) == 1 {
+		seen = ds[0].Proposal
+	}
+	return s.Approve(t.Context(), no, by, seen)
+}
+
 func TestFG17ATransferRefusedForGoodIsHeldAndItsMoneyStaysInTheBooks(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
-	list, err := s.Held(t.Context(), 10)
+	list, err := s.Held(t.Context(), orderset.HeldQuery{Max: 10})
 	if err != nil || len(list) != 1 || list[0].No() != tr.No() || list[0].Reason != "ACCOUNT_CLOSED" || list[0].State != envelope.Held {
 		t.Fatalf("held are %+v, %v", list, err)
 	}
@@ -43,29 +61,29 @@ func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
 	hear(t, s, say(envelope.ProgressRefused, refund))
 	wantState(t, w, e.ID, envelope.Expired, 3)
 	no := refund.No()
-	_, err := s.Approve(t.Context(), no, "bob")
+	_, err := approve(t, s, no, "bob")
 	wantInvalid(t, err, "transfer") // nothing is proposed
-	wantInvalid(t, s.Propose(t.Context(), no, "ann", orderset.ActionRedirect, "carl"), "action")
+	wantInvalid(t, proposing(t, s, no, "ann", orderset.ActionRedirect, "carl"), "action")
 	for range 2 {
-		if err := s.Propose(t.Context(), no, "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, no, "ann", orderset.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	wantInvalid(t, s.Propose(t.Context(), no, "bob", orderset.ActionRelease, ""), "transfer") // it stands as it is
-	_, err = s.Approve(t.Context(), no, "ann")
+	wantInvalid(t, proposing(t, s, no, "bob", orderset.ActionRelease, ""), "transfer") // it stands as it is
+	_, err = approve(t, s, no, "ann")
 	wantInvalid(t, err, "approved_by")
 	if tr := transfer(t, w, e.ID, 0); tr.State != envelope.Held || tr.Round != 1 {
 		t.Fatalf("released by one person: %+v", tr)
 	}
 	for range 2 {
-		next, err := s.Approve(t.Context(), no, "bob")
+		next, err := approve(t, s, no, "bob")
 		if err != nil || next.Round != 2 || next.State != envelope.Pending || next.Placed || next.Attempts != 0 || next.Reason != "" || next.Payee != e.Sender || next.No() != no+"X2" {
 			t.Errorf("released as %+v, %v", next, err)
 		}
 	}
-	_, err = s.Approve(t.Context(), no, "carl")
+	_, err = approve(t, s, no, "carl")
 	wantInvalid(t, err, "transfer")
-	wantInvalid(t, s.Propose(t.Context(), no+"X2", "ann", orderset.ActionRelease, ""), "transfer")
+	wantInvalid(t, proposing(t, s, no+"X2", "ann", orderset.ActionRelease, ""), "transfer")
 	second := claim(t, s, 10)
 	if len(second) != 1 || second[0].No() != no+"X2" || second[0].Placed {
 		t.Fatalf("claimed %+v, want the second round", second)
@@ -83,10 +101,10 @@ func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
 func TestFG17ARedirectPaysSomebodyElseUnderTheNextNumber(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
-	if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRedirect, "heir"); err != nil {
+	if err := proposing(t, s, tr.No(), "ann", orderset.ActionRedirect, "heir"); err != nil {
 		t.Fatal(err)
 	}
-	next, err := s.Approve(t.Context(), tr.No(), "bob")
+	next, err := approve(t, s, tr.No(), "bob")
 	if err != nil || next.Payee != "heir" || next.Round != 2 || next.Amount != tr.Amount {
 		t.Errorf("redirected as %+v, %v", next, err)
 	}
@@ -114,15 +132,15 @@ func TestProposalsKeepTheirRules(t *testing.T) {
 		{tr.No(), "ann", orderset.ActionRedirect, "", "payee"},
 		{other[0].No(), "ann", orderset.ActionRelease, "", "transfer"}, // pending
 	} {
-		wantInvalid(t, s.Propose(t.Context(), c.no, c.by, c.action, c.payee), c.field)
+		wantInvalid(t, proposing(t, s, c.no, c.by, c.action, c.payee), c.field)
 	}
-	_, err := s.Approve(t.Context(), tr.No(), "")
+	_, err := approve(t, s, tr.No(), "")
 	wantInvalid(t, err, "approved_by")
 	for _, no := range []string{"", "nonsense", tr.No() + "X2", envelope.TransferNo(tr.OrderNo, 0, 1)} {
-		if err := s.Propose(t.Context(), no, "ann", orderset.ActionRelease, ""); !errors.Is(err, envelope.ErrNotFound) {
+		if err := proposing(t, s, no, "ann", orderset.ActionRelease, ""); !errors.Is(err, envelope.ErrNotFound) {
 			t.Errorf("%q: got %v, want ErrNotFound", no, err)
 		}
-		if _, err := s.Approve(t.Context(), no, "ann"); !errors.Is(err, envelope.ErrNotFound) {
+		if _, err := approve(t, s, no, "ann"); !errors.Is(err, envelope.ErrNotFound) {
 			t.Errorf("%q: got %v, want ErrNotFound", no, err)
 		}
 	}
@@ -131,16 +149,16 @@ func TestProposalsKeepTheirRules(t *testing.T) {
 func TestAProposalLapsesAfterADay(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
-	if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+	if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, w.Admin(t, 0), "UPDATE decision SET proposed_at = proposed_at - INTERVAL 24 HOUR")
-	_, err := s.Approve(t.Context(), tr.No(), "bob")
+	_, err := approve(t, s, tr.No(), "bob")
 	wantInvalid(t, err, "transfer")
-	if err := s.Propose(t.Context(), tr.No(), "bob", orderset.ActionRedirect, "carl"); err != nil {
+	if err := proposing(t, s, tr.No(), "bob", orderset.ActionRedirect, "carl"); err != nil {
 		t.Fatal(err)
 	}
-	if next, err := s.Approve(t.Context(), tr.No(), "ann"); err != nil || next.Payee != "carl" {
+	if next, err := approve(t, s, tr.No(), "ann"); err != nil || next.Payee != "carl" {
 		t.Errorf("got %+v, %v", next, err)
 	}
 	carryOut(t, s)
@@ -150,11 +168,11 @@ func TestATransferIsReleasedEightTimesAndThenNoMore(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
 	for range envelope.RoundMax - 1 {
-		if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
 		var err error
-		if tr, err = s.Approve(t.Context(), tr.No(), "bob"); err != nil {
+		if tr, err = approve(t, s, tr.No(), "bob"); err != nil {
 			t.Fatal(err)
 		}
 		hear(t, s, say(envelope.ProgressRefused, claim(t, s, 10)...))
@@ -162,7 +180,7 @@ func TestATransferIsReleasedEightTimesAndThenNoMore(t *testing.T) {
 	if tr.Round != envelope.RoundMax {
 		t.Errorf("round %d, want %d", tr.Round, envelope.RoundMax)
 	}
-	wantInvalid(t, s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""), "transfer")
+	wantInvalid(t, proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""), "transfer")
 }
 
 // TestTheAgeOfATransferIsThatOfItsRound has a share of 40 days ago. The provider
@@ -207,10 +225,10 @@ func TestTheAgeOfATransferIsThatOfItsRound(t *testing.T) {
 		if now := transfer(t, w, e.ID, 1); now.State != envelope.Held || !recent(now.DueAt) {
 			t.Errorf("batches %t: held as %+v", batches, now)
 		}
-		if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Approve(t.Context(), tr.No(), "bob"); err != nil {
+		if _, err := approve(t, s, tr.No(), "bob"); err != nil {
 			t.Fatal(err)
 		}
 		if next, placed, _ := take(); next.Round != 2 || !recent(next.CreatedAt) || !placed.IsZero() {
@@ -227,11 +245,11 @@ func TestAnApprovalWhoseCommitIsLostBeginsOneRound(t *testing.T) {
 	for half, fault := range bothFaults {
 		s, tr := held(t, w)
 		w.Proxies[0].Lose(fault, "COMMIT")
-		if err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
 			t.Errorf("%s: %v", half, err)
 		}
 		w.Proxies[0].Lose(fault, "COMMIT")
-		if next, err := s.Approve(t.Context(), tr.No(), "bob"); err != nil || next.Round != 2 {
+		if next, err := approve(t, s, tr.No(), "bob"); err != nil || next.Round != 2 {
 			t.Errorf("%s: %+v, %v", half, next, err)
 		}
 		if now := transfer(t, w, tr.OrderNo, tr.Seq); now.Round != 2 || now.DueAt.After(time.Now().Add(time.Minute)) {

@@ -27,7 +27,8 @@ type page struct {
 	shares    []newShare
 	transfers []envelope.Transfer
 	payments  []taken
-	now       time.Time // the database's clock
+	decisions map[transferKey][]Decision // about transfers whose round is not the first
+	now       time.Time                  // the database's clock
 }
 
 // taken is a payment as the SET's list of them has it.
@@ -96,12 +97,41 @@ func (p *page) owed(ctx context.Context, q queryer, ids []envelope.ID) (err erro
 	if p.transfers, err = queryTransfers(ctx, q, selectTransfersOf(ids)); err != nil {
 		return err
 	}
+	if err = p.decided(ctx, q); err != nil {
+		return err
+	}
 	return each(ctx, q, func(rows *sql.Rows) error {
 		var paid taken
 		err := rows.Scan(&paid.id, &paid.transaction)
 		p.payments = append(p.payments, paid)
 		return err
 	}, selectPaymentsOf(ids))
+}
+
+// decided reads what was decided about the transfers whose round is not the first. A
+// decision is committed with what it does, so none is missing that a row shows.
+func (p *page) decided(ctx context.Context, q queryer) error {
+	var keys []transferKey
+	for i := range p.transfers {
+		if p.transfers[i].Round > 1 {
+			keys = append(keys, keyOf(&p.transfers[i]))
+		}
+	}
+	p.decisions = map[transferKey][]Decision{}
+	for chunk := range slices.Chunk(keys, pendingPage) {
+		b := &text{}
+		b.add("SELECT ", decisionColumns, " FROM decision WHERE state = 'approved' AND (")
+		addKeys(b, chunk)
+		b.add(") ORDER BY id")
+		ds, err := queryDecisions(ctx, q, b.String())
+		if err != nil {
+			return err
+		}
+		for _, d := range ds {
+			p.decisions[d.key] = append(p.decisions[d.key], d)
+		}
+	}
+	return nil
 }
 
 // fitting is how many of the envelopes have shares enough for one page.

@@ -179,10 +179,10 @@ func TestWhatIsOwedIsReachedHoweverOldItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := set.Propose(t.Context(), tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+	if err := proposing(t, set, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
 		t.Error(err)
 	}
-	if next, err := set.Approve(t.Context(), tr.No(), "bob"); err != nil || next.Round != 2 {
+	if next, err := approve(t, set, tr.No(), "bob"); err != nil || next.Round != 2 {
 		t.Errorf("released as %+v, %v", next, err)
 	}
 	words := say(envelope.ProgressDone, claim(t, s, 10)...)

@@ -40,7 +40,7 @@ func TestAnAbnormalRefundGoesOnUnderItsNumber(t *testing.T) {
 			if r := transfer(t, w, e.ID, 0); r.State != envelope.Stuck || r.Reason != "ABNORMAL" || !r.Placed || stuckCount(t, s) != 1 {
 				t.Fatalf("it is %+v", r)
 			}
-			wantInvalid(t, s.Propose(t.Context(), refund.No(), "ann", orderset.ActionRelease, ""), "transfer")
+			wantInvalid(t, proposing(t, s, refund.No(), "ann", orderset.ActionRelease, ""), "transfer")
 			again := claim(t, s, 10)
 			if len(again) != 1 || again[0].No() != refund.No() || !again[0].Placed || again[0].Attempts != 2 {
 				t.Fatalf("asked about: %+v", again)
@@ -61,7 +61,7 @@ func TestAnAbnormalRefundGoesOnUnderItsNumber(t *testing.T) {
 				if r.State != envelope.Held || r.Reason != "CLOSED" {
 					t.Errorf("it is %+v", r)
 				}
-				if err := s.Propose(t.Context(), refund.No(), "ann", orderset.ActionRelease, ""); err != nil {
+				if err := proposing(t, s, refund.No(), "ann", orderset.ActionRelease, ""); err != nil {
 					t.Errorf("closed, it can be released: %v", err)
 				}
 			default:
@@ -95,14 +95,14 @@ func TestARejectedPayoutIsStuckUntilItsCauseIsGone(t *testing.T) {
 	}
 	// While it is being asked for nobody can pay another, and an answer to an earlier
 	// claim does not change that.
-	wantInvalid(t, s.Propose(t.Context(), ts[0].No(), "ann", orderset.ActionRedirect, "carl"), "transfer")
+	wantInvalid(t, proposing(t, s, ts[0].No(), "ann", orderset.ActionRedirect, "carl"), "transfer")
 	hear(t, s, sayOf(envelope.ProgressRejected, "NO_AUTH", 0, ts[0]))
-	wantInvalid(t, s.Propose(t.Context(), ts[0].No(), "ann", orderset.ActionRedirect, "carl"), "transfer")
+	wantInvalid(t, proposing(t, s, ts[0].No(), "ann", orderset.ActionRedirect, "carl"), "transfer")
 	hear(t, s, sayOf(envelope.ProgressDone, "", 0, again[0]))
 	if r := transfer(t, w, ts[0].OrderNo, 1); r.State != envelope.Posted {
 		t.Errorf("its cause is gone, and it is %+v", r)
 	}
-	if err := s.Propose(t.Context(), ts[1].No(), "ann", orderset.ActionRedirect, "carl"); err != nil {
+	if err := proposing(t, s, ts[1].No(), "ann", orderset.ActionRedirect, "carl"); err != nil {
 		t.Fatalf("never accepted, and not to be redirected: %v", err)
 	}
 	w.CheckBooks(t)

@@ -18,7 +18,6 @@ const (
 	selectTransfer = "SELECT " + transferColumns + " FROM transfer WHERE order_id = ? AND seq = ?"
 	// An envelope's transfers are one range of the primary key.
 	selectTransfersTo = "SELECT " + transferColumns + " FROM transfer WHERE order_id = ? AND (payee_id = ? OR seq = ?) ORDER BY seq"
-	selectHeld        = "SELECT " + transferColumns + " FROM transfer WHERE state = 'held' ORDER BY tier, due_at LIMIT ?"
 
 	// One tier is one range of the index, in the order in which it is due.
 	selectDueTransfers = "SELECT " + transferColumns + " FROM transfer WHERE state = 'pending' AND batch = '' AND tier = ? AND due_at <= UTC_TIMESTAMP(3) " +

@@ -66,6 +66,7 @@ func (a *Auditor) audit(p *page, unspread map[envelope.ID]bool) (found []Violati
 		}
 		f.auditRefund(e, transfers[:n])
 		f.auditPayouts(e, mine, transfers[:n], unspread[e.ID])
+		f.auditRounds(e, mine, transfers[:n], p.decisions)
 		found = append(found, f.all...)
 		transfers = transfers[n:]
 	}
@@ -159,9 +160,6 @@ func (f *findings) auditPayouts(e *envelope.Envelope, shares []envelope.Share, t
 		if t.Amount != s.Amount || t.Charged != e.Total {
 			f.add("C3", "transfer %s is of %d out of %d fen, the share of %d out of %d", t.No(), t.Amount, t.Charged, s.Amount, e.Total)
 		}
-		if t.Round == 1 && t.Payee != s.User {
-			f.add("C3", "transfer %s pays %s, the share is %s's", t.No(), t.Payee, s.User)
-		}
 	}
 	settled := e.State == envelope.Settled
 	switch {
@@ -171,6 +169,39 @@ func (f *findings) auditPayouts(e *envelope.Envelope, shares []envelope.Share, t
 		f.add("I8", "settled, and %d transfers are not posted", unposted)
 	case !settled && e.State.Finished() && missing == 0 && unposted == 0:
 		f.add("I8", "%s with every transfer posted, and not settled", e.State)
+	}
+}
+
+// auditRounds holds each transfer to what was decided about it: every round after
+// the first was begun by a decision, and the payee is the one whose money it is, or
+// to whom the last of them has redirected it (I8).
+func (f *findings) auditRounds(e *envelope.Envelope, shares []envelope.Share, transfers []envelope.Transfer, decisions map[transferKey][]Decision) {
+	for i := range transfers {
+		t := &transfers[i]
+		payee := e.Sender // of a refund; its payee is held to the header elsewhere
+		if !t.IsRefund() {
+			if t.Seq > len(shares) {
+				continue // a transfer for no share
+			}
+			payee = shares[t.Seq-1].User
+		}
+		begun := make(map[int]*Decision, t.Round)
+		for j, d := range decisions[keyOf(t)] {
+			if d.Action != ActionSettle && d.Action != ActionDismiss {
+				begun[d.round] = &decisions[keyOf(t)][j]
+			}
+		}
+		for round := 1; round < t.Round; round++ {
+			switch d := begun[round]; {
+			case d == nil:
+				f.add("I8", "transfer %s is in round %d, and nobody has decided to begin round %d", t.No(), t.Round, round+1)
+			case d.Payee != "":
+				payee = d.Payee
+			}
+		}
+		if t.Payee != payee && !t.IsRefund() {
+			f.add("C3", "transfer %s pays %s, it is %s's by the share and the decisions", t.No(), t.Payee, payee)
+		}
 	}
 }
 

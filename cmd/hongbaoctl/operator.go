@@ -15,6 +15,7 @@ import (
 	"hongbao/cmd/internal/settings"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
+	"hongbao/orderset"
 )
 
 // operatorTokenLife is enough for one call.
@@ -71,8 +72,10 @@ func completeOperator(o *operator.Client, s *settings.Settings, as operator.Pers
 
 // machineUser is who runs this program, by a name that a token can have.
 func machineUser() operator.Person {
-	if u, err := user.Current(); err == nil && operator.Person(u.Username).Validate() == nil {
-		return operator.Person(u.Username)
+	if u, err := user.Current(); err == nil {
+		if name := strings.ToLower(u.Username); orderset.CheckPerson("", name) == nil {
+			return operator.Person(name)
+		}
 	}
 	return "operator"
 }

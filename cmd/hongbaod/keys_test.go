@@ -43,7 +43,7 @@ func newDeployment(t *testing.T, bin string) *deployment {
 		Events:      settings.Events{URL: "http://127.0.0.1:9/events", SecretFile: "events.key", PreviousSecretFile: "events-1.key", AllowPrivate: true},
 		Keys: settings.Keys{DrawFile: "draw.key", TicketFile: "ticket.key", TicketNumber: 2, PreviousTicketFile: "ticket-1.key", PreviousTicket: 1,
 			Tokens:    []settings.TokenKey{{KeyID: "im", Algorithm: "HS256", File: "token.key"}},
-			Operators: []settings.TokenKey{{KeyID: "people", Algorithm: "HS256", File: "operator.key"}}},
+			Operators: []settings.TokenKey{{KeyID: "people", Algorithm: "HS256", File: "operator.key", Person: "ann"}}},
 		Payment: settings.Payment{BaseURL: "http://127.0.0.1:9", NotifyURL: "http://127.0.0.1:9/v1/payment/notifications", AppID: "wx1", MerchantID: "1900000001"},
 	}}
 	for _, name := range []string{"app.password", "migrator.password", "draw.key", "ticket.key", "ticket-1.key", "token.key", "operator.key"} {

@@ -35,6 +35,7 @@ const (
 // is accepted under its algorithm only.
 type Key struct {
 	ID        string             // kid, 1 to 64 bytes
+	Person    string             // the one user whose tokens it signs; "": anybody's
 	Algorithm string             // HS256 or EdDSA
 	Secret    []byte             // HS256: at least 32 bytes
 	Public    ed25519.PublicKey  // EdDSA

@@ -63,6 +63,27 @@ func TestAMintedTokenSpeaksForItsUser(t *testing.T) {
 	}
 }
 
+// TestAKeyOfOnePersonSignsForNobodyElse (FS14).
+func TestAKeyOfOnePersonSignsForNobodyElse(t *testing.T) {
+	bound, free := hsKey(), hsKey()
+	bound.Person = "alice"
+	a := newAuth(t, noon, bound)
+	for user, want := range map[envelope.UserID]error{"alice": nil, "Alice": errTokenPerson, "bob": errTokenPerson} {
+		token, err := MintToken(free, user, "operate", time.Minute, noon())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := authorize(a, token); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", user, err, want)
+			}
+		}
+		if _, err := MintToken(bound, user, "operate", time.Minute, noon()); (err == nil) != (want == nil) {
+			t.Errorf("minted for %s: %v", user, err)
+		}
+	}
+}
+
 func TestATokenIsRefusedByTheRuleItBreaks(t *testing.T) {
 	const good = `{"alg":"HS256","kid":"hs-1"}`
 	a := newAuth(t, noon, hsKey(), edKey())

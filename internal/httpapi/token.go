@@ -27,6 +27,7 @@ var (
 	errTokenLife      = badToken("the token lives longer than it may: exp - iat, or exp - now without iat")
 	errTokenExpired   = badToken("the token has expired")
 	errTokenNotYet    = badToken("the token is not valid yet")
+	errTokenPerson    = badToken("the key signs for one person, and sub names another")
 	errTokenSubject   = badToken("sub must be 1 to 64 visible ASCII characters")
 )
 
@@ -51,6 +52,9 @@ func (a *Authenticator) verify(token string) (verified, error) {
 	key := a.keys[t.Header["kid"].(string)] // the parser found it there
 	if err := c.check(&key, a.now()); err != nil {
 		return verified{}, err
+	}
+	if key.Person != "" && key.Person != c.Subject.text {
+		return verified{}, errTokenPerson
 	}
 	scopes := scopeAll
 	if c.Scope.given {
@@ -100,6 +104,9 @@ func MintToken(key Key, user envelope.UserID, scope string, ttl time.Duration, n
 	}
 	if err := envelope.CheckName("sub", string(user)); err != nil {
 		return "", err
+	}
+	if key.Person != "" && key.Person != string(user) {
+		return "", fmt.Errorf("token key %q: it signs for %s alone", key.ID, key.Person)
 	}
 	if ttl < time.Second || ttl > key.lifeMax() {
 		return "", fmt.Errorf("token: want 1s <= ttl <= %v, have %v", key.lifeMax(), ttl)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,10 +43,11 @@ type Set interface {
 	UnparkDelivery(ctx context.Context, id envelope.ID, topic envelope.Topic) error
 	Disputes(ctx context.Context, max int) ([]orderset.Dispute, error)
 
-	Held(ctx context.Context, max int) ([]envelope.Transfer, error)
-	Proposals(ctx context.Context, max int) (map[string]orderset.Proposal, error)
-	Propose(ctx context.Context, no, by, action string, payee envelope.UserID) error
-	Approve(ctx context.Context, no, by string) (envelope.Transfer, error)
+	Held(ctx context.Context, q orderset.HeldQuery) ([]orderset.HeldTransfer, error)
+	Propose(ctx context.Context, no, by, action string, payee envelope.UserID) (orderset.Proposal, error)
+	Withdraw(ctx context.Context, no, by string) error
+	Approve(ctx context.Context, no, by string, seen orderset.Proposal) (envelope.Transfer, error)
+	Decisions(ctx context.Context, no string, max int) ([]orderset.Decision, error)
 
 	Stuck(ctx context.Context, max int) ([]envelope.Transfer, []orderset.StuckBatch, error)
 	Causes(context.Context) (map[string]map[string]int, error)
@@ -128,7 +130,13 @@ func (a *API) calls() []call {
 		secured("GET /held", a.held),
 		secured("POST /held/{no}/release", a.release),
 		secured("POST /held/{no}/redirect", a.redirect),
+		secured("POST /held/{no}/settle", a.settle),
+		secured("POST /held/{no}/dismiss", a.dismiss),
+		secured("POST /held/{no}/withdraw", a.withdraw),
 		secured("POST /held/{no}/approve", a.approve),
+		secured("POST /held/release", a.bulkRelease),
+		secured("POST /held/approve", a.bulkApprove),
+		secured("GET /decisions", a.decisions),
 
 		secured("POST /stuck/retry", a.retryStuck),
 		secured("POST /batches/{batch}/dissolve", a.dissolve),
@@ -223,6 +231,9 @@ func (a *API) person(r *http.Request) (Person, error) {
 		return "", err
 	case caller.Scopes&httpapi.ScopeOperate == 0:
 		return "", httpapi.Lacking(httpapi.ScopeOperate)
+	}
+	if err := orderset.CheckPerson("operator", string(caller.User)); err != nil {
+		return "", httpapi.Unauthenticated("the token's sub, which names the person who operates, " + strings.TrimPrefix(err.Error(), "operator "))
 	}
 	return Person(caller.User), nil
 }

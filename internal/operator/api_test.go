@@ -62,17 +62,25 @@ func (s *noted) UnparkDelivery(_ context.Context, id envelope.ID, topic envelope
 func (s *noted) Disputes(_ context.Context, max int) ([]orderset.Dispute, error) {
 	return make([]orderset.Dispute, max), s.err
 }
-func (s *noted) Held(context.Context, int) ([]envelope.Transfer, error) {
-	return []envelope.Transfer{{OrderNo: someID, Seq: 1, Round: 1}}, s.err
+func (s *noted) Held(_ context.Context, q orderset.HeldQuery) ([]orderset.HeldTransfer, error) {
+	h := orderset.HeldTransfer{Transfer: envelope.Transfer{OrderNo: someID, Seq: 1, Round: 1}, Sender: "sam", Disputes: []string{"it was paid"}}
+	h.Since, h.Now = time.Unix(0, 0), time.Unix(90, 0)
+	if q.Proposed != "" && q.Proposed != orderset.HeldNotProposed {
+		h.Proposal = &orderset.Proposal{Action: orderset.ActionRelease, By: q.Proposed}
+	}
+	return []orderset.HeldTransfer{h}, s.err
 }
-func (s *noted) Proposals(context.Context, int) (map[string]orderset.Proposal, error) {
-	return nil, s.err
+func (s *noted) Propose(_ context.Context, no, by, action string, payee envelope.UserID) (orderset.Proposal, error) {
+	return orderset.Proposal{Action: action, Payee: payee, By: by}, s.note("%s proposes %s %s %s", by, action, no, payee)
 }
-func (s *noted) Propose(_ context.Context, no, by, action string, payee envelope.UserID) error {
-	return s.note("%s proposes %s %s %s", by, action, no, payee)
+func (s *noted) Withdraw(_ context.Context, no, by string) error {
+	return s.note("%s withdraws %s", by, no)
 }
-func (s *noted) Approve(_ context.Context, no, by string) (envelope.Transfer, error) {
-	return envelope.Transfer{OrderNo: someID, Seq: 1, Round: 2}, s.note("%s approves %s", by, no)
+func (s *noted) Approve(_ context.Context, no, by string, seen orderset.Proposal) (envelope.Transfer, error) {
+	return envelope.Transfer{OrderNo: someID, Seq: 1, Round: 2}, s.note("%s approves %s: %s of %s", by, no, seen.Action, seen.At.UTC().Format(time.DateOnly))
+}
+func (s *noted) Decisions(_ context.Context, no string, _ int) ([]orderset.Decision, error) {
+	return []orderset.Decision{{No: no}}, s.err
 }
 func (s *noted) Stuck(context.Context, int) ([]envelope.Transfer, []orderset.StuckBatch, error) {
 	return []envelope.Transfer{{OrderNo: someID, Round: 1, State: envelope.Stuck, Placed: true, Reason: "ABNORMAL"}}, []orderset.StuckBatch{{No: "B" + string(someID) + "P001", Rejected: true}}, s.err
@@ -195,10 +203,11 @@ func wantUnchanged(t *testing.T, what string, sets []*noted) {
 func filled(pattern string) (method, target string) {
 	method, path, _ := strings.Cut(pattern, " ")
 	path = strings.NewReplacer("{no}", someNo, "{batch}", envelope.PayoutBatchNo(someNo), "{id}", string(someID), "{topic}", "event", "{set}", "001", "{profile}", "heap", "{$}", "").Replace(path)
-	if strings.HasSuffix(path, "/redirect") {
-		path += "?payee=carl"
-	}
-	return method, path
+	query := map[string]string{
+		"POST /held/{no}/redirect": "?payee=carl", "POST /held/{no}/approve": "?action=release&proposed_at=2026-01-02T03:04:05.678Z",
+		"POST /held/release": "?reason=NAME", "POST /held/approve": "?reason=NAME&proposed_by=bob&until=2026-01-02T03:04:05Z",
+	}[pattern]
+	return method, path + query
 }
 
 // everyCall runs a test for each line of the API.
@@ -472,16 +481,37 @@ func TestTheClientCallsEveryCall(t *testing.T) {
 	c := &Client{Base: s.URL, Token: token(t, "ann", "operate"), HTTP: s.Client()}
 	no, id, batch := NumberInput{TransferNo(someNo)}, OrderID(someID), BatchInput{BatchNo(envelope.PayoutBatchNo(someNo))}
 	for what, do := range map[string]func(context.Context) error{
-		"outbox":    func(ctx context.Context) error { _, err := c.Outbox(ctx); return err },
-		"pause":     func(ctx context.Context) error { _, err := c.Pause(ctx, PauseInput{"event", "a b&c"}); return err },
-		"resume":    func(ctx context.Context) error { _, err := c.Resume(ctx, ResumeInput{}); return err },
-		"parked":    func(ctx context.Context) error { _, err := c.Parked(ctx); return err },
-		"retry":     func(ctx context.Context) error { return c.Retry(ctx, DeliveryInput{id, "event"}) },
-		"disputes":  func(ctx context.Context) error { _, err := c.Disputes(ctx); return err },
-		"held":      func(ctx context.Context) error { _, err := c.Held(ctx); return err },
-		"release":   func(ctx context.Context) error { return c.Release(ctx, no) },
-		"redirect":  func(ctx context.Context) error { return c.Redirect(ctx, RedirectInput{TransferNo(someNo), "carl"}) },
-		"approve":   func(ctx context.Context) error { _, err := c.Approve(ctx, no); return err },
+		"outbox":   func(ctx context.Context) error { _, err := c.Outbox(ctx); return err },
+		"pause":    func(ctx context.Context) error { _, err := c.Pause(ctx, PauseInput{"event", "a b&c"}); return err },
+		"resume":   func(ctx context.Context) error { _, err := c.Resume(ctx, ResumeInput{}); return err },
+		"parked":   func(ctx context.Context) error { _, err := c.Parked(ctx); return err },
+		"retry":    func(ctx context.Context) error { return c.Retry(ctx, DeliveryInput{id, "event"}) },
+		"disputes": func(ctx context.Context) error { _, err := c.Disputes(ctx); return err },
+		"held":     func(ctx context.Context) error { _, err := c.Held(ctx, HeldInput{Sort: "age"}); return err },
+		"release":  func(ctx context.Context) error { _, err := c.Release(ctx, no); return err },
+		"redirect": func(ctx context.Context) error {
+			_, err := c.Redirect(ctx, RedirectInput{TransferNo(someNo), "carl"})
+			return err
+		},
+		"settle":   func(ctx context.Context) error { _, err := c.Settle(ctx, no); return err },
+		"dismiss":  func(ctx context.Context) error { _, err := c.Dismiss(ctx, no); return err },
+		"withdraw": func(ctx context.Context) error { return c.Withdraw(ctx, no) },
+		"decisions": func(ctx context.Context) error {
+			_, err := c.Decisions(ctx, DecisionsInput{TransferNo(someNo)})
+			return err
+		},
+		"bulk release": func(ctx context.Context) error { _, err := c.BulkRelease(ctx, BulkReleaseInput{"NAME"}); return err },
+		"bulk approve": func(ctx context.Context) error {
+			b, err := c.BulkApprove(ctx, BulkApproveInput{"NAME", "bob", "2026-01-02T03:04:05Z"})
+			if len(b.Done) != 2 {
+				t.Errorf("approved %+v, want one of each SET", b)
+			}
+			return err
+		},
+		"approve": func(ctx context.Context) error {
+			_, err := c.Approve(ctx, ApproveInput{TransferNo(someNo), "release", "", "2026-01-02T03:04:05.678Z"})
+			return err
+		},
 		"dissolve":  func(ctx context.Context) error { return c.Dissolve(ctx, batch) },
 		"dissolved": func(ctx context.Context) error { return c.ApproveDissolve(ctx, batch) },
 		"retry what is stuck": func(ctx context.Context) error {
@@ -509,7 +539,7 @@ func TestTheClientCallsEveryCall(t *testing.T) {
 		}
 	}
 	if all := strings.Join(sets[1].changes, "|"); !strings.Contains(all, "pause event: a b&c") ||
-		!strings.Contains(all, "ann proposes redirect "+someNo+" carl") || !strings.Contains(all, "ann approves "+someNo) ||
+		!strings.Contains(all, "ann proposes redirect "+someNo+" carl") || !strings.Contains(all, "ann approves "+someNo+": release of 2026-01-02") ||
 		!strings.Contains(all, "ann proposes to dissolve B"+someNo) || !strings.Contains(all, "ann dissolves B"+someNo) || !strings.Contains(all, `retry ""|retry "B`+someNo+`"`) {
 		t.Errorf("the SET was asked: %s", all)
 	}
@@ -519,16 +549,26 @@ func TestTheClientSaysTheReasonFirst(t *testing.T) {
 	a, sets := newAPI(t, nil)
 	c := clientOf(t, a)
 	sets[1].err = &envelope.InvalidError{Field: "transfer", Why: "is not held"}
-	err := c.Release(t.Context(), NumberInput{TransferNo(someNo)})
+	_, err := c.Release(t.Context(), NumberInput{TransferNo(someNo)})
 	if !isProblem(err, 422, "rule_forbids") || !strings.HasPrefix(err.Error(), "transfer is not held") {
 		t.Errorf("a rule of the SET: %v", err)
 	}
 	sets[1].err = fmt.Errorf("SET 001: propose: %w", envelope.ErrUnknownOutcome)
-	if err := c.Release(t.Context(), NumberInput{TransferNo(someNo)}); !isProblem(err, 504, "outcome_unknown") || !strings.HasPrefix(err.Error(), "SET 001") {
+	if _, err := c.Release(t.Context(), NumberInput{TransferNo(someNo)}); !isProblem(err, 504, "outcome_unknown") || !strings.HasPrefix(err.Error(), "SET 001") {
 		t.Errorf("an unknown outcome: %v", err)
 	}
 	c.Base = (&url.URL{Scheme: "http", Host: "127.0.0.1:1"}).String()
 	if _, err := c.Outbox(t.Context()); !errors.Is(err, ErrNotReached) {
 		t.Errorf("nothing listens: %v", err)
 	}
+}
+
+// TestOneWhoOperatesHasOneName (FS14).
+func TestOneWhoOperatesHasOneName(t *testing.T) {
+	a, sets := newAPI(t, nil)
+	for _, name := range []string{"Ann", "ANN", "a/nn", "ann!"} {
+		w := do(a, request(t, http.MethodPost, "/held/"+someNo+"/release", "", "Authorization", "Bearer "+token(t, name, "operate")))
+		wantProblem(t, name, w, 401, "unauthenticated", "lower-case")
+	}
+	wantUnchanged(t, "another spelling", sets)
 }

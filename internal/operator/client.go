@@ -144,24 +144,53 @@ func (c *Client) Disputes(ctx context.Context) (Disputes, error) {
 }
 
 // Held are transfers that wait for people.
-func (c *Client) Held(ctx context.Context) (Held, error) {
-	return ask[Held](ctx, c, "GET /held", None{})
+func (c *Client) Held(ctx context.Context, in HeldInput) (Held, error) {
+	return ask[Held](ctx, c, "GET /held", in)
 }
 
 // Release proposes to try a held transfer again.
-func (c *Client) Release(ctx context.Context, in NumberInput) error {
-	_, err := ask[None](ctx, c, "POST /held/{no}/release", in)
-	return err
+func (c *Client) Release(ctx context.Context, in NumberInput) (Proposal, error) {
+	return ask[Proposal](ctx, c, "POST /held/{no}/release", in)
 }
 
 // Redirect proposes to pay another person.
-func (c *Client) Redirect(ctx context.Context, in RedirectInput) error {
-	_, err := ask[None](ctx, c, "POST /held/{no}/redirect", in)
+func (c *Client) Redirect(ctx context.Context, in RedirectInput) (Proposal, error) {
+	return ask[Proposal](ctx, c, "POST /held/{no}/redirect", in)
+}
+
+// Settle proposes to take a held transfer as paid by the provider.
+func (c *Client) Settle(ctx context.Context, in NumberInput) (Proposal, error) {
+	return ask[Proposal](ctx, c, "POST /held/{no}/settle", in)
+}
+
+// Dismiss proposes to end what is disputed about a transfer.
+func (c *Client) Dismiss(ctx context.Context, in NumberInput) (Proposal, error) {
+	return ask[Proposal](ctx, c, "POST /held/{no}/dismiss", in)
+}
+
+// Withdraw takes a proposal back.
+func (c *Client) Withdraw(ctx context.Context, in NumberInput) error {
+	_, err := ask[None](ctx, c, "POST /held/{no}/withdraw", in)
 	return err
 }
 
+// BulkRelease proposes to release all that is held for a reason.
+func (c *Client) BulkRelease(ctx context.Context, in BulkReleaseInput) (Bulk, error) {
+	return ask[Bulk](ctx, c, "POST /held/release", in)
+}
+
+// BulkApprove approves what another person has so proposed.
+func (c *Client) BulkApprove(ctx context.Context, in BulkApproveInput) (Bulk, error) {
+	return ask[Bulk](ctx, c, "POST /held/approve", in)
+}
+
+// Decisions are what people have proposed and decided.
+func (c *Client) Decisions(ctx context.Context, in DecisionsInput) (Decisions, error) {
+	return ask[Decisions](ctx, c, "GET /decisions", in)
+}
+
 // Approve carries out what another person proposed.
-func (c *Client) Approve(ctx context.Context, in NumberInput) (HeldRow, error) {
+func (c *Client) Approve(ctx context.Context, in ApproveInput) (HeldRow, error) {
 	return ask[HeldRow](ctx, c, "POST /held/{no}/approve", in)
 }
 

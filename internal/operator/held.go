@@ -1,7 +1,9 @@
 package operator
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"hongbao/envelope"
@@ -18,16 +20,20 @@ type Held struct {
 
 // HeldRow is one of them, and what one person has proposed about it.
 type HeldRow struct {
-	No        string          `json:"no"`
-	OrderID   envelope.ID     `json:"order_id"`
-	Seq       int             `json:"seq"` // 0: the refund
-	Round     int             `json:"round"`
-	PayeeID   envelope.UserID `json:"payee_id"`
-	AmountFen envelope.Fen    `json:"amount_fen"`
-	Reason    string          `json:"reason"`
-	State     string          `json:"state"`
-	Undecided string          `json:"undecided,omitempty"` // why people cannot decide about it
-	Proposal  *Proposal       `json:"proposal,omitempty"`  // what stands: an approval approves this
+	No         string          `json:"no"`
+	OrderID    envelope.ID     `json:"order_id"`
+	SenderID   envelope.UserID `json:"sender_id,omitempty"` // of the envelope
+	Seq        int             `json:"seq"`                 // 0: the refund
+	Round      int             `json:"round"`
+	PayeeID    envelope.UserID `json:"payee_id"`
+	AmountFen  envelope.Fen    `json:"amount_fen"`
+	Reason     string          `json:"reason"`
+	State      string          `json:"state"`
+	Since      time.Time       `json:"since,omitzero"`        // when it was refused
+	AgeSeconds int64           `json:"age_seconds,omitempty"` // by the database's clock
+	Undecided  string          `json:"undecided,omitempty"`   // why people cannot decide about it
+	Proposal   *Proposal       `json:"proposal,omitempty"`    // what stands: an approval names it
+	Disputes   []string        `json:"disputes,omitempty"`    // what the provider says against it; stops a release
 }
 
 // Proposal is what one person would do about a transfer.
@@ -47,28 +53,45 @@ func heldRowOf(t *envelope.Transfer) HeldRow {
 	return row
 }
 
-func (a *API) held(ctx context.Context, _ Person, _ None) (Held, error) {
-	rows, states := list(ctx, a, heldIn)
-	stuck, stuckStates := list(ctx, a, stuckIn)
-	batches, batchStates := list(ctx, a, batchesIn)
-	return Held{append(rows, stuck...), batches, states.and(stuckStates).and(batchStates)}, nil
+// HeldInput says which are listed, and in which order.
+type HeldInput struct {
+	Reason Reason   `param:"reason"`
+	Sort   HeldSort `param:"sort"`
 }
 
-// heldIn are the rows of one SET.
-func heldIn(ctx context.Context, set Set, max int) (rows []HeldRow, err error) {
-	held, err := set.Held(ctx, max)
-	if err != nil {
-		return nil, err
-	}
-	proposals, err := set.Proposals(ctx, max)
-	for i := range held {
-		row := heldRowOf(&held[i])
-		if p, stands := proposals[row.No]; stands {
-			row.Proposal = &Proposal{p.Action, p.Payee, p.By, p.At}
+func (a *API) held(ctx context.Context, _ Person, in HeldInput) (Held, error) {
+	rows, states := list(ctx, a, func(ctx context.Context, set Set, max int) (rows []HeldRow, err error) {
+		held, err := set.Held(ctx, orderset.HeldQuery{Reason: string(in.Reason), Sort: string(in.Sort), Max: max})
+		for i := range held {
+			h := &held[i]
+			row := heldRowOf(&h.Transfer)
+			row.SenderID, row.Since, row.AgeSeconds, row.Disputes = h.Sender, h.Since, int64(h.Now.Sub(h.Since).Seconds()), h.Disputes
+			if p := h.Proposal; p != nil {
+				row.Proposal = &Proposal{p.Action, p.Payee, p.By, p.At}
+			}
+			rows = append(rows, row)
 		}
-		rows = append(rows, row)
-	}
-	return rows, err
+		return rows, err
+	})
+	stuck, stuckStates := list(ctx, a, stuckIn)
+	batches, batchStates := list(ctx, a, batchesIn)
+	rows = append(rows, slices.DeleteFunc(stuck, func(r HeldRow) bool { return in.Reason != "" && r.Reason != string(in.Reason) })...)
+	in.Sort.order(rows)
+	return Held{rows, batches, states.and(stuckStates).and(batchStates)}, nil
+}
+
+// order is the order of one SET's rows, over all of them.
+func (s HeldSort) order(rows []HeldRow) {
+	slices.SortStableFunc(rows, func(a, b HeldRow) int {
+		age := a.Since.Compare(b.Since)
+		switch s {
+		case orderset.HeldByAge:
+			return age
+		case orderset.HeldByReason:
+			return cmp.Or(cmp.Compare(a.Reason, b.Reason), age)
+		}
+		return cmp.Or(cmp.Compare(b.AmountFen, a.AmountFen), age)
+	})
 }
 
 // NumberInput names a transfer, by the number of its round.
@@ -84,38 +107,71 @@ type RedirectInput struct {
 
 // release proposes to try again, for the same payee. Nothing happens before
 // another person approves.
-func (a *API) release(ctx context.Context, by Person, in NumberInput) (None, error) {
-	return None{}, a.propose(ctx, by, in.No, orderset.ActionRelease, "")
+func (a *API) release(ctx context.Context, by Person, in NumberInput) (Proposal, error) {
+	return a.propose(ctx, by, in.No, orderset.ActionRelease, "")
 }
 
 // redirect proposes to pay another person.
-func (a *API) redirect(ctx context.Context, by Person, in RedirectInput) (None, error) {
-	return None{}, a.propose(ctx, by, in.No, orderset.ActionRedirect, in.Payee)
+func (a *API) redirect(ctx context.Context, by Person, in RedirectInput) (Proposal, error) {
+	return a.propose(ctx, by, in.No, orderset.ActionRedirect, in.Payee)
 }
 
-func (a *API) propose(ctx context.Context, by Person, no TransferNo, action string, payee Person) error {
+// settle proposes to take it as paid by the provider, under the number named.
+func (a *API) settle(ctx context.Context, by Person, in NumberInput) (Proposal, error) {
+	return a.propose(ctx, by, in.No, orderset.ActionSettle, "")
+}
+
+// dismiss proposes to end what is disputed about a transfer: it is as we have it.
+func (a *API) dismiss(ctx context.Context, by Person, in NumberInput) (Proposal, error) {
+	return a.propose(ctx, by, in.No, orderset.ActionDismiss, "")
+}
+
+func (a *API) propose(ctx context.Context, by Person, no TransferNo, action string, payee Person) (Proposal, error) {
 	set, err := a.cfg.Set(no.order())
 	if err != nil {
-		return err
+		return Proposal{}, err
 	}
-	if err := set.Propose(ctx, string(no), string(by), action, envelope.UserID(payee)); err != nil {
-		return forbidden(err)
+	p, err := set.Propose(ctx, string(no), string(by), action, envelope.UserID(payee))
+	if err != nil {
+		return Proposal{}, forbidden(err)
 	}
 	a.cfg.Log.Info("operator", "proposes", action, "no", no, "by", by, "payee", payee)
-	return nil
+	return Proposal{p.Action, p.Payee, p.By, p.At}, nil
 }
 
-// approve carries out what another person proposed; the answer is the transfer in
-// its next round.
-func (a *API) approve(ctx context.Context, by Person, in NumberInput) (HeldRow, error) {
+// withdraw takes back what the same person has proposed.
+func (a *API) withdraw(ctx context.Context, by Person, in NumberInput) (None, error) {
+	set, err := a.cfg.Set(in.No.order())
+	if err != nil {
+		return None{}, err
+	}
+	if err := set.Withdraw(ctx, string(in.No), string(by)); err != nil {
+		return None{}, forbidden(err)
+	}
+	a.cfg.Log.Info("operator", "withdraws", in.No, "by", by)
+	return None{}, nil
+}
+
+// ApproveInput names a transfer, and the proposal about it that was seen.
+type ApproveInput struct {
+	No         TransferNo `path:"no"`
+	Action     Action     `param:"action,required"`
+	Payee      Person     `param:"payee"` // redirect: who gets it instead
+	ProposedAt Moment     `param:"proposed_at,required"`
+}
+
+// approve carries out what another person proposed, if that is what was seen; the
+// answer is the transfer as it goes on.
+func (a *API) approve(ctx context.Context, by Person, in ApproveInput) (HeldRow, error) {
 	set, err := a.cfg.Set(in.No.order())
 	if err != nil {
 		return HeldRow{}, err
 	}
-	t, err := set.Approve(ctx, string(in.No), string(by))
+	seen := orderset.Proposal{Action: string(in.Action), Payee: envelope.UserID(in.Payee), At: in.ProposedAt.time()}
+	t, err := set.Approve(ctx, string(in.No), string(by), seen)
 	if err != nil {
 		return HeldRow{}, forbidden(err)
 	}
-	a.cfg.Log.Info("operator", "approves", in.No, "by", by, "next", t.No(), "payee", t.Payee)
+	a.cfg.Log.Info("operator", "approves", in.No, "action", in.Action, "by", by, "next", t.No(), "payee", t.Payee)
 	return heldRowOf(&t), nil
 }

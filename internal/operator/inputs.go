@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -84,6 +85,46 @@ func (no TransferNo) Validate() error {
 func (no TransferNo) order() envelope.ID {
 	id, _, _, _ := envelope.ParseTransferNo(string(no)) // Validate has parsed it
 	return id
+}
+
+// HeldSort is an order of what is held; "" is by amount.
+type HeldSort string
+
+// Validate implements the rule.
+func (s HeldSort) Validate() error {
+	all := []string{orderset.HeldByAmount, orderset.HeldByAge, orderset.HeldByReason}
+	if !slices.Contains(all, string(s)) {
+		return fmt.Errorf("must be one of %v", all)
+	}
+	return nil
+}
+
+// Action is what a person can propose.
+type Action string
+
+// Validate implements the rule.
+func (a Action) Validate() error {
+	all := []string{orderset.ActionRelease, orderset.ActionRedirect, orderset.ActionSettle, orderset.ActionDismiss}
+	if !slices.Contains(all, string(a)) {
+		return fmt.Errorf("must be one of %v", all)
+	}
+	return nil
+}
+
+// Moment is a time, as an answer spells it.
+type Moment string
+
+// Validate implements the rule.
+func (m Moment) Validate() error {
+	if _, err := time.Parse(time.RFC3339Nano, string(m)); err != nil {
+		return errors.New("must be a time such as 2006-01-02T15:04:05.000Z, as it was shown")
+	}
+	return nil
+}
+
+func (m Moment) time() time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, string(m)) // Validate has parsed it
+	return at
 }
 
 // Person is a user's name: of one who acts, or one who is paid.

@@ -202,13 +202,15 @@ type DisputeRow struct {
 	What      string       `json:"what"`
 	AmountFen envelope.Fen `json:"amount_fen"`
 	At        time.Time    `json:"at"`
+
+	ResolvedAt time.Time `json:"resolved_at,omitzero"` // settled or dismissed by two people
 }
 
 func (a *API) disputes(ctx context.Context, _ Person, _ None) (Disputes, error) {
 	rows, states := list(ctx, a, func(ctx context.Context, set Set, max int) (rows []DisputeRow, err error) {
 		disputes, err := set.Disputes(ctx, max)
 		for _, x := range disputes {
-			rows = append(rows, DisputeRow{x.Kind, x.Number, x.ID, x.What, x.Amount, x.At})
+			rows = append(rows, DisputeRow{x.Kind, x.Number, x.ID, x.What, x.Amount, x.At, x.ResolvedAt})
 		}
 		return rows, err
 	})

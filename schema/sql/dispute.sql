@@ -7,7 +7,9 @@ CREATE TABLE IF NOT EXISTS {database}.{table} (
   what       VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   amount_fen BIGINT NOT NULL, -- that the provider speaks of
   created_at DATETIME(3) NOT NULL,
+  resolved_at DATETIME(3) NULL, -- when two people did; until then it stops its transfer
 
   PRIMARY KEY (id),
-  UNIQUE KEY said_once (kind, number, what) -- callbacks are repeated
+  UNIQUE KEY said_once (kind, number, what), -- callbacks are repeated
+  KEY by_order (order_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin

@@ -24,7 +24,7 @@ import (
 // FS18
 func TestAnOperatorsListenerThatOthersReachWantsTLSAndTokens(t *testing.T) {
 	pair := settings.TLSFiles{CertFile: "op.pem", KeyFile: "op.key"}
-	keys := []settings.TokenKey{{KeyID: "ops", Algorithm: "HS256", File: "im-1.key"}}
+	keys := []settings.TokenKey{{KeyID: "ops", Algorithm: "HS256", File: "im-1.key", Person: "ann"}}
 	for _, addr := range []string{"0.0.0.0:8081", ":8081", "[::]:8081", "10.1.2.3:8081", "203.0.113.9:8081", "ops.internal:8081", "127.0.0.1.example:8081", "[2001:db8::1]:8081"} {
 		for name, c := range map[string]struct {
 			tls  settings.TLSFiles

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
@@ -15,6 +16,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/payment"
+	"hongbao/orderset"
 )
 
 // TokenKeys reads the registered keys of IM backends. An EdDSA file is a PEM
@@ -25,7 +27,44 @@ func (s *Settings) TokenKeys() ([]httpapi.Key, error) {
 
 // OperatorKeys reads the keys that operators' tokens are signed with.
 func (s *Settings) OperatorKeys() ([]httpapi.Key, error) {
-	return s.readKeys("keys.operators", s.Keys.Operators)
+	keys, err := s.readKeys("keys.operators", s.Keys.Operators)
+	if err != nil {
+		return keys, err
+	}
+	for i, k := range keys {
+		for _, other := range keys[:i] {
+			if k.Person != other.Person && bytes.Equal(k.Secret, other.Secret) && k.Public.Equal(other.Public) {
+				return nil, fmt.Errorf("settings: keys.operators[%d].file: is the key of %s too", i, other.Person)
+			}
+		}
+	}
+	return keys, nil
+}
+
+// personMistakes holds each operators' key to its person.
+func (s *Settings) personMistakes() (found []error) {
+	for i, k := range s.Keys.Tokens {
+		if k.Person != "" {
+			found = append(found, fmt.Errorf("keys.tokens[%d].person: only a key of keys.operators is one person's", i))
+		}
+	}
+	for i, k := range s.Keys.Operators {
+		field := fmt.Sprintf("keys.operators[%d].person", i)
+		switch {
+		case k.Person == "" && s.Environment == Production:
+			found = append(found, fmt.Errorf("%s: is required in production: it takes two people to move held money, and one key for both is one", field))
+		case k.Person != "":
+			if err := orderset.CheckPerson(field, k.Person); err != nil {
+				found = append(found, err)
+			}
+		}
+		for j, other := range s.Keys.Operators[:i] {
+			if other.File == k.File && other.Person != k.Person {
+				found = append(found, fmt.Errorf("keys.operators[%d].file: is that of keys.operators[%d], which is another person's", i, j))
+			}
+		}
+	}
+	return found
 }
 
 func (s *Settings) readKeys(setting string, from []TokenKey) ([]httpapi.Key, error) {
@@ -39,7 +78,7 @@ func (s *Settings) readKeys(setting string, from []TokenKey) ([]httpapi.Key, err
 }
 
 func (s *Settings) readKey(setting string, t TokenKey) (httpapi.Key, error) {
-	key := httpapi.Key{ID: t.KeyID, Algorithm: t.Algorithm, Audience: s.Keys.Audience, LifeMax: s.Keys.TokenLifeMax}
+	key := httpapi.Key{ID: t.KeyID, Algorithm: t.Algorithm, Person: t.Person, Audience: s.Keys.Audience, LifeMax: s.Keys.TokenLifeMax}
 	secret, err := s.Secret(setting, t.File)
 	if err != nil {
 		return key, err
@@ -78,12 +117,14 @@ func (s *Settings) MintToken(user, scope string, ttl time.Duration, now time.Tim
 	if err != nil {
 		return "", err
 	}
-	for _, key := range keys {
-		if key.Algorithm == httpapi.HS256 {
-			return httpapi.MintToken(key, envelope.UserID(user), scope, ttl, now)
+	for _, person := range []string{user, ""} { // a key of the user's own first
+		for _, key := range keys {
+			if key.Algorithm == httpapi.HS256 && key.Person == person {
+				return httpapi.MintToken(key, envelope.UserID(user), scope, ttl, now)
+			}
 		}
 	}
-	return "", fmt.Errorf("settings: %s: no HS256 key, so only the issuer itself can mint", setting)
+	return "", fmt.Errorf("settings: %s: no HS256 key that signs for %s, so only the issuer itself can mint", setting, user)
 }
 
 // webhookSecretPrefix is how Standard Webhooks spells a secret: the rest is

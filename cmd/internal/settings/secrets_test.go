@@ -235,7 +235,7 @@ func TestTokensThatOperateAreSignedWithTheOperatorsKey(t *testing.T) {
 	if _, err := d.mustLoad(t).MintToken("ann", "operate", time.Hour, time.Now()); err == nil || !strings.Contains(err.Error(), "keys.operators") {
 		t.Errorf("without an operators' key: %v", err)
 	}
-	d.Keys.Operators = []settings.TokenKey{{KeyID: "ops", Algorithm: "HS256", File: "im-1.key"}}
+	d.Keys.Operators = []settings.TokenKey{{KeyID: "ops", Algorithm: "HS256", File: "im-1.key", Person: "ann"}}
 	token, err := d.mustLoad(t).MintToken("ann", "operate", time.Hour, time.Now())
 	if err != nil {
 		t.Fatal(err)

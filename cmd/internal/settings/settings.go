@@ -118,6 +118,9 @@ type TokenKey struct {
 	KeyID     string `yaml:"kid"`
 	Algorithm string `yaml:"algorithm"` // HS256 or EdDSA
 	File      string `yaml:"file"`
+	// Person is the one whose tokens an operators' key signs: with a key each, nobody
+	// can decide as two people. Required in production.
+	Person string `yaml:"person,omitempty"`
 }
 
 // Payment is the provider and our merchant account with it.
@@ -275,6 +278,7 @@ func (s *Settings) mistakes() (found []error) {
 		wrong("payment.payouts: must be %s or %s, have %q", PayoutBills, PayoutBatches, s.Payment.Payouts)
 	}
 	found = append(found, s.Payment.termMistakes()...)
+	found = append(found, s.personMistakes()...)
 	if len(s.Keys.Tokens) == 0 {
 		wrong("keys.tokens: at least one key is required, or nobody can call the API")
 	}

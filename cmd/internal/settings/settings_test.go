@@ -116,6 +116,16 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		"an audience of two words":    {func(s *settings.Settings) { s.Keys.Audience = "a b" }, "keys.audience: must be"},
 		"tokens that never live":      {func(s *settings.Settings) { s.Keys.TokenLifeMax = time.Millisecond }, "keys.token_life_max: want 1s to"},
 		"a ticket number too big":     {func(s *settings.Settings) { s.Keys.TicketNumber = 256 }, "keys.ticket_number: want 0 to 255, have 256"},
+		"an operators' key of nobody": {func(s *settings.Settings) {
+			s.Keys.Operators = []settings.TokenKey{{KeyID: "ops", Algorithm: "HS256", File: "im-1.key"}}
+		}, "keys.operators[0].person: is required in production"},
+		"an operators' key of a person in capitals": {func(s *settings.Settings) {
+			s.Keys.Operators = []settings.TokenKey{{KeyID: "ops", Algorithm: "HS256", File: "im-1.key", Person: "Ann"}}
+		}, "keys.operators[0].person: must be 1 to 64 lower-case letters"},
+		"one operators' key for two people": {func(s *settings.Settings) {
+			s.Keys.Operators = []settings.TokenKey{{KeyID: "a", Algorithm: "HS256", File: "im-1.key", Person: "ann"}, {KeyID: "b", Algorithm: "HS256", File: "im-1.key", Person: "bob"}}
+		}, "keys.operators[1].file: is that of keys.operators[0]"},
+		"a backend's key of a person": {func(s *settings.Settings) { s.Keys.Tokens[0].Person = "ann" }, "keys.tokens[0].person: only a key of keys.operators"},
 		"a negative one before":       {func(s *settings.Settings) { s.Keys.PreviousTicket = -1 }, "keys.previous_ticket_number: want 0 to 255, have -1"},
 		"retired with a letter":       {func(s *settings.Settings) { s.RetiredSets = []string{"00x"} }, `retired_sets[0]: SET "00x"`},
 		"listed and retired":          {func(s *settings.Settings) { s.RetiredSets = []string{"009", "000"} }, "SET 000 is listed and retired"},
@@ -207,4 +217,35 @@ func TestSavingOverAFileReplacesIt(t *testing.T) {
 	if err := d.Save(filepath.Join(d.dir, "absent", "hongbao.yaml")); err == nil {
 		t.Error("saved into a directory that is not there")
 	}
+}
+
+// TestAnOperatorsKeySignsForOnePerson: nobody decides as two people with the key of
+// one, nor with a copy of it (FS14).
+func TestAnOperatorsKeySignsForOnePerson(t *testing.T) {
+	d := newDeployment(t)
+	d.write(t, "ann.key", secretText+" ann\n")
+	d.write(t, "bob.key", secretText+" bob\n")
+	d.write(t, "copy.key", secretText+" ann\n")
+	d.Keys.Operators = []settings.TokenKey{{KeyID: "a", Algorithm: "HS256", File: "ann.key", Person: "ann"}, {KeyID: "b", Algorithm: "HS256", File: "bob.key", Person: "bob"}}
+	s, err := d.load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := s.OperatorKeys()
+	if err != nil || len(keys) != 2 || keys[0].Person != "ann" || keys[1].Person != "bob" {
+		t.Fatalf("keys %v, %v", keys, err)
+	}
+	for _, person := range []string{"ann", "bob"} {
+		if _, err := s.MintToken(person, "operate", time.Minute, time.Now()); err != nil {
+			t.Errorf("%s: %v", person, err)
+		}
+	}
+	_, err = s.MintToken("cat", "operate", time.Minute, time.Now())
+	wantError(t, "a third person", err, "no HS256 key that signs for cat")
+	d.Keys.Operators[1].File = "copy.key"
+	if s, err = d.load(t); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.OperatorKeys()
+	wantError(t, "a copy", err, "keys.operators[1].file: is the key of ann too")
 }
