@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"hongbao/cmd/internal/settings"
 	"hongbao/internal/payment/simulator"
@@ -113,6 +114,9 @@ var secretNames = [...]string{"draw.key", "ticket.key", "token.key", "operator.k
 // eventSecretName is the secret that events are signed under.
 const eventSecretName = "events.key"
 
+// playgroundNotice is short: nothing balances in front of a playground.
+const playgroundNotice = 200 * time.Millisecond
+
 // playgroundShards is how many databases the books of a playground have.
 const playgroundShards = 2
 
@@ -149,7 +153,7 @@ func (p *playground) newSettings(payment simulator.Keys) *settings.Settings {
 	}
 	s := &settings.Settings{
 		Environment: settings.Playground,
-		Listen:      settings.Listen{Public: loopback(p.cmd.APIPort), Operator: loopback(p.cmd.OperatorPort)},
+		Listen:      settings.Listen{Public: loopback(p.cmd.APIPort), Operator: loopback(p.cmd.OperatorPort), DrainNotice: playgroundNotice},
 		Accounts: settings.Accounts{Host: "127.0.0.1", Admin: account("admin"), App: account("app"),
 			Migrator: account("migrator"), Audit: account("audit"), Arbiter: account("arbiter")},
 		Keys: settings.Keys{DrawFile: key("draw.key"), TicketFile: key("ticket.key"), TicketNumber: 1,

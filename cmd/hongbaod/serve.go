@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,7 +60,14 @@ func (s serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(os.Stderr)
+	level := &slog.LevelVar{}
+	log := newLog(os.Stderr, conf.Log.Format, level)
+	hangups := make(chan os.Signal, 1) // asked for early: a signal while we start must not kill
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	if err := setLevel(level, conf); err != nil {
+		return err
+	}
 	for _, warning := range conf.Warnings() {
 		log.Warn("settings", "warning", warning)
 	}
@@ -86,10 +95,13 @@ func (s serveCmd) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	d.runBackground(background, &running)
+	reload := &reloader{file: s.Config, conf: conf, keys: d.keys, level: level, log: log}
+	running.Go(func() { reload.run(background, hangups) })
 	log.Info("serving", "public", conf.Listen.Public, "operator", conf.Listen.Operator, "environment", conf.Environment)
 	err = httpapi.Serve(ctx, httpapi.ServerConfig{
 		API: d.api, Public: public, Operator: operators, OperatorHandler: d.ops,
 		ConnectionsMax: conf.Listen.ConnectionsMax, ConnectionsPerAddressMax: conf.Listen.ConnectionsPerAddressMax,
+		DrainNotice: conf.Listen.Notice(), IdleMax: conf.Listen.IdleTime(),
 	})
 	drain, cancel := context.WithTimeout(background, lanesDrainMax)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -161,7 +162,12 @@ type Authenticator struct {
 	now    func() time.Time
 	parser *jwt.Parser
 	cache  *tokenCache
+	by     atomic.Pointer[Authenticator] // has taken over; nil: nothing has
 }
+
+// Replace makes the authenticator answer as another one from now on, with its
+// keys and none of what was verified under the old ones.
+func (a *Authenticator) Replace(by *Authenticator) { a.by.Store(by) }
 
 // NewAuthenticator refuses keys that could not protect anything.
 func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
@@ -198,6 +204,9 @@ func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
 // into the cache; its exp is honoured to the instant either way. An error is a
 // 401 that says which rule the token breaks.
 func (a *Authenticator) Authenticate(h http.Header) (Caller, error) {
+	if by := a.by.Load(); by != nil {
+		return by.Authenticate(h)
+	}
 	token, err := bearer(h["Authorization"])
 	if err != nil {
 		return Caller{}, err

@@ -9,11 +9,13 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"hongbao/internal/httpapi"
 )
 
-// Listen holds the addresses of the two listeners, host:port.
+// Listen holds the addresses of the two listeners, host:port, and how their
+// connections end. Zero keeps a default.
 type Listen struct {
 	Public   string `yaml:"public" env:"HONGBAO_LISTEN_PUBLIC"`
 	Operator string `yaml:"operator" env:"HONGBAO_LISTEN_OPERATOR"` // loopback, or with TLS and keys.operators
@@ -27,6 +29,12 @@ type Listen struct {
 	// as many as it keeps open. Where clients connect directly, 100 is plenty.
 	ConnectionsMax           int `yaml:"connections_max,omitempty"`
 	ConnectionsPerAddressMax int `yaml:"connections_per_address_max,omitempty"`
+	// DrainNotice is for how long after SIGTERM requests are still served while
+	// readyz says draining, so that balancers turn away first. Default 5s.
+	DrainNotice time.Duration `yaml:"drain_notice,omitempty" env:"HONGBAO_LISTEN_DRAIN_NOTICE"`
+	// Idle is for how long a connection without a request is kept. It has to be
+	// longer than the proxies in front keep theirs. Default 75s.
+	Idle time.Duration `yaml:"idle,omitempty" env:"HONGBAO_LISTEN_IDLE"`
 }
 
 // TLSFiles are a certificate with its chain and its key, in PEM. They are read

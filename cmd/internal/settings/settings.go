@@ -51,6 +51,7 @@ type Settings struct {
 	Payment     Payment   `yaml:"payment"`
 	Events      Events    `yaml:"events,omitempty"`
 	Limits      Limits    `yaml:"limits,omitempty"`
+	Log         Log       `yaml:"log,omitempty"`
 	dir         string    // of the file
 }
 
@@ -289,6 +290,7 @@ func (s *Settings) mistakes() (found []error) {
 	if err := s.Databases.validate(); err != nil {
 		found = append(found, err)
 	}
+	found = append(found, s.runningMistakes()...)
 	if err := s.Bounds().Validate(); err != nil {
 		wrong("limits: %w", err)
 	}
