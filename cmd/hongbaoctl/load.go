@@ -21,8 +21,9 @@ import (
 	"hongbao/loadtest"
 )
 
-// loadCmd is the audited crowd. It works on a running playground, found beside
-// the settings file; what it measures is never a production service.
+// loadCmd is the audited crowd. Verbs that measure opens alone start a playground
+// for it and throw it away; the others work on a running one, found beside the
+// settings file. What it measures is never a production service.
 type loadCmd struct {
 	Run      loadRunCmd      `cmd:"" help:"Run scenarios against the playground and audit every answer."`
 	Compare  loadCompareCmd  `cmd:"" help:"Compare the open modes, the ceilings, the price of a refusal and a storm, in one run of under five minutes."`
@@ -58,7 +59,7 @@ func findGround(config string) (*ground, error) {
 		return nil, err
 	}
 	if conf.Environment == settings.Production {
-		return nil, fmt.Errorf("load: %s says %s: a crowd of strangers is for playgrounds and drills", config, conf.Environment)
+		return nil, errNotHere(config)
 	}
 	g := &ground{file: config, dir: filepath.Dir(config), settings: conf}
 	g.report, err = readReport(filepath.Join(g.dir, reportName))

@@ -39,12 +39,7 @@ type loadCellCmd struct {
 }
 
 func (l loadCellCmd) Run(ctx context.Context, c *cli) error {
-	g, err := findGround(c.Config)
-	if err != nil {
-		return err
-	}
-	cfg := loadtest.CellConfig{CompareConfig: l.measure(g, c.JSON), Mode: l.OpenMode, Scenario: loadtest.Scenario(l.Scenario),
-		Callers: l.Callers, Rounds: l.Rounds, For: l.Duration}
+	cfg := loadtest.CellConfig{Mode: l.OpenMode, Scenario: loadtest.Scenario(l.Scenario), Callers: l.Callers, Rounds: l.Rounds, For: l.Duration}
 	if l.Profile != "" {
 		if err := os.MkdirAll(l.Profile, 0o755); err != nil {
 			return err
@@ -54,7 +49,13 @@ func (l loadCellCmd) Run(ctx context.Context, c *cli) error {
 		}
 	}
 	var r *loadtest.CellRun
-	err = g.heldBack(ctx, c.JSON, func() error { r, err = loadtest.MeasureCell(ctx, cfg); return err })
+	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
+		cfg.CompareConfig = l.measure(g, c.JSON)
+		if r, err = loadtest.MeasureCell(ctx, cfg); err != nil {
+			return false, err
+		}
+		return r.Passed, nil
+	})
 	if err != nil {
 		return err
 	}
@@ -70,12 +71,13 @@ func (l loadCellCmd) Run(ctx context.Context, c *cli) error {
 type loadStormCmd struct{ loadFlags }
 
 func (l loadStormCmd) Run(ctx context.Context, c *cli) error {
-	g, err := findGround(c.Config)
-	if err != nil {
-		return err
-	}
 	var r *loadtest.StormRun
-	err = g.heldBack(ctx, c.JSON, func() error { r, err = loadtest.MeasureStorm(ctx, l.measure(g, c.JSON)); return err })
+	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
+		if r, err = loadtest.MeasureStorm(ctx, l.measure(g, c.JSON)); err != nil {
+			return false, err
+		}
+		return r.Passed, nil
+	})
 	if err != nil {
 		return err
 	}

@@ -14,14 +14,15 @@ type loadCompareCmd struct {
 }
 
 func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
-	g, err := findGround(c.Config)
-	if err != nil {
-		return err
-	}
-	cfg := l.measure(g, c.JSON)
-	cfg.InsertCeiling, cfg.CASCeiling = g.insertCeiling, g.casCeiling
 	var result *loadtest.Comparison
-	err = g.heldBack(ctx, c.JSON, func() error { result, err = loadtest.Compare(ctx, cfg); return err })
+	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
+		cfg := l.measure(g, c.JSON)
+		cfg.InsertCeiling, cfg.CASCeiling = g.insertCeiling, g.casCeiling
+		if result, err = loadtest.Compare(ctx, cfg); err != nil {
+			return false, err
+		}
+		return result.Passed, nil
+	})
 	if err != nil {
 		return err
 	}

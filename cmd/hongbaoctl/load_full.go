@@ -18,26 +18,27 @@ import (
 
 type loadFullCmd struct {
 	loadFlags
-	Envelopes int `help:"What the hot tables are filled with. They stay, and no provider has heard of their payments: fill a playground that will be thrown away." default:"2000000"`
+	Envelopes int `help:"What the hot tables are filled with. No provider has heard of their payments: they are thrown away with the playground that is filled." default:"2000000"`
 	Rounds    int `help:"How often each cell is measured, before and after; the median counts." default:"3"`
 }
 
 func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
-	g, err := findGround(c.Config)
-	if err != nil {
-		return err
-	}
-	cfg := loadtest.FullConfig{CompareConfig: l.measure(g, c.JSON), Rounds: l.Rounds, Fill: g.fill}
-	if cfg.Past, err = g.past(l.Envelopes); err != nil {
-		return err
-	}
-	tickets, err := g.settings.Tickets()
-	if err != nil {
-		return err
-	}
-	cfg.Ticket = tickets.Mint
 	var r *loadtest.Full
-	err = g.heldBack(ctx, c.JSON, func() error { r, err = loadtest.MeasureFull(ctx, cfg); return err })
+	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
+		cfg := loadtest.FullConfig{CompareConfig: l.measure(g, c.JSON), Rounds: l.Rounds, Fill: g.fill}
+		if cfg.Past, err = g.past(l.Envelopes); err != nil {
+			return false, err
+		}
+		tickets, err := g.settings.Tickets()
+		if err != nil {
+			return false, err
+		}
+		cfg.Ticket = tickets.Mint
+		if r, err = loadtest.MeasureFull(ctx, cfg); err != nil {
+			return false, err
+		}
+		return r.Passed, nil
+	})
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"hongbao/internal/operator"
 )
@@ -79,33 +78,4 @@ func (g *ground) holdBack(ctx context.Context) (letGo func(context.Context) erro
 		return nil, errors.Join(err, letGo(ctx))
 	}
 	return letGo, nil
-}
-
-// heldBack runs a measurement while nothing that follows from its opens is
-// carried out, and says afterwards how much that is.
-func (g *ground) heldBack(ctx context.Context, quiet bool, do func() error) error {
-	letGo, err := g.holdBack(ctx)
-	if err != nil {
-		return err
-	}
-	say := newNarrator(quiet)
-	say.say("payouts, books and events are held back while opens are measured")
-	err = do()
-	var backlog []string
-	if sets, asked := g.outbox(context.WithoutCancel(ctx)); asked == nil {
-		for _, set := range sets {
-			for _, topic := range set.Topics {
-				if topic.Pending > 0 {
-					backlog = append(backlog, fmt.Sprintf("SET %s %s %d", set.Set, topic.Topic, topic.Pending))
-				}
-			}
-		}
-	}
-	if err := errors.Join(err, letGo(ctx)); err != nil {
-		return err
-	}
-	if len(backlog) > 0 {
-		say.say("they go on now, which takes a while (hongbaoctl outbox status): %s", strings.Join(backlog, ", "))
-	}
-	return nil
 }

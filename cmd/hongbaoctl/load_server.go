@@ -52,8 +52,8 @@ func (g *ground) startChanged(ctx context.Context, name, mode string, change fun
 	if err != nil {
 		return nil, err
 	}
-	conf.Listen = settings.Listen{Public: loopback(ports[0]), Operator: loopback(ports[1]),
-		ConnectionsPerAddressMax: httpapi.DefaultConnectionsMax} // the crowd is one address
+	conf.Listen.Public, conf.Listen.Operator = loopback(ports[0]), loopback(ports[1])
+	conf.Listen.ConnectionsPerAddressMax = httpapi.DefaultConnectionsMax // the crowd is one address
 	conf.Payment.NotifyURL = "http://" + conf.Listen.Public + "/v1/payment/notifications"
 	change(conf)
 	file := filepath.Join(g.dir, "load-"+name+".yaml")

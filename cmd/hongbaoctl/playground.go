@@ -23,21 +23,10 @@ type playgroundCmd struct {
 }
 
 type playgroundUpCmd struct {
-	Dir           string `help:"Everything lives under this directory." default:".hongbao" type:"path"`
-	Sets          int    `help:"How many SETs, 1 to 8, each on a mariadbd of its own." default:"2"`
-	NoTour        bool   `help:"Do not walk an envelope on the first start."`
-	APIPort       int    `help:"Public API." default:"8080"`
-	OperatorPort  int    `help:"Health, metrics, profiles." default:"8081"`
-	SimulatorPort int    `help:"Payment simulator." default:"8090"`
-	MemcachedPort int    `help:"memcached." default:"11311"`
-	DatabasePort  int    `help:"First SET's mariadbd; the next SET's is 10 higher." default:"13000"`
-	BooksPort     int    `help:"mariadbd of users' books." default:"13900"`
-	EventsPort    int    `help:"Receiver of events, standing in for the IM backend." default:"8091"`
-
-	Life      time.Duration `help:"From payment to expiry; short ones show refunds sooner." default:"24h"`
-	ShareMin  int64         `help:"Fen in the least share; the simulated provider refuses payouts below it. The real one is reported to ask for 10." default:"1"`
-	PayWithin time.Duration `help:"From order to closing it unpaid." default:"15m"`
-	Payouts   string        `help:"The provider's product for payouts: bills, each confirmed by its payee, or batches of hundreds." default:"bills" enum:"bills,batches"`
+	Dir        string `help:"Everything lives under this directory." default:".hongbao" type:"path"`
+	NoTour     bool   `help:"Do not walk an envelope on the first start."`
+	KeepConfig bool   `help:"Run with hongbao.yaml as it is, where it was edited since the last start."`
+	playgroundFlags
 }
 
 const (
@@ -78,10 +67,14 @@ func (u playgroundUpCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	defer unlock()
+	last, err := u.resume()
+	if err != nil {
+		return err
+	}
 	// A closed terminal ends the playground like Ctrl-C does.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
 	defer stop()
-	p := &playground{cmd: u, say: newNarrator(c.JSON)}
+	p := &playground{cmd: u, last: last, say: newNarrator(c.JSON)}
 	first := !exists(filepath.Join(u.Dir, reportName))
 	err = p.start(ctx)
 	if err == nil && first && !u.NoTour {
@@ -104,6 +97,8 @@ func exists(file string) bool {
 	return err == nil
 }
 
+var errRunning = errors.New("a playground is already running")
+
 // lockDir makes this process the only playground of the directory.
 func lockDir(dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o644)
@@ -112,7 +107,7 @@ func lockDir(dir string) (unlock func(), err error) {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("a playground is already running in %s; stop it with: hongbaoctl playground down --dir %s", dir, command.Quote(dir))
+		return nil, fmt.Errorf("%w in %s; stop it with: hongbaoctl playground down --dir %s", errRunning, dir, command.Quote(dir))
 	}
 	return func() { f.Close() }, nil
 }
@@ -122,11 +117,17 @@ type playgroundDownCmd struct {
 }
 
 func (d playgroundDownCmd) stop(ctx context.Context) error {
+	if !exists(filepath.Join(d.Dir, lockName)) {
+		return fmt.Errorf("there is no playground in %s, nor has one been there; --dir names the directory of the one to stop", d.Dir)
+	}
 	unlock, err := lockDir(d.Dir)
 	if err == nil {
 		unlock()
 		fmt.Fprintln(os.Stderr, "no playground is running in", d.Dir)
 		return nil
+	}
+	if !errors.Is(err, errRunning) {
+		return fmt.Errorf("playground: %w", err)
 	}
 	raw, err := os.ReadFile(filepath.Join(d.Dir, reportName))
 	if err != nil {

@@ -22,20 +22,20 @@ import (
 )
 
 const (
-	readyMax     = 30 * time.Second
-	readyEvery   = 50 * time.Millisecond
-	restartPause = time.Second
+	readyMax   = 30 * time.Second
+	readyEvery = 50 * time.Millisecond
 )
 
 // playground runs the parts of one local deployment.
 type playground struct {
 	cmd      playgroundUpCmd
 	say      *narrator
+	last     up // how it was started before
 	settings *settings.Settings
-	sets     []*cluster.MariaDB
-	books    *cluster.MariaDB
 
-	mu        sync.Mutex // guards the parts that supervise restarts
+	mu        sync.Mutex // guards the parts, which supervise restarts
+	sets      []*cluster.MariaDB
+	books     *cluster.MariaDB
 	memcached *cluster.Memcached
 	simulator *cluster.Process
 	receiver  *cluster.Process // of events
@@ -77,30 +77,40 @@ func (p *playground) start(ctx context.Context) error {
 }
 
 func (p *playground) startDatabases(ctx context.Context) error {
+	p.sets = make([]*cluster.MariaDB, p.cmd.Sets)
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range p.cmd.Sets {
+		g.Go(func() error { return p.startSet(ctx, i) })
+	}
+	g.Go(func() error { return p.startBooks(ctx) })
+	return g.Wait()
+}
+
+func (p *playground) startSet(ctx context.Context, set int) error {
+	return p.startDatabase(ctx, &p.sets[set], cluster.MariaDBConfig{
+		Name: setName(set), Port: p.cmd.databasePort(set), ServerID: uint32(set + 1),
+	})
+}
+
+func (p *playground) startBooks(ctx context.Context) error {
+	return p.startDatabase(ctx, &p.books, cluster.MariaDBConfig{Name: "books", Port: p.cmd.BooksPort, ServerID: booksServerID})
+}
+
+// startDatabase keeps what was there until there is something else.
+func (p *playground) startDatabase(ctx context.Context, at **cluster.MariaDB, cfg cluster.MariaDBConfig) error {
 	admin, err := p.settings.Account("admin", p.settings.Accounts.Admin)
 	if err != nil {
 		return err
 	}
-	p.sets = make([]*cluster.MariaDB, p.cmd.Sets)
-	g, ctx := errgroup.WithContext(ctx)
-	for i := range p.cmd.Sets {
-		g.Go(func() (err error) {
-			name := fmt.Sprintf("set%03d", i)
-			p.sets[i], err = cluster.StartMariaDB(ctx, cluster.MariaDBConfig{
-				Name: name, Dir: p.path(name), Port: p.cmd.databasePort(i),
-				ServerID: uint32(i + 1), AdminPassword: admin.Password, BufferPoolMiB: 256,
-			})
-			return err
-		})
-	}
-	g.Go(func() (err error) {
-		p.books, err = cluster.StartMariaDB(ctx, cluster.MariaDBConfig{
-			Name: "books", Dir: p.path("books"), Port: p.cmd.BooksPort,
-			ServerID: booksServerID, AdminPassword: admin.Password, BufferPoolMiB: 256,
-		})
+	cfg.Dir, cfg.AdminPassword, cfg.BufferPoolMiB = p.path(cfg.Name), admin.Password, 256
+	db, err := cluster.StartMariaDB(ctx, cfg)
+	if err != nil {
 		return err
-	})
-	return g.Wait()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*at = db
+	return nil
 }
 
 // booksServerID is apart from the SETs' servers, which count from 1.
@@ -108,10 +118,13 @@ const booksServerID = 1000
 
 func (p *playground) startMemcached(ctx context.Context) error {
 	m, err := cluster.StartMemcached(ctx, cluster.MemcachedConfig{Name: "memcached", Dir: p.path("memcached"), Port: p.cmd.MemcachedPort})
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.memcached = m
-	return err
+	return nil
 }
 
 func (p *playground) applySchema(ctx context.Context) error {
@@ -233,65 +246,6 @@ func askReady(ctx context.Context, url string) error {
 		return fmt.Errorf("%s: %s", url, res.Status)
 	}
 	return nil
-}
-
-// supervise starts again what holds no data when it dies, until ctx ends. A
-// database that dies stays dead: which role it may come back in is not for a
-// loop to decide.
-func (p *playground) supervise(ctx context.Context) {
-	var wg sync.WaitGroup
-	watch := func(what string, current func() *cluster.Process, start func(context.Context) error) {
-		wg.Go(func() {
-			for {
-				proc := current()
-				select {
-				case <-ctx.Done():
-					return
-				case <-proc.Done():
-				}
-				p.say.say("%s ended (%v); starting it again", what, proc.Err())
-				for current() == proc || ended(current()) {
-					select {
-					case <-ctx.Done():
-						return
-					case <-time.After(restartPause):
-					}
-					if err := errors.Join(start(ctx), p.writeReport()); err != nil {
-						p.say.say("%s: %v", what, err)
-					}
-				}
-			}
-		})
-	}
-	watch("hongbaod", p.get(&p.daemon), p.startDaemon)
-	watch("payment simulator", p.get(&p.simulator), p.startSimulator)
-	watch("receiver of events", p.get(&p.receiver), p.startReceiver)
-	watch("memcached", func() *cluster.Process {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.memcached == nil {
-			return nil
-		}
-		return p.memcached.Process
-	}, p.startMemcached)
-	for _, db := range p.databases() {
-		wg.Go(func() {
-			select {
-			case <-ctx.Done():
-			case <-db.Done():
-				p.say.say("mariadbd of %s ended: %v. Stop the playground and start it again to bring it back.", db.of, db.Err())
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func (p *playground) get(at **cluster.Process) func() *cluster.Process {
-	return func() *cluster.Process {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return *at
-	}
 }
 
 func ended(proc *cluster.Process) bool {

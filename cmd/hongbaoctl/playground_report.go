@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"hongbao/cmd/internal/settings"
+	"hongbao/internal/durable"
 	"hongbao/internal/payment/simulator"
 	"hongbao/schema"
 )
@@ -66,11 +68,7 @@ func (p *playground) writeReport() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	file := p.path(reportName)
-	if err := os.WriteFile(file+".new", append(raw, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+	return durable.Replace(p.path(reportName), append(raw, '\n'))
 }
 
 func (p *playground) report() (*report, error) {
@@ -138,12 +136,33 @@ func (p *playground) writeSettings() error {
 	if err != nil {
 		return err
 	}
-	file := p.path(configName)
-	if err := p.newSettings(payment).Save(file); err != nil {
+	if err := p.place(p.newSettings(payment)); err != nil {
 		return err
 	}
-	p.settings, err = settings.Load(file)
-	return err
+	if p.settings, err = settings.Load(p.path(configName)); err != nil {
+		return err
+	}
+	return p.agree()
+}
+
+// agree refuses settings of somebody else's making that would have the parts look
+// for each other where they are not.
+func (p *playground) agree() error {
+	want, have := []string{loopback(p.cmd.APIPort), loopback(p.cmd.OperatorPort)}, []string{p.settings.Listen.Public, p.settings.Listen.Operator}
+	for i := range p.cmd.Sets {
+		want = append(want, loopback(p.cmd.databasePort(i)))
+	}
+	for _, set := range p.settings.Sets {
+		have = append(have, set.Primary)
+	}
+	for _, shard := range p.settings.Books {
+		want, have = append(want, loopback(p.cmd.BooksPort)), append(have, shard.Primary)
+	}
+	if !slices.Equal(want, have) || p.settings.Environment != settings.Playground {
+		return fmt.Errorf("%s: environment %s, listeners and databases at %v; the flags of this playground say %s at %v",
+			p.path(configName), p.settings.Environment, have, settings.Playground, want)
+	}
+	return nil
 }
 
 func (p *playground) newSettings(payment simulator.Keys) *settings.Settings {

@@ -42,7 +42,8 @@ type Live struct {
 	Audit            []*sql.DB // one a SET, SELECT only
 	Spoiled          bool      // set by a test that plants damage: its books need not balance
 
-	flags    []string // of playground up, beside its ports
+	Flags    []string // of playground up, beside its ports
+	ports    []int    // the same at every Up
 	up       *cluster.Process
 	auditors []*orderset.Auditor
 	tokenKey httpapi.Key
@@ -78,7 +79,7 @@ type file struct {
 // flags beside, and stops it when the test ends, after an audit of its books.
 func Playground(t testing.TB, flags ...string) *Live {
 	t.Helper()
-	p := &Live{Dir: filepath.Join(t.TempDir(), "play"), Bin: Programs(t), flags: flags}
+	p := &Live{Dir: filepath.Join(t.TempDir(), "play"), Bin: Programs(t), Flags: flags}
 	var err error
 	if p.document, err = contract.Load(httpapi.OpenAPI()); err != nil {
 		t.Fatal(err)
@@ -108,13 +109,15 @@ func Programs(t testing.TB) string {
 func (p *Live) Up(t testing.TB) {
 	t.Helper()
 	names := []string{"api", "operator", "simulator", "memcached", "events", "books", "database"}
-	ports, err := cluster.FreePorts(len(names))
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	if p.ports == nil {
+		if p.ports, err = cluster.FreePorts(len(names)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	args := append([]string{"playground", "up", "--no-tour", "--dir", p.Dir}, p.flags...)
+	args := append([]string{"playground", "up", "--no-tour", "--dir", p.Dir}, p.Flags...)
 	for i, name := range names {
-		args = append(args, "--"+name+"-port", strconv.Itoa(ports[i]))
+		args = append(args, "--"+name+"-port", strconv.Itoa(p.ports[i]))
 	}
 	p.up, err = cluster.Start(cluster.Command{Name: "playground", Path: filepath.Join(p.Bin, "hongbaoctl"), Args: args, LogFile: p.Dir + ".log"})
 	if err != nil {

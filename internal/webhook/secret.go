@@ -9,6 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+
+	"hongbao/internal/durable"
 )
 
 // The standard's bounds of a secret.
@@ -75,15 +77,11 @@ func LoadSecret(file string) (Secret, error) {
 
 // MakeSecret writes a new secret of 32 random bytes, unless the file exists.
 func MakeSecret(file string) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
+	var random [secretBytesNew]byte
+	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	_, err := durable.Create(file, []byte(secretPrefix+base64.StdEncoding.EncodeToString(random[:])+"\n"))
 	if err != nil {
 		return fmt.Errorf("webhook secret: %w", err)
 	}
-	var random [secretBytesNew]byte
-	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
-	_, err = f.WriteString(secretPrefix + base64.StdEncoding.EncodeToString(random[:]) + "\n")
-	return errors.Join(err, f.Close())
+	return nil
 }

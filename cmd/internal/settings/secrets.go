@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"hongbao/envelope"
+	"hongbao/internal/durable"
 	"hongbao/orderset"
 )
 
@@ -126,13 +127,6 @@ func playgroundSecret() string {
 }
 
 func writeOnce(file, text string) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
+	_, err := durable.Create(file, []byte(text))
+	return err
 }

@@ -23,6 +23,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"hongbao/envelope"
+	"hongbao/internal/durable"
 	"hongbao/internal/httpapi"
 	"hongbao/orderset"
 )
@@ -220,27 +221,25 @@ func Read(file string) (*Settings, error) {
 	return s, errors.Join(mistakes...)
 }
 
-// Save writes the file for people to read, over an old one at once or not at all.
-func (s *Settings) Save(file string) error {
+// Text is the file as Save would write it.
+func (s *Settings) Text() ([]byte, error) {
 	raw, err := yaml.Marshal(s)
 	if err != nil {
-		return fmt.Errorf("settings: %w", err)
+		return nil, fmt.Errorf("settings: %w", err)
 	}
-	if err := write(file+".new", raw); err != nil {
-		return fmt.Errorf("settings: %w", err)
-	}
-	return os.Rename(file+".new", file)
+	return raw, nil
 }
 
-// write returns once the file is on disk: what replaces an old one must be whole
-// after a power cut.
-func write(file string, raw []byte) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// Save writes the file for people to read, over an old one at once or not at all.
+func (s *Settings) Save(file string) error {
+	raw, err := s.Text()
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(raw)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err := durable.Replace(file, raw); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	return nil
 }
 
 // mistakes are all that is wrong with the settings by themselves.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"hongbao/internal/durable"
 	"hongbao/internal/payment"
 )
 
@@ -79,8 +80,7 @@ func generatePair(private, public string) error {
 	})
 }
 
-// create writes a file that is not there yet, whole or not at all: a link fails
-// where a rename would overwrite.
+// create writes a file that is not there yet.
 func create(name string, content func() ([]byte, error)) error {
 	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -89,20 +89,6 @@ func create(name string, content func() ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	draft, err := os.CreateTemp(filepath.Dir(name), ".draft-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(draft.Name())
-	_, err = draft.Write(data)
-	if err == nil {
-		err = draft.Sync()
-	}
-	if err := errors.Join(err, draft.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(draft.Name(), name); !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil // another process was first
+	_, err = durable.Create(name, data) // another process may have been first
+	return err
 }
