@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/mariadb"
 )
 
 // ceilingRows is how many rows one statement of the ceiling inserts.
@@ -16,7 +15,7 @@ const ceilingRows = 256
 // for d, in multi-row inserts of one connection that are rolled back in the end:
 // no open can be faster. Its rows are of an envelope that cannot exist.
 func InsertCeiling(ctx context.Context, spec SetSpec, app Account, d time.Duration) (rowsPerSecond float64, err error) {
-	db, err := mariadb.Open(poolConfig(spec, app), 1)
+	db, err := newGuard(spec.Number).Open(poolConfig(spec, app), 1)
 	if err != nil {
 		return 0, err
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/mariadb"
 	"hongbao/schema"
 )
 
@@ -44,7 +43,7 @@ type fillBatch struct {
 func OpenFiller(ctx context.Context, spec SetSpec, migrator Account) (*Filler, error) {
 	c := poolConfig(spec, migrator)
 	c.ReadTimeout, c.WriteTimeout = fillSocketMax, fillSocketMax
-	db, err := mariadb.Open(c, fillConns)
+	db, err := newGuard(spec.Number).Open(c, fillConns)
 	if err != nil {
 		return nil, fmt.Errorf("fill SET %v: %w", spec.Number, err)
 	}

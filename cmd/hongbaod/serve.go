@@ -22,6 +22,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/mariadb"
 	"hongbao/internal/operator"
 	"hongbao/internal/relay"
 	"hongbao/orderset"
@@ -251,7 +252,7 @@ func (d *daemon) trust(ctx context.Context) error {
 	}
 	mistakes = append(mistakes, d.router.CheckKnown(ctx))
 	err := d.books.Check(ctx)
-	if _, down := errors.AsType[*envelope.BusyError](err); down && !errors.Is(err, books.ErrWrongShard) {
+	if _, unfit := errors.AsType[*mariadb.UnfitError](err); err != nil && !unfit {
 		d.log.Error("users' books do not answer; they follow later", "error", err)
 		err = nil
 	}

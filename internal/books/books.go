@@ -79,11 +79,11 @@ func (b *Books) Check(ctx context.Context) error {
 	defer cancel()
 	var unfit, silent error
 	for _, s := range b.shards {
-		err := s.answer("check", s.identify(ctx))
-		if _, busy := errors.AsType[*envelope.BusyError](err); busy {
-			silent = errors.Join(silent, err)
+		err := s.db.PingContext(ctx)
+		if found, ok := errors.AsType[*mariadb.UnfitError](err); ok {
+			unfit = errors.Join(unfit, fmt.Errorf("books: shard %d: %w", s.number, found))
 		} else {
-			unfit = errors.Join(unfit, err)
+			silent = errors.Join(silent, s.answer("check", err))
 		}
 	}
 	return cmp.Or(unfit, silent)

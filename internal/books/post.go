@@ -78,9 +78,6 @@ func (s *shard) writeAgain(ctx context.Context, part *entries) error {
 func (s *shard) write(ctx context.Context, part *entries, trusting bool) error {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
-	if err := s.identify(ctx); err != nil {
-		return err
-	}
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"hongbao/envelope"
@@ -41,53 +40,39 @@ func shardOf(user envelope.UserID, n int) int {
 type shard struct {
 	number, of int
 	db         *sql.DB
-	known      atomic.Bool // the database has said that it is this shard, and safe
 	counts     counts
 }
 
 func openShard(number, of int, addr, database string, app Account) (*shard, error) {
-	db, err := mariadb.Open(app.Config(addr, database), poolMax)
-	if err != nil {
-		return nil, err
-	}
-	return &shard{number: number, of: of, db: db}, nil
+	s := &shard{number: number, of: of}
+	guard := mariadb.NewGuard(mariadb.GuardConfig{Examine: s.examine, Changed: func(error) {}})
+	var err error
+	s.db, err = guard.Open(app.Config(addr, database), poolMax)
+	return s, err
 }
 
 // ErrWrongShard says that a database is not the shard its place in the list
 // says. Only a correction of the list helps.
 var ErrWrongShard = errors.New("the database is another shard of the books")
 
-// identify asks the database, until it has answered once, which shard it is,
-// whether its settings are safe (a post that a crash loses is not made again), and
-// whether its tables are those of this program. A shard that was down when the process started is asked by the first use of it.
-func (s *shard) identify(ctx context.Context) error {
-	if s.known.Load() {
-		return nil
-	}
+// examine asks a server, before it is used, which shard it is, whether its settings
+// are safe (a post that a crash loses is not made again), and whether its tables are
+// those of this program.
+func (s *shard) examine(ctx context.Context, db *sql.DB) error {
 	var number, of int
-	if err := s.db.QueryRowContext(ctx, selectInfo).Scan(&number, &of); err != nil {
+	if err := db.QueryRowContext(ctx, selectInfo).Scan(&number, &of); err != nil {
 		return fmt.Errorf("book_info: %w", err)
 	}
 	if number != s.number || of != s.of {
 		return fmt.Errorf("%w: it says shard %d of %d, the list says %d of %d", ErrWrongShard, number, of, s.number, s.of)
 	}
-	if err := mariadb.CheckSettings(ctx, s.db); err != nil {
-		return err
-	}
-	if err := schema.CheckBooks(ctx, s.db, schema.BookShard{Number: number, Of: of}); err != nil {
-		return err
-	}
-	s.known.Store(true)
-	return nil
+	return errors.Join(mariadb.CheckSettings(ctx, db), schema.CheckBooks(ctx, db, schema.BookShard{Number: number, Of: of}))
 }
 
 // read runs one query.
 func (s *shard) read(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, readMax)
 	defer cancel()
-	if err := s.identify(ctx); err != nil {
-		return err
-	}
 	return each(ctx, s.db, row, query, args...)
 }
 

@@ -3,6 +3,7 @@ package mariadb
 import (
 	"crypto/tls"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"time"
 
@@ -60,16 +61,30 @@ func (a Account) Config(addr, database string) *mysql.Config {
 	return c
 }
 
-// Open is a pool of at most conns connections. It connects when it is used.
+// Open is a pool of at most conns connections. It connects when it is used, to
+// whatever server there is: see [Guard.Open].
 func Open(c *mysql.Config, conns int) (*sql.DB, error) {
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
 		return nil, err
 	}
+	return pool(connector, conns), nil
+}
+
+// Open is [Open] with a guard in front of the pool.
+func (g *Guard) Open(c *mysql.Config, conns int) (*sql.DB, error) {
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	return pool(g.Connector(connector), conns), nil
+}
+
+func pool(connector driver.Connector, conns int) *sql.DB {
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxLifetime(connLifeMax)
 	db.SetConnMaxIdleTime(idleMax)
-	return db, nil
+	return db
 }

@@ -86,8 +86,11 @@ func CommitRefused(err error) bool {
 }
 
 // Unavailable reports whether the server was not heard, or says that it cannot
-// serve now, whatever the statement.
+// serve now, whatever the statement, or that it is unfit to.
 func Unavailable(err error) bool {
+	if _, unfit := errors.AsType[*UnfitError](err); unfit {
+		return true
+	}
 	switch number(err) {
 	case errTooManyConns, errUserTooManyConns, errReadOnly, errReadOnlyTx, errReadOnlyMode,
 		errOutOfResources, errHostBlocked, errNoThread, errUserLimit,
