@@ -21,6 +21,7 @@ type batch struct {
 	openings []envelope.Opening // as reqs
 	groups   []group
 	touched  []envelope.ID // whose rows the transaction moves
+	emptied  int           // of them, whose last share it takes
 }
 
 // group is the requests for one envelope.

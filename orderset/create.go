@@ -37,6 +37,7 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecor
 	})
 	switch {
 	case err == nil:
+		s.flows.entered(envelope.Unpaid, 1)
 		return r, nil
 	case mariadb.Duplicate(err):
 		// A repeat: the key is taken. The first send's envelope is the answer.

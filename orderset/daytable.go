@@ -59,5 +59,6 @@ func (m *Migrator) MakeDay(ctx context.Context, day envelope.Day) error {
 	if err := schema.MakeDayTables(ctx, m.db, int(m.number), day.OfMonth()); err != nil {
 		return fmt.Errorf("SET %v: tables of %v: %w", m.number, day, err)
 	}
+	m.horizon.Store(max(m.horizon.Load(), int64(day)))
 	return nil
 }

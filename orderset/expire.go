@@ -69,6 +69,7 @@ func (s *Set) end(ctx context.Context, what string, id envelope.ID, decide func(
 	}
 	if moved {
 		s.touch()
+		s.flows.entered(e.State, 1)
 	}
 	return e, nil
 }

@@ -41,6 +41,7 @@ func (s *Set) HearTransfers(ctx context.Context, words []envelope.TransferWord) 
 	if len(h.refunded) > 0 {
 		s.touch()
 	}
+	s.flows.heard(h.changed, len(h.settled))
 	s.forget(h.settled)
 	return h.errs, nil
 }

@@ -36,6 +36,8 @@ func (s *Set) HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) 
 	if err != nil {
 		return s.answer(fmt.Sprintf("hear batch %.40q", status.No), err)
 	}
+	s.flows.paidOut.Add(int64(h.posted))
+	s.flows.entered(envelope.Settled, len(h.settled))
 	s.forget(h.settled)
 	return h.answer
 }
@@ -46,6 +48,7 @@ type batchHearing struct {
 	status  envelope.PayoutBatchStatus
 	answer  error // to the word, once the transaction is committed
 	settled []envelope.ID
+	posted  envelope.Fen // the sum of its payouts that were posted just now
 }
 
 // storedBatch is what the row says of a batch.
@@ -153,6 +156,10 @@ func (h *batchHearing) end(ctx context.Context, c *sql.Conn, b *storedBatch, hel
 	}
 	if h.settled, err = settle(ctx, c, finished, orders); err != nil {
 		return err
+	}
+	h.posted = b.total
+	for i := range held {
+		h.posted -= held[i].Amount
 	}
 	_, err = c.ExecContext(ctx, endBatch, len(held), fit(h.status.ProviderNo, providerNoMax), h.status.No)
 	return err

@@ -96,15 +96,24 @@ func (r *Router) KeepMinting(ctx context.Context, ready chan<- struct{}) {
 	tick := time.NewTicker(leaseRenewal)
 	defer tick.Stop()
 	var held lease
+	failing, last := false, r.now()
 	for ctx.Err() == nil {
 		wait := tick.C
+		last = r.watchClock(last)
 		var err error
 		if held, err = r.keep(ctx, held); err != nil {
-			r.log.Warn("machine number", "error", err)
-			wait = time.After(leaseRetry)
-		} else if ready != nil {
-			close(ready)
-			ready = nil
+			if !failing {
+				r.log.Warn("no machine number can be leased or renewed; trying on", "error", err)
+			}
+			failing, wait = true, time.After(leaseRetry)
+		} else {
+			if failing {
+				r.log.Info("the machine number is renewed again", "set", held.set, "machine", held.machine)
+			}
+			if failing = false; ready != nil {
+				close(ready)
+				ready = nil
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -112,6 +121,16 @@ func (r *Router) KeepMinting(ctx context.Context, ready chan<- struct{}) {
 		}
 	}
 	r.giveBack(context.WithoutCancel(ctx))
+}
+
+// watchClock writes steps of the clock to the log: what it said moved by more or
+// less than the time that has passed.
+func (r *Router) watchClock(last time.Time) time.Time {
+	now := r.now()
+	if step := now.Round(0).Sub(last.Round(0)) - now.Sub(last); step > stepBackMax || step < -stepBackMax {
+		r.log.Warn("the clock stepped", "by", step.Round(time.Millisecond))
+	}
+	return now
 }
 
 // keep renews the lease that is held, or takes a new one.

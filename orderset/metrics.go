@@ -3,8 +3,11 @@ package orderset
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"hongbao/envelope"
 )
 
 // counts are what a SET has seen since the process started.
@@ -25,6 +28,13 @@ func (s *Set) Register(reg prometheus.Registerer) error {
 		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hongbao_set_" + name, Help: help}, v))
 	}
 	return errors.Join(
+		s.flows.register(reg),
+		gauge("unfit", "1 while the database answers and is not used, because of what it is or how it is set.", func() float64 {
+			if s.Unfit() != nil {
+				return 1
+			}
+			return 0
+		}),
 		counter("open_batches_total", "Open transactions.", &s.counts.batches),
 		counter("open_requests_total", "Openers in open transactions.", &s.counts.requests),
 		counter("open_conflicts_total", "Batches that lost against another writer and were run again under locks.", &s.counts.conflicts),
@@ -44,4 +54,25 @@ func (s *Set) Register(reg prometheus.Registerer) error {
 			return 0
 		}),
 	)
+}
+
+// Register adds what is the process's own and no SET's to reg.
+func (r *Router) Register(reg prometheus.Registerer) error {
+	return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hongbao_machine_lease_remaining_seconds",
+		Help: "For how long this process may still mint without renewing its machine number; below zero it mints nothing.",
+	}, func() float64 { return r.mint.remaining().Seconds() }))
+}
+
+// Register adds the migrator's metrics to reg, whose labels name the SET.
+func (m *Migrator) Register(reg prometheus.Registerer) error {
+	return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hongbao_set_day_tables_ahead_days",
+		Help: "For how many days after today this process has seen to the day tables; below zero there are none to send into.",
+	}, func() float64 {
+		if m.horizon.Load() == 0 {
+			return -1
+		}
+		return float64(m.horizon.Load() - int64(envelope.DayOf(time.Now())))
+	}))
 }

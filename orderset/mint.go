@@ -101,6 +101,16 @@ func (m *mint) body() (envelope.Body, error) {
 	return b, nil
 }
 
+// remaining is how long the lease lasts; below zero without one.
+func (m *mint) remaining() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.flake == nil {
+		return -1
+	}
+	return m.lease.until.Sub(m.now())
+}
+
 // state tells readiness whether this process can mint, and why not.
 func (m *mint) state() error {
 	m.mu.Lock()

@@ -40,6 +40,7 @@ func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening,
 	}
 	if len(b.touched) > 0 {
 		s.touch()
+		s.flows.openedBy(b)
 	}
 	return b.openings, nil
 }
@@ -55,7 +56,7 @@ func (s *Set) openUnderLocks(ctx context.Context, b *batch) error {
 
 // openLocked is the body of the transaction.
 func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
-	b.touched = nil
+	b.touched, b.emptied = nil, 0
 	err := b.tables(func(t DayTable, groups []group) error {
 		headers, now, err := lockHeaders(ctx, c, t, groups)
 		if err != nil {
@@ -91,6 +92,9 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 				next = append(next, after)
 				rows = appendNew(rows, g.id, openings)
 				b.touched = append(b.touched, g.id)
+				if after.State == envelope.Empty {
+					b.emptied++
+				}
 			}
 		}
 		return persist(ctx, c, t, next, rows)

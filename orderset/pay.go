@@ -35,6 +35,9 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 	}
 	asked := s.now()
 	e, now, readErr := s.header(ctx, s.db, p.OrderNo)
+	if moved && readErr == nil {
+		s.flows.paidIn(&e, p.Amount)
+	}
 	switch {
 	case readErr != nil:
 		return e, s.answer("pay "+string(p.OrderNo), errors.Join(readErr, err))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -30,20 +31,22 @@ const (
 // Set is one SET's database, as an order server sees it. It is a bulkhead:
 // pool, health and timeouts are its own.
 type Set struct {
-	number  envelope.SetNumber
-	db      *sql.DB
-	writes  *sql.DB        // sessions without autocommit, for warm batches only
-	guard   *mariadb.Guard // of both pools
-	drawKey envelope.DrawKey
-	now     func() time.Time
-	memory  *memory // nil: every open locks and reads
-	memo    *memo
-	loading singleflight.Group // of loads into memory
-	health  health
-	counts  counts
-	touches chan struct{} // buffered 1: something can be spread
-	log     *slog.Logger
-	batches bool // new payouts go into batches
+	number   envelope.SetNumber
+	db       *sql.DB
+	writes   *sql.DB        // sessions without autocommit, for warm batches only
+	guard    *mariadb.Guard // of both pools
+	log      *slog.Logger
+	drawKey  envelope.DrawKey
+	now      func() time.Time
+	memory   *memory // nil: every open locks and reads
+	memo     *memo
+	loading  singleflight.Group // of loads into memory
+	health   health
+	counts   counts
+	flows    flows
+	reporter reporter
+	touches  chan struct{} // buffered 1: something can be spread
+	batches  bool          // new payouts go into batches
 }
 
 // poolConfig is how every connection to a SET is made.
@@ -89,7 +92,10 @@ func openSet(spec SetSpec, cfg *Config) (*Set, error) {
 func (s *Set) Number() envelope.SetNumber { return s.number }
 
 // disconnect closes its connections.
-func (s *Set) disconnect() error { return errors.Join(s.db.Close(), s.writes.Close(), s.memo.close()) }
+func (s *Set) disconnect() error {
+	s.reporter.close()
+	return errors.Join(s.db.Close(), s.writes.Close(), s.memo.close())
+}
 
 // Ping asks the database for a sign of life.
 func (s *Set) Ping(ctx context.Context) error {
@@ -99,8 +105,9 @@ func (s *Set) Ping(ctx context.Context) error {
 // Migrator makes day tables in one SET. It has an account and a pool of its
 // own: no request ever runs under it.
 type Migrator struct {
-	number envelope.SetNumber
-	db     *sql.DB
+	number  envelope.SetNumber
+	db      *sql.DB
+	horizon atomic.Int64 // the last day whose tables it made or found; 0: none yet
 }
 
 // OpenMigrator connects under the migrator's account.

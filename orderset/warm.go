@@ -122,6 +122,9 @@ func (s *Set) carryOut(ctx context.Context, b *batch, plan *plan, records []*rec
 	for i, r := range records {
 		if r != nil && plan.after[i].Ver != 0 {
 			r.apply(plan.after[i], plan.openings[i], began, ended)
+			if plan.after[i].State == envelope.Empty {
+				b.emptied++
+			}
 			s.keepFinished(r)
 		}
 	}

@@ -64,16 +64,36 @@ func (d *daemon) addRelays(conf *settings.Settings) error {
 	return nil
 }
 
+// backlogOf asks what waits in a SET, in the one process that reports on it.
 func backlogOf(set *orderset.Set) func(context.Context) (map[string]relay.Backlog, error) {
 	return func(ctx context.Context) (map[string]relay.Backlog, error) {
-		waiting, err := set.Backlog(ctx)
-		all := make(map[string]relay.Backlog, len(waiting))
-		for topic, w := range waiting {
-			all[topic] = relay.Backlog(w)
+		if ours, err := set.Reports(ctx); err != nil || !ours {
+			return nil, err
 		}
-		return all, err
+		waiting, err := set.Backlog(ctx)
+		if err != nil {
+			return nil, err
+		}
+		paused, err := set.Paused(ctx)
+		if err != nil {
+			return nil, err
+		}
+		disputes, err := set.CountDisputes(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all := map[string]relay.Backlog{topicDispute: {Stuck: disputes}}
+		for topic, w := range waiting {
+			_, stopped := paused[topic]
+			all[topic] = relay.Backlog{Pending: w.Pending, Oldest: w.Oldest, Stuck: w.Stuck, Paused: stopped}
+		}
+		return all, nil
 	}
 }
+
+// topicDispute is the topic under which metrics have what the provider and the
+// books disagree about: it waits for people, as what is stuck does.
+const topicDispute = "dispute"
 
 // runRelays carries out what is owed until ctx ends.
 func (d *daemon) runRelays(ctx context.Context) {

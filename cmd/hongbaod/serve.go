@@ -204,6 +204,9 @@ func (d *daemon) addOrders(conf *settings.Settings) error {
 	if err != nil {
 		return err
 	}
+	if err := d.router.Register(d.metrics); err != nil {
+		return err
+	}
 	d.counters, err = newCounters(d.router, topology.Specs(), d.mode, owner, d.keys.draw, d.metrics)
 	return err
 }
@@ -219,12 +222,15 @@ func (d *daemon) addMigrators(conf *settings.Settings) error {
 			return err
 		}
 		d.migrators = append(d.migrators, m)
+		if err := m.Register(prometheus.WrapRegistererWith(prometheus.Labels{"set": spec.Number.String()}, d.metrics)); err != nil {
+			return fmt.Errorf("SET %v: metrics: %w", spec.Number, err)
+		}
 	}
 	return nil
 }
 
 func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller) (err error) {
-	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	d.metrics.MustRegister(buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.api, err = httpapi.New(httpapi.Config{
 		Teller: teller, Books: d.books, Auth: d.keys.auth, Echo: echo(conf, d.keys.tickets),
 		Notified: d.notified(teller, d.keys.provider),

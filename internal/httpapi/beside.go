@@ -63,7 +63,7 @@ func (p *Problems) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if row.status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	refused.requestID = newRequestID()
+	refused.requestID = requestID(r.Header)
 	p.log.LogAttrs(r.Context(), level, "operator's call not carried out", slog.String("code", row.code),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("request_id", refused.requestID), slog.Any("error", err))
 	row.write(w, r, row.appendBody(nil, &refused), &refused)

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -29,7 +27,6 @@ func (a *API) report(c *gin.Context, p *problem, r *refusal, err error) {
 	level := slog.LevelWarn
 	switch p.code {
 	case codeInternal:
-		r.requestID = newRequestID()
 		level = slog.LevelError
 	case codeOutcomeUnknown:
 		if c.Request.Context().Err() != nil {
@@ -44,15 +41,10 @@ func (a *API) report(c *gin.Context, p *problem, r *refusal, err error) {
 	default:
 		return
 	}
+	r.requestID = requestID(c.Request.Header) // what is not logged has none: nothing would be found by it
 	a.cfg.Log.LogAttrs(c.Request.Context(), level, "request not carried out", slog.String("code", p.code),
 		slog.String("method", c.Request.Method), slog.String("route", routeName(c)),
 		slog.String("request_id", r.requestID), slog.Any("error", err))
-}
-
-func newRequestID() string {
-	var id [8]byte
-	rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
 }
 
 // setHeaders sets what belongs to the refusal. A body that nobody has read costs

@@ -54,7 +54,7 @@ func (r *Relay) recorded(no string, progress envelope.Progress, err error) {
 	case errors.Is(err, envelope.ErrTransferConflict), errors.Is(err, envelope.ErrNotFound):
 		r.alarm(topicTransfer, "a batch is disputed", "number", no, "cause", err)
 	default:
-		r.cfg.Log.Warn("record a batch", "number", no, "progress", progress, "err", err)
+		r.cfg.Log.Warn("record a batch", "number", no, "progress", progress, "error", err)
 	}
 }
 

@@ -107,7 +107,7 @@ func (r *Relay) brakeOf(topic envelope.Topic) *brake {
 func (r *Relay) putOff(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) {
 	r.metrics.putOff.WithLabelValues(string(d.Topic)).Inc()
 	if err := r.cfg.Store.PutOffDelivery(ctx, d, wait, cut(reason)); err != nil {
-		r.cfg.Log.Warn("put off a delivery", "topic", d.Topic, "order_no", d.ID, "err", err)
+		r.cfg.Log.Warn("put off a delivery", "topic", d.Topic, "order_no", d.ID, "error", err)
 	}
 }
 
@@ -115,7 +115,7 @@ func (r *Relay) park(ctx context.Context, d envelope.Delivery, wait time.Duratio
 	r.metrics.parked.WithLabelValues(string(d.Topic)).Inc()
 	r.alarm(string(d.Topic), "a delivery is parked", "order_no", d.ID, "attempts", d.Attempts, "cause", cause)
 	if err := r.cfg.Store.ParkDelivery(ctx, d, wait, cut(cause.Error())); err != nil {
-		r.cfg.Log.Warn("park a delivery", "topic", d.Topic, "order_no", d.ID, "err", err)
+		r.cfg.Log.Warn("park a delivery", "topic", d.Topic, "order_no", d.ID, "error", err)
 	}
 }
 

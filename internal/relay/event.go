@@ -109,7 +109,7 @@ func (r *Relay) untold(ctx context.Context, d envelope.Delivery, cause error) {
 	}
 	r.alarm(string(d.Topic), "the receiver of events is gone; the topic is paused", "cause", cause)
 	if err := r.cfg.Store.Pause(ctx, string(d.Topic), cut(cause.Error())); err != nil {
-		r.cfg.Log.Warn("pause events", "err", err)
+		r.cfg.Log.Warn("pause events", "error", err)
 	}
 	r.pauses.forget()
 	r.putOff(ctx, d, afterFailure().first, cause.Error())

@@ -33,13 +33,19 @@ type job struct {
 // loop owns the ticking of a job until ctx ends.
 func (r *Relay) loop(ctx context.Context, j job) {
 	vain := 0 // wake-ups since something was found
+	failures := 0
 	for ctx.Err() == nil {
 		switch done, err := j.run(ctx); {
 		case ctx.Err() != nil:
 		case err != nil:
 			r.metrics.errors.WithLabelValues(j.topic).Inc()
-			r.cfg.Log.Warn("relay", "topic", j.topic, "err", err)
+			if failures++; failures == 1 {
+				r.cfg.Log.Warn("work does not go on; trying again", "topic", j.topic, "error", err)
+			}
 			sleep(ctx, jitter(2*j.every), nil)
+		case failures > 0:
+			r.cfg.Log.Info("work goes on", "topic", j.topic, "failures", failures)
+			failures, vain = 0, 0
 		case done >= j.full: // go on at once
 			vain = 0
 		case done > 0:

@@ -14,7 +14,7 @@ type metrics struct {
 	alarms                                *prometheus.CounterVec // by topic
 	transfers                             *prometheus.CounterVec // by the provider's word
 	firstCall                             prometheus.Histogram
-	pending, oldest, stuck, shut          *prometheus.GaugeVec // by topic
+	pending, oldest, stuck, paused, shut  *prometheus.GaugeVec // by topic
 }
 
 func newMetrics() *metrics {
@@ -38,9 +38,10 @@ func newMetrics() *metrics {
 			Help:    "From the creation of a transfer to the first call of the provider about it.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 600},
 		}),
-		pending: gauge("pending", "Work waiting, or under way."),
-		oldest:  gauge("oldest_seconds", "Age of the oldest work pending."),
-		stuck:   gauge("stuck", "Work parked or held, waiting for people."),
+		pending: gauge("pending", "Work waiting, or under way. Of the database: one process of a SET reports it."),
+		oldest:  gauge("oldest_seconds", "Age of the oldest work pending. Of the database: one process of a SET reports it."),
+		stuck:   gauge("stuck", "Work parked or held, waiting for people. Of the database: one process of a SET reports it."),
+		paused:  gauge("paused", "1 while people have paused it. Of the database: one process of a SET reports it."),
 		shut:    gauge("shut", "1 while the receiver is taken to be out and only probed."),
 	}
 }
@@ -51,7 +52,7 @@ func (r *Relay) Register(reg prometheus.Registerer) error {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.spread, m.claimed, m.done, m.putOff, m.parked, m.errors, m.alarms, m.transfers, m.firstCall,
-		m.pending, m.oldest, m.stuck, m.shut,
+		m.pending, m.oldest, m.stuck, m.paused, m.shut,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
@@ -62,12 +63,22 @@ func (m *metrics) waiting(topic string, b Backlog) {
 	m.pending.WithLabelValues(topic).Set(float64(b.Pending))
 	m.oldest.WithLabelValues(topic).Set(b.Oldest.Seconds())
 	m.stuck.WithLabelValues(topic).Set(float64(b.Stuck))
+	m.paused.WithLabelValues(topic).Set(oneIf(b.Paused))
 }
 
-func (m *metrics) braked(topic string, shut bool) {
-	v := 0.0
-	if shut {
-		v = 1
+// quiet takes back what is the database's to say: another process says it, or none
+// can.
+func (m *metrics) quiet() {
+	for _, g := range []*prometheus.GaugeVec{m.pending, m.oldest, m.stuck, m.paused} {
+		g.Reset()
 	}
-	m.shut.WithLabelValues(topic).Set(v)
+}
+
+func (m *metrics) braked(topic string, shut bool) { m.shut.WithLabelValues(topic).Set(oneIf(shut)) }
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

@@ -80,4 +80,5 @@ type Backlog struct {
 	Pending int
 	Oldest  time.Duration // age of the oldest one pending
 	Stuck   int           // parked, held or stuck: waits for people
+	Paused  bool
 }

@@ -28,7 +28,8 @@ type Config struct {
 	// Gone reports whether an error of Events says that its receiver is gone for
 	// good, which pauses the topic until people resume it. Optional.
 	Gone func(error) bool
-	// Backlog maps topics to what waits under them. Asked every few seconds.
+	// Backlog maps topics to what waits under them; nil when another process reports
+	// it. Asked every few seconds.
 	Backlog   func(ctx context.Context) (map[string]Backlog, error)
 	PayWithin time.Duration // from order to closing it unpaid, as in envelope.Limits
 	InFlight  int           // transfers by bill at the provider at a time, 16 to 1024; 0 for InFlightDefault
@@ -187,6 +188,9 @@ func (r *Relay) backlogOnce(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, backlogMax)
 	defer cancel()
 	all, err := r.cfg.Backlog(ctx)
+	if err != nil || all == nil {
+		r.metrics.quiet()
+	}
 	if err != nil {
 		return 0, fmt.Errorf("backlog: %w", err)
 	}

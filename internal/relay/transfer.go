@@ -59,7 +59,7 @@ func (r *Relay) carryOut(ctx context.Context, t envelope.Transfer) {
 	case errors.Is(err, envelope.ErrTransferConflict), errors.Is(err, envelope.ErrNotFound):
 		r.alarm(topicTransfer, "a transfer is disputed", "number", word.No, "cause", err)
 	default:
-		r.cfg.Log.Warn("record a transfer", "number", word.No, "progress", word.Progress, "err", err)
+		r.cfg.Log.Warn("record a transfer", "number", word.No, "progress", word.Progress, "error", err)
 	}
 }
 
@@ -148,7 +148,7 @@ func (r *Relay) waitAfter(err error, what, no string, attempts int) time.Duratio
 	case busy:
 		return d
 	case outage(err):
-		r.cfg.Log.Warn(what, "number", no, "attempts", attempts, "err", err)
+		r.cfg.Log.Warn(what, "number", no, "attempts", attempts, "error", err)
 		return afterFailure().after(attempts)
 	}
 	r.alarm(topicTransfer, "the provider takes a "+what+" for a mistake", "number", no, "attempts", attempts, "cause", err)

@@ -69,7 +69,7 @@ func (b *bench) config(s relay.Store, set *orderset.Set) relay.Config {
 			waiting, err := set.Backlog(ctx)
 			all := map[string]relay.Backlog{}
 			for topic, w := range waiting {
-				all[topic] = relay.Backlog(w)
+				all[topic] = relay.Backlog{Pending: w.Pending, Oldest: w.Oldest, Stuck: w.Stuck}
 			}
 			return all, err
 		},

@@ -60,7 +60,7 @@ func (s *Simulator) signedUpTo(bytesMax int64, understand endpoint) http.Handler
 			http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
 		case err != nil:
 			refused := asRefusal(err)
-			s.cfg.Log.Debug("refused", "method", r.Method, "path", r.URL.Path, "err", err)
+			s.cfg.Log.Debug("refused", "method", r.Method, "path", r.URL.Path, "error", err)
 			s.answer(w, refused.status, refused, c.operation)
 		case value == nil:
 			s.answer(w, http.StatusNoContent, nil, c.operation)
@@ -92,7 +92,7 @@ func (s *Simulator) answer(w http.ResponseWriter, status int, value any, about o
 		}
 	}
 	if err != nil {
-		s.cfg.Log.Error("answer", "err", err)
+		s.cfg.Log.Error("answer", "error", err)
 		http.Error(w, "", http.StatusInternalServerError)
 		return
 	}

@@ -70,7 +70,7 @@ type dispute interface {
 func (s *Simulator) notify(e event) <-chan bool {
 	l, err := s.letter(e)
 	if err != nil {
-		s.cfg.Log.Error("nobody notified", "kind", e.kind, "no", e.no, "err", err)
+		s.cfg.Log.Error("nobody notified", "kind", e.kind, "no", e.no, "error", err)
 		return nil
 	}
 	if l.to == "" {
@@ -111,7 +111,7 @@ func (s *Simulator) deliver(ctx context.Context, n *delivery) error {
 // postQuietly posts what nobody counts on.
 func (s *Simulator) postQuietly(ctx context.Context, l *letter, v variant) {
 	if err := s.post(ctx, l, v); err != nil {
-		s.cfg.Log.Debug("extra callback not taken", "id", l.id, "variant", int(v), "err", err)
+		s.cfg.Log.Debug("extra callback not taken", "id", l.id, "variant", int(v), "error", err)
 	}
 }
 

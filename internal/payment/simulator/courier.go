@@ -136,10 +136,10 @@ func (d *dispatch) attempt(ctx context.Context, n *delivery) {
 	switch {
 	case err == nil:
 	case n.attempts > len(d.schedule):
-		d.log.Error("notification given up", "kind", n.kind, "no", n.no, "attempts", n.attempts, "err", err)
+		d.log.Error("notification given up", "kind", n.kind, "no", n.no, "attempts", n.attempts, "error", err)
 	default:
 		wait := d.schedule[n.attempts-1]
-		d.log.Warn("notification not taken", "kind", n.kind, "no", n.no, "attempt", n.attempts, "retry_in", wait, "err", err)
+		d.log.Warn("notification not taken", "kind", n.kind, "no", n.no, "attempt", n.attempts, "retry_in", wait, "error", err)
 		d.at(time.Now().Add(wait), func(ctx context.Context) { d.attempt(ctx, n) })
 	}
 }

@@ -87,7 +87,7 @@ func (s *Simulator) show(w http.ResponseWriter, page *template.Template, view pa
 	}
 	var body bytes.Buffer
 	if err := page.Execute(&body, view); err != nil {
-		s.cfg.Log.Error("page", "err", err)
+		s.cfg.Log.Error("page", "error", err)
 		status = http.StatusInternalServerError
 	}
 	h := w.Header()

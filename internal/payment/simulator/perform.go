@@ -77,7 +77,7 @@ func (s *Simulator) doLater(c *call, after time.Duration) {
 	s.moves.at(time.Now().Add(after), func(ctx context.Context) {
 		defer s.afterthoughts.Add(-1)
 		if _, err := c.do(ctx); err != nil {
-			s.cfg.Log.Debug("refused later", "kind", c.kind, "no", c.no, "err", err)
+			s.cfg.Log.Debug("refused later", "kind", c.kind, "no", c.no, "error", err)
 		}
 	})
 }

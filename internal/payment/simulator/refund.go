@@ -163,7 +163,7 @@ func (s *Simulator) end(ctx context.Context, e event, decide func(*book) *record
 		return r, nil
 	})
 	if err != nil {
-		s.cfg.Log.Error("not ended", "kind", e.kind, "no", e.no, "err", err)
+		s.cfg.Log.Error("not ended", "kind", e.kind, "no", e.no, "error", err)
 		return
 	}
 	if ended {

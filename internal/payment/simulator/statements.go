@@ -176,7 +176,7 @@ func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(ledgerWriteMax))
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := s.pack(w, &t); err != nil {
-		s.cfg.Log.Debug("statement not sent", "day", t.Day, "err", err)
+		s.cfg.Log.Debug("statement not sent", "day", t.Day, "error", err)
 		panic(http.ErrAbortHandler) // a short file must not pass for a whole one
 	}
 }

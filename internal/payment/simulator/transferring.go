@@ -98,7 +98,7 @@ func (s *Simulator) awaitPayee(t *transfer, confirmAfter time.Duration) {
 		wait := max(confirmAfter, t.ReadyAt.Sub(t.at))
 		s.moves.at(s.in(wait, t.at), func(ctx context.Context) {
 			if _, err := s.confirmTransfer(ctx, token); err != nil {
-				s.cfg.Log.Debug("not confirmed", "no", no, "err", err)
+				s.cfg.Log.Debug("not confirmed", "no", no, "error", err)
 			}
 		})
 	}

@@ -116,7 +116,7 @@ func (s *Simulator) refuse(w http.ResponseWriter, err error) {
 func (s *Simulator) plain(w http.ResponseWriter, status int, value any) {
 	body, err := json.Marshal(value)
 	if err != nil {
-		s.cfg.Log.Error("answer", "err", err)
+		s.cfg.Log.Error("answer", "error", err)
 		status = http.StatusInternalServerError
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")

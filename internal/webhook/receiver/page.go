@@ -115,7 +115,7 @@ func (r *Receiver) showPage(w http.ResponseWriter, req *http.Request) {
 	status := http.StatusOK
 	var body bytes.Buffer
 	if err := r.page.template.Execute(&body, seen); err != nil {
-		r.log.Error("page", "err", err)
+		r.log.Error("page", "error", err)
 		status = http.StatusInternalServerError
 	}
 	h := w.Header()

@@ -129,7 +129,7 @@ func (r *Receiver) take(w http.ResponseWriter, req *http.Request) {
 
 func (r *Receiver) refuse(w http.ResponseWriter, status int, err error) {
 	r.miss()
-	r.log.Warn("event refused", "status", status, "err", err)
+	r.log.Warn("event refused", "status", status, "error", err)
 	http.Error(w, http.StatusText(status), status)
 }
 
@@ -137,6 +137,6 @@ func (r *Receiver) list(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := json.MarshalWrite(w, r.look(keptMax)); err != nil {
-		r.log.Warn("events", "err", err) // whoever hung up asks again
+		r.log.Warn("events", "error", err) // whoever hung up asks again
 	}
 }
