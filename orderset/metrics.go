@@ -67,12 +67,12 @@ func (r *Router) Register(reg prometheus.Registerer) error {
 // Register adds the migrator's metrics to reg, whose labels name the SET.
 func (m *Migrator) Register(reg prometheus.Registerer) error {
 	return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "hongbao_set_day_tables_ahead_days",
-		Help: "For how many days after today this process has seen to the day tables; below zero there are none to send into.",
+		Name: "hongbao_set_day_tables_left_seconds",
+		Help: "For how long there are day tables to send into, as far as this process has seen to them; below zero there are none.",
 	}, func() float64 {
 		if m.horizon.Load() == 0 {
 			return -1
 		}
-		return float64(m.horizon.Load() - int64(envelope.DayOf(time.Now())))
+		return time.Until(envelope.Day(m.horizon.Load()).Add(1).Start()).Seconds()
 	}))
 }

@@ -32,9 +32,16 @@ func Run(ctx context.Context, jobs Jobs, log *slog.Logger) error {
 	c := cron.New(cron.WithLocation(time.UTC),
 		cron.WithChain(cron.SkipIfStillRunning(cronLog{log}), cron.Recover(cronLog{log})))
 	for _, job := range jobs.list() {
+		failures := 0 // in a row; runs of one job do not overlap
 		_, err := c.AddFunc(job.spec, func() {
-			if err := job.runOnce(ctx); err != nil {
-				log.Error("job", "name", job.name, "error", err)
+			switch err := job.runOnce(ctx); {
+			case err != nil:
+				if failures++; failures == 1 {
+					log.Error("job fails; it is run again at its times", "name", job.name, "error", err)
+				}
+			case failures > 0:
+				log.Info("job is done again", "name", job.name, "failures", failures)
+				failures = 0
 			}
 		})
 		if err != nil {

@@ -31,7 +31,7 @@ func TestMetricsAndLogSayWhatIsTheCase(t *testing.T) {
 	const paused = `hongbao_relay_paused{set="000",topic="event"} 1`
 	for _, want := range []string{
 		"hongbao_build_info{", paused, `hongbao_relay_stuck{set="000",topic="dispute"} 0`, `hongbao_relay_pending{set="000",topic="outbox"} 0`,
-		`hongbao_set_unfit{set="000"} 0`, `hongbao_set_day_tables_ahead_days{set="000"} 1`, "hongbao_machine_lease_remaining_seconds 1",
+		`hongbao_set_unfit{set="000"} 0`, `hongbao_set_day_tables_left_seconds{set="000"} `, "hongbao_machine_lease_remaining_seconds 1",
 		`hongbao_set_paid_fen_total{set="000"} 0`, `hongbao_set_envelopes_total{set="000",state="active"} 0`, `hongbao_shed_refusing{set="000"} 0`,
 	} {
 		s.await(want, func() error { return wantIn(s.metrics(), want) })

@@ -10,7 +10,7 @@ import (
 // database comes up later.
 func TestAProgramOnASchemaOfAnotherVersionSaysSo(t *testing.T) {
 	s := newService(t)
-	s.admin("ALTER TABLE outbox CHANGE touched was CHAR(23) CHARACTER SET ascii COLLATE ascii_bin NOT NULL", "ALTER TABLE dispute ADD note INT")
+	s.admin("ALTER TABLE outbox CHANGE touched was MEDIUMTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL", "ALTER TABLE dispute ADD note INT")
 	_, said, code := s.run(t, "serve")
 	if code != 1 || !strings.Contains(said, "hb_000") || !strings.Contains(said, "touched") && !strings.Contains(said, "note") {
 		t.Errorf("exit %d: %s", code, said)
@@ -19,6 +19,6 @@ func TestAProgramOnASchemaOfAnotherVersionSaysSo(t *testing.T) {
 	s.serve()
 	s.startDatabase()
 	s.wants(http.StatusServiceUnavailable, "hb_000", "another version")
-	s.admin("ALTER TABLE outbox CHANGE was touched CHAR(23) CHARACTER SET ascii COLLATE ascii_bin NOT NULL", "ALTER TABLE dispute DROP note")
+	s.admin("ALTER TABLE outbox CHANGE was touched MEDIUMTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL", "ALTER TABLE dispute DROP note")
 	s.wants(http.StatusOK, "ready")
 }
