@@ -28,6 +28,7 @@ const (
 
 // Validate implements the rule.
 func (u playgroundUpCmd) Validate() error {
+	u.playgroundFlags = u.or(flagDefaults) // what is not given is as before, which was within
 	errs := []error{within("sets", u.Sets, 1, setsMax)}
 	taken := map[int]string{}
 	for _, p := range u.ports() {

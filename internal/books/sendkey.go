@@ -26,11 +26,8 @@ func (b *Books) FindKey(ctx context.Context, sender envelope.UserID, key string)
 	ctx, cancel := context.WithTimeout(ctx, keyMax)
 	defer cancel()
 	r := envelope.KeyRecord{Sender: sender, Key: key}
-	err := s.identify(ctx)
 	var hash []byte
-	if err == nil {
-		err = s.db.QueryRowContext(ctx, selectSendKey, sender, key).Scan(&r.ID, &hash)
-	}
+	err := s.db.QueryRowContext(ctx, selectSendKey, sender, key).Scan(&r.ID, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return envelope.KeyRecord{}, fmt.Errorf("books: shard %d: find key: %w", s.number, envelope.ErrNotFound)
 	}
@@ -47,10 +44,7 @@ func (b *Books) ClaimKey(ctx context.Context, r envelope.KeyRecord) (envelope.Ke
 	s := b.shardOf(r.Sender)
 	ctx, cancel := context.WithTimeout(ctx, keyMax)
 	defer cancel()
-	err := s.identify(ctx)
-	if err == nil {
-		_, err = s.db.ExecContext(ctx, insertSendKey, r.Sender, r.Key, r.Hash[:], r.ID)
-	}
+	_, err := s.db.ExecContext(ctx, insertSendKey, r.Sender, r.Key, r.Hash[:], r.ID)
 	if mariadb.Duplicate(err) {
 		return b.FindKey(ctx, r.Sender, r.Key)
 	}
