@@ -362,8 +362,9 @@ func FuzzClaims(f *testing.F) {
 			}
 			at := map[string]*big.Int{}
 			for _, name := range []string{"exp", "iat", "nbf"} {
-				n, isNumber := said[name].(json.Number)
-				if at[name], isNumber = new(big.Int).SetString(string(n), 10); said[name] != nil && !isNumber {
+				n, _ := said[name].(json.Number)
+				number, isNumber := new(big.Int).SetString(string(n), 10)
+				if at[name] = number; said[name] != nil && !isNumber {
 					t.Fatalf("%q got in with %s %v", claims, name, said[name])
 				}
 			}
