@@ -22,7 +22,7 @@ func TestNoEnvelopeIsSentWhoseSharesAreNotPaidOut(t *testing.T) {
 		`{"kind":"equal","share_fen":9,"count":5,"group_id":"g"}`:                         "share_fen",
 		`{"kind":"exclusive","total_fen":9,"group_id":"g","recipient_id":"small-friend"}`: "total_fen",
 	} {
-		a, err := p.Call(t.Context(), http.MethodPost, "/v1/envelopes", "small", body, "Idempotency-Key", "k"+fmt.Sprint(len(body)))
+		a, err := p.Call(t.Context(), http.MethodPost, "/v1/envelopes", "small", body, "Idempotency-Key", "k"+fmt.Sprint(len(body)), "Content-Type", "application/json")
 		if err != nil {
 			t.Fatal(err)
 		}
