@@ -26,6 +26,8 @@ var (
 	// ErrPaymentMismatch refuses a payment whose amount or number is not the
 	// envelope's. Nothing becomes active; people look at it.
 	ErrPaymentMismatch = errors.New("the payment does not match the envelope")
+	// ErrPayoutHeld refuses to begin a payout anew: it waits for people to decide.
+	ErrPayoutHeld = errors.New("the payout is held")
 	// ErrUnknownOutcome says that nobody knows yet whether the request took
 	// effect. Asking again with the same request finds out; it never means
 	// failed.

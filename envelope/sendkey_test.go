@@ -123,7 +123,10 @@ func (s *shaky) Pay(context.Context, Payment) (Envelope, error)                 
 func (s *shaky) Find(context.Context, ID) (Snapshot, error)                     { return Snapshot{}, ErrNotFound }
 func (s *shaky) Peek(context.Context, ID, UserID) (Snapshot, error)             { return Snapshot{}, ErrNotFound }
 func (s *shaky) Transfers(context.Context, ID, UserID, int) ([]Transfer, error) { return nil, nil }
-func (s *shaky) Open(context.Context, ID, UserID) (Opening, error)              { return Opening{}, ErrNotFound }
+func (s *shaky) Again(context.Context, ID, int, UserID) (Transfer, error) {
+	return Transfer{}, ErrNotFound
+}
+func (s *shaky) Open(context.Context, ID, UserID) (Opening, error) { return Opening{}, ErrNotFound }
 
 // sendAll lets some senders repeat one key at the same time, and returns how many
 // envelopes have been charged for and how often a send was answered.

@@ -38,6 +38,11 @@ type Orders interface {
 	// that go to user, and the one at position own wherever it goes; a negative own
 	// is none. Those that have not been spread from the outbox are missing.
 	Transfers(ctx context.Context, id ID, user UserID, own int) ([]Transfer, error)
+	// Again begins the next round of a payout that user had not confirmed in time, and
+	// returns the payout as it is then. One that is on its way or has arrived is
+	// returned as it is. ErrPayoutHeld: people have to decide about it. ErrNotFound: it
+	// does not go to user.
+	Again(ctx context.Context, id ID, seq int, user UserID) (Transfer, error)
 }
 
 // Opener takes shares. Requests for one envelope take effect in the order in
@@ -228,6 +233,39 @@ func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (D
 		d.Envelope.State = Expired
 	}
 	return d, nil
+}
+
+// Payout asks for the caller's money again: those of their payouts that they had not
+// confirmed in time begin anew, under the next number and without people, since the
+// same payee gets the same money. What is returned is their payouts as show lists
+// them. A repeat is a result. ErrPayoutHeld: one is held, and none is on its way.
+func (t *Teller) Payout(ctx context.Context, id ID, user UserID, ticket string) ([]Transfer, error) {
+	d, err := t.Show(ctx, id, user, ticket)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.Payouts) == 0 {
+		return nil, ErrNotFound
+	}
+	held, underWay := false, false
+	for i := range d.Payouts {
+		p := &d.Payouts[i]
+		if p.Unconfirmed() {
+			next, err := t.cfg.Orders.Again(ctx, id, p.Seq, user)
+			if err != nil && !errors.Is(err, ErrPayoutHeld) {
+				return nil, err
+			}
+			if err == nil {
+				*p = next
+			}
+		}
+		held = held || p.State == Held || p.State == Stuck
+		underWay = underWay || p.State == Pending
+	}
+	if held && !underWay {
+		return nil, ErrPayoutHeld
+	}
+	return d.Payouts, nil
 }
 
 // addTransfers adds the money that is on its way to the asking user, or has

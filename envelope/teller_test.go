@@ -35,6 +35,7 @@ type shelf struct {
 
 	transfers   map[int]Transfer // by position
 	transferErr error
+	againErr    error
 
 	mu      sync.Mutex // guards finds: homes are asked at the same time
 	finds   int
@@ -148,6 +149,13 @@ func (f *shelf) Transfers(_ context.Context, _ ID, user UserID, own int) (ts []T
 		}
 	}
 	return ts, f.transferErr
+}
+
+func (f *shelf) Again(_ context.Context, _ ID, seq int, user UserID) (Transfer, error) {
+	f.call("again %d of %s", seq, user)
+	t := f.transfers[seq]
+	t.State, t.Reason, t.Round = Pending, "", t.Round+1
+	return t, f.againErr
 }
 
 func (f *shelf) Peek(_ context.Context, _ ID, user UserID) (Snapshot, error) {

@@ -13,6 +13,7 @@ import (
 //
 //	pending ──the provider says done──▶ posted
 //	   ├──the provider refuses for good──▶ held ──two people release it──▶ pending, next round
+//	   │     its payee did not confirm it └──its payee asks for it again──▶ pending, next round
 //	   └──it does not go on by itself──▶ stuck ──the cause is gone──▶ pending, under the same number
 type Transfer struct {
 	OrderNo    ID
@@ -176,6 +177,20 @@ func (t Transfer) Hear(s TransferStatus) (Transfer, error) {
 
 // ErrNotHeld refuses to begin the next round of a transfer.
 var ErrNotHeld = errors.New("is not held")
+
+// The provider's codes of a payout that ended because its payee had not confirmed it:
+// their time was over, or it was taken back before.
+const (
+	CodeOverdue   = "OVERDUE_CLOSE"
+	CodeCancelled = "CANCELLED"
+)
+
+// Unconfirmed reports whether it is a payout that its payee did not confirm in time.
+// It is final under its number (I7), and no fault of anything but time: its payee may
+// have it under the next number by asking for it again.
+func (t *Transfer) Unconfirmed() bool {
+	return t.State == Held && !t.IsRefund() && (t.Reason == CodeOverdue || t.Reason == CodeCancelled)
+}
 
 // MayBeginNext is why people cannot have the next round of the transfer begun,
 // under a new number; nil says that they can. A new number is for money that can

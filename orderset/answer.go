@@ -63,7 +63,7 @@ func classified(err error) bool {
 	if _, busy := errors.AsType[*envelope.BusyError](err); busy {
 		return true
 	}
-	for _, answer := range []error{envelope.ErrNotFound, envelope.ErrPaymentMismatch, envelope.ErrKeyReused, envelope.ErrUnknownOutcome} {
+	for _, answer := range []error{envelope.ErrNotFound, envelope.ErrPaymentMismatch, envelope.ErrKeyReused, envelope.ErrPayoutHeld, envelope.ErrUnknownOutcome} {
 		if errors.Is(err, answer) {
 			return true
 		}

@@ -175,19 +175,32 @@ func lockMatter(ctx context.Context, c *sql.Conn, no string) (*matter, error) {
 	if err != nil {
 		return nil, errNoTransfer(no)
 	}
-	ts, err := lockStored(ctx, c, []transferKey{{id: id, seq: seq}})
-	if err == nil && (len(ts) == 0 || ts[0].Round < round) {
+	m, err := lockMatterOf(ctx, c, transferKey{id: id, seq: seq})
+	if err == nil && m.Round < round {
 		err = errNoTransfer(no)
 	}
 	if err != nil {
 		return nil, err
 	}
-	m := &matter{heard: ts[0], round: round}
-	if m.decisions, err = queryDecisions(ctx, c, selectDecisionsOf, id, seq); err != nil {
+	m.round = round
+	return m, nil
+}
+
+// lockMatterOf locks a transfer, whatever its round.
+func lockMatterOf(ctx context.Context, c *sql.Conn, k transferKey) (*matter, error) {
+	ts, err := lockStored(ctx, c, []transferKey{k})
+	if err == nil && len(ts) == 0 {
+		err = errNoTransfer(envelope.TransferNo(k.id, k.seq, 1))
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := &matter{heard: ts[0], round: ts[0].Round}
+	if m.decisions, err = queryDecisions(ctx, c, selectDecisionsOf, k.id, k.seq); err != nil {
 		return nil, err
 	}
 	open, err := disputesOf(ctx, c, ts)
-	m.disputes = open[keyOf(&m.Transfer)]
+	m.disputes = open[k]
 	return m, err
 }
 

@@ -145,6 +145,25 @@ func lockDissolvable(ctx context.Context, c *sql.Conn, no string) (b StuckBatch,
 	return b, approvedBy, nil
 }
 
+// undisputed refuses a batch that the provider says it has paid something of, or of
+// one of whose payouts it does.
+func undisputed(ctx context.Context, c *sql.Conn, no string, payouts []envelope.Transfer) error {
+	ts := make([]heard, len(payouts))
+	for i := range payouts {
+		ts[i] = heard{Transfer: payouts[i], batch: no}
+	}
+	open, err := disputesOf(ctx, c, ts)
+	if err != nil {
+		return err
+	}
+	for i := range ts {
+		if ds := open[keyOf(&ts[i].Transfer)]; len(ds) > 0 {
+			return refusal("batch", "is disputed, and may have been paid: "+ds[0].what+"; first dismiss the dispute")
+		}
+	}
+	return nil
+}
+
 // dissolve is the transaction's work. The batch is locked, so nothing in it moves.
 func (s *Set) dissolve(ctx context.Context, c *sql.Conn, no, by string) error {
 	batch := []envelope.PayoutBatch{{No: no}}
@@ -158,6 +177,9 @@ func (s *Set) dissolve(ctx context.Context, c *sql.Conn, no, by string) error {
 			return refusal("batch", fmt.Sprintf("payout %s has been through %d rounds", t.No(), envelope.RoundMax))
 		}
 		heads = append(heads, envelope.TransferNo(t.OrderNo, t.Seq, t.Round+1))
+	}
+	if err := undisputed(ctx, c, no, batch[0].Payouts); err != nil {
+		return err
 	}
 	if _, err := c.ExecContext(ctx, insertDissolved, by, no); err != nil {
 		return err

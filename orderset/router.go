@@ -218,6 +218,15 @@ func (r *Router) Transfers(ctx context.Context, id envelope.ID, user envelope.Us
 	return s.Transfers(ctx, id, user, own)
 }
 
+// Again begins the next round of a payout that its payee had not confirmed in time.
+func (r *Router) Again(ctx context.Context, id envelope.ID, seq int, user envelope.UserID) (envelope.Transfer, error) {
+	s, err := r.Set(id)
+	if err != nil {
+		return envelope.Transfer{}, err
+	}
+	return s.Again(ctx, id, seq, user)
+}
+
 // HearTransfers records the provider's words, those about one SET in one
 // transaction. The first result has an error or nil for each word, as that of
 // [Set.HearTransfers]; a word about no SET of ours is not found. The second is

@@ -22,6 +22,7 @@ type Teller interface {
 	Grab(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Outcome, error)
 	Open(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
 	Show(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Details, error)
+	Payout(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) ([]envelope.Transfer, error)
 }
 
 // Refused is why a notification was not taken.
@@ -164,6 +165,7 @@ func (a *API) route() (*gin.Engine, error) {
 	read("/v1/envelopes/:id", a.answer(a.show))
 	e.POST("/v1/envelopes/:id/grab", a.answer(a.grab))
 	e.POST("/v1/envelopes/:id/open", a.answer(a.open))
+	e.POST("/v1/envelopes/:id/payout", a.answer(a.payout))
 	read("/v1/me/received", a.answer(a.received))
 	read("/v1/me/sent", a.answer(a.sent))
 	read("/v1/me/summary", a.answer(a.summary))

@@ -71,6 +71,11 @@ func (s *stubTeller) Show(ctx context.Context, id envelope.ID, user envelope.Use
 	return s.details, s.answer(ctx)
 }
 
+func (s *stubTeller) Payout(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) ([]envelope.Transfer, error) {
+	s.asked = ask{id, user, ticket}
+	return s.details.Payouts, s.answer(ctx)
+}
+
 var (
 	errStubNotOurs    = errors.New("the number X is somebody else's")
 	errStubUnreadable = errors.New("success_time is no time")

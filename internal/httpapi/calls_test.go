@@ -134,6 +134,31 @@ func TestGrabAndOpenAnswerTheOutcome(t *testing.T) {
 	}
 }
 
+// FS16: a payout is answered as show lists it, with a ticket or without.
+func TestPayoutAnswersWhatGoesToTheCaller(t *testing.T) {
+	teller := &stubTeller{}
+	a, _ := newAPI(t, teller)
+	own, other := envelope.Transfer{State: envelope.Pending, Amount: 999, Hint: `p"1`}, envelope.Transfer{State: envelope.Held, Amount: 2}
+	for want, payouts := range map[string][]envelope.Transfer{
+		`{"payout":{"state":"pending","amount_fen":999,"confirm":"p\"1"}}`:                                                  {own},
+		`{"payout":{"state":"pending","amount_fen":999,"confirm":"p\"1"},"more_payouts":[{"state":"held","amount_fen":2}]}`: {own, other},
+	} {
+		for _, ticket := range []string{"", "T"} {
+			teller.details.Payouts = payouts
+			res, body := do(t, a, call(t, "payout", "Envelope-Ticket", ticket))
+			if res.StatusCode != 200 || body != want || teller.asked != (ask{someID(), "alice", ticket}) {
+				t.Errorf("%d %s, asked %+v, want %s", res.StatusCode, body, teller.asked, want)
+			}
+		}
+	}
+	for err, want := range map[error]int{envelope.ErrPayoutHeld: 409, envelope.ErrNotFound: 404, envelope.ErrUnknownOutcome: 504} {
+		teller.err = err
+		if res, body := do(t, a, call(t, "payout")); res.StatusCode != want {
+			t.Errorf("%v: %d %s, want %d", err, res.StatusCode, body, want)
+		}
+	}
+}
+
 // FS29: a ticket that is missing is a mistake of the caller's program; one that
 // is wrong says nothing about the envelope.
 func TestGrabAndOpenWantATicket(t *testing.T) {
@@ -159,7 +184,8 @@ func TestGrabAndOpenWantATicket(t *testing.T) {
 func TestFH5FH14OnlyTheTokenSaysWhoAsks(t *testing.T) {
 	teller := &stubTeller{outcome: envelope.Openable, opening: envelope.Opening{Outcome: envelope.Drained}, details: envelope.Details{Envelope: someEnvelope()}}
 	a, _ := newAPI(t, teller)
-	for _, verb := range []string{"show", "grab", "open"} {
+	teller.details.Payouts = []envelope.Transfer{{State: envelope.Pending, Amount: 1}}
+	for _, verb := range []string{"show", "grab", "open", "payout"} {
 		r := call(t, verb, "X-User-ID", "bob", "X-Forwarded-For", "10.0.0.1", "X-Forwarded-User", "bob", "Cookie", "user=bob",
 			"From", "bob", "X-Original-URL", "/v1/me", "X-HTTP-Method-Override", "DELETE", "Envelope-Ticket", "T")
 		if res, body := do(t, a, r); res.StatusCode != 200 || teller.asked != (ask{someID(), "alice", "T"}) {
@@ -178,7 +204,7 @@ func TestFH5FH14OnlyTheTokenSaysWhoAsks(t *testing.T) {
 func TestEveryCallNeedsATokenThatCoversIt(t *testing.T) {
 	teller := &stubTeller{}
 	a, _ := newAPI(t, teller)
-	for verb, need := range map[string]string{"send": "send", "show": "show", "grab": "open", "open": "open"} {
+	for verb, need := range map[string]string{"send": "send", "show": "show", "grab": "open", "open": "open", "payout": "open"} {
 		build := func(authorization string) *http.Request {
 			if verb == "send" {
 				return request(t, "POST", "/v1/envelopes", lucky, "Authorization", authorization)

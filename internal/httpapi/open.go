@@ -17,9 +17,18 @@ type ask struct {
 	ticket string
 }
 
+// ticketed says whether a call needs a ticket, or is for some without one: for the
+// sender, or for the payee of a redirected payout.
+type ticketed bool
+
+const (
+	ticketRequired ticketed = true
+	ticketOptional ticketed = false
+)
+
 // ask reads one: who, nothing but headers, which envelope. The ticket is the
 // teller's to check.
-func (a *API) ask(c *gin.Context, need Scope) (ask, error) {
+func (a *API) ask(c *gin.Context, need Scope, ticketed ticketed) (ask, error) {
 	user, err := a.caller(c, need)
 	if err != nil {
 		return ask{}, err
@@ -35,7 +44,7 @@ func (a *API) ask(c *gin.Context, need Scope) (ask, error) {
 	if err != nil {
 		return ask{}, err
 	}
-	if ticket == "" && need == ScopeOpen { // show is for the sender without one
+	if ticket == "" && ticketed == ticketRequired {
 		return ask{}, &envelope.InvalidError{Field: header, Why: "is required"}
 	}
 	id, err := envelope.ParseID(c.Param("id"))
@@ -76,7 +85,7 @@ func (a *API) echo(c *gin.Context) error { return a.opening(c, a.cfg.Echo) }
 type take func(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
 
 func (a *API) opening(c *gin.Context, do take) error {
-	q, err := a.ask(c, ScopeOpen)
+	q, err := a.ask(c, ScopeOpen, ticketRequired)
 	if err != nil {
 		return err
 	}
@@ -113,7 +122,7 @@ func appendOutcome(b []byte, o envelope.Outcome) []byte {
 
 // grab says whether the envelope is worth opening.
 func (a *API) grab(c *gin.Context) error {
-	q, err := a.ask(c, ScopeOpen)
+	q, err := a.ask(c, ScopeOpen, ticketRequired)
 	if err != nil {
 		return err
 	}

@@ -73,10 +73,10 @@ func problems() []problem {
 		no("method_not_allowed", http.StatusMethodNotAllowed, "The Allow header lists the methods of this path."),
 		notNow("body_timeout", http.StatusRequestTimeout, "The body did not arrive in time."),
 		no("not_active", http.StatusConflict, "Nobody has paid for the envelope."),
+		no("payout_held", http.StatusConflict, "The payout does not go on before people of the service have acted."),
 		no("body_too_large", http.StatusRequestEntityTooLarge, "The body exceeds the bound of this call."),
 		no("unsupported_media_type", http.StatusUnsupportedMediaType, "The body must be application/json, in no content coding."),
 		no("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key came before with a different request."),
-
 		no(codePaymentRefused, http.StatusUnprocessableEntity, "The payment provider refuses to charge for this; the same request is refused again."),
 		callback("forged_notification", http.StatusUnauthorized, "The notification is not the provider's."),
 		callback("not_ours", http.StatusNotFound, "The number is not one of ours."),
@@ -194,6 +194,8 @@ func classify(err error) refusal {
 		return refusal{code: "not_found"}
 	case errors.Is(err, envelope.ErrNotActive):
 		return refusal{code: "not_active"}
+	case errors.Is(err, envelope.ErrPayoutHeld):
+		return refusal{code: "payout_held"}
 	case errors.Is(err, envelope.ErrKeyReused):
 		return refusal{code: "key_reused"}
 	case errors.Is(err, envelope.ErrPaymentMismatch):

@@ -46,6 +46,7 @@ func answers() map[string]struct {
 		"envelope.ErrNotFound":         {fmt.Errorf("order ID: %w", envelope.ErrNotFound), 404, "not_found", ""},
 		"envelope.ErrUnknownSet":       {fmt.Errorf("SET 003: %w", envelope.ErrUnknownSet), 404, "not_found", ""},
 		"envelope.ErrNotActive":        {envelope.ErrNotActive, 409, "not_active", ""},
+		"envelope.ErrPayoutHeld":       {envelope.ErrPayoutHeld, 409, "payout_held", ""},
 		"envelope.ErrKeyReused":        {envelope.ErrKeyReused, 422, "key_reused", ""},
 		"envelope.ErrTransferConflict": {envelope.ErrTransferConflict, 409, "transfer_conflict", ""},
 		"envelope.ErrPaymentMismatch":  {envelope.ErrPaymentMismatch, 409, "payment_mismatch", ""},

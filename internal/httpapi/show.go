@@ -13,7 +13,7 @@ import (
 
 // show answers an envelope with its shares so far.
 func (a *API) show(c *gin.Context) error {
-	q, err := a.ask(c, ScopeShow)
+	q, err := a.ask(c, ScopeShow, ticketOptional)
 	if err != nil {
 		return err
 	}
@@ -25,6 +25,28 @@ func (a *API) show(c *gin.Context) error {
 	}
 	buf := a.buffer()
 	*buf = appendDetails(*buf, &d)
+	write(c, http.StatusOK, typeJSON, *buf)
+	a.release(buf)
+	return nil
+}
+
+// payout asks for the caller's payouts again that they had not confirmed in time, and
+// answers all that go to them.
+func (a *API) payout(c *gin.Context) error {
+	q, err := a.ask(c, ScopeOpen, ticketOptional)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), a.cfg.AnswerMax)
+	defer cancel()
+	payouts, err := a.cfg.Teller.Payout(ctx, q.id, q.user, q.ticket)
+	if err != nil {
+		return err
+	}
+	buf := a.buffer()
+	members := appendPayouts((*buf)[:0], payouts)
+	members[0] = '{' // in place of the comma
+	*buf = append(members, '}')
 	write(c, http.StatusOK, typeJSON, *buf)
 	a.release(buf)
 	return nil

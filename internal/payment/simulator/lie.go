@@ -47,6 +47,7 @@ const (
 	abnormalFirst  lie = "abnormal_first"  // a refund ends ABNORMAL, and later_ms after that SUCCESS, as when the merchant has acted
 	refuseRefund   lie = "refuse_refund"   // a refund ends CLOSED
 	slowPayee      lie = "slow_payee"      // the payee confirms after later_ms
+	absentPayee    lie = "absent_payee"    // the payee does not confirm, and their time is over after later_ms: the payout ends FAIL
 	slowAcceptance lie = "slow_acceptance" // a payout is ACCEPTED, then PROCESSING, before the payee may confirm, or the batch is paid, after later_ms
 	batchClosed    lie = "batch_closed"    // a batch ends CLOSED: the first half of its details as they would have, the others FAIL
 	twice          lie = "twice"           // the money moves two times under one number
@@ -58,7 +59,7 @@ func (l lie) known() bool {
 	case timeoutAfter, timeoutBefore, executeLater, timeoutLater, unknownCode, unknownCodeAfter, notEnough, refuseRequest,
 		outage, unknownState, unsignedAnswer, wronglySigned,
 		duplicateCallback, dropCallback, lateCallback, reorderedCallback, forgedCallback, probeCallback, wrongAmount, successThenFail,
-		refuseLimit, refuseClosed, abnormalFirst, refuseRefund, slowPayee, slowAcceptance, batchClosed, twice:
+		refuseLimit, refuseClosed, abnormalFirst, refuseRefund, slowPayee, absentPayee, slowAcceptance, batchClosed, twice:
 		return true
 	}
 	return false

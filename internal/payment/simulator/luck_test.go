@@ -142,6 +142,16 @@ func TestSlowPayeeConfirmsAfterAWhile(t *testing.T) {
 	}
 }
 
+func TestAnAbsentPayeeDoesNotConfirmInTime(t *testing.T) {
+	d := openDesk(t, testConfig(t))
+	d.lie(`{"rules": [{"lie": "absent_payee", "times": 1, "later_ms": 200}]}`)
+	start := time.Now()
+	d.payout("payout1")
+	if c := d.hear(); c.said["state"] != stateFailed || c.said["fail_reason"] != reasonOverdue || time.Since(start) < 200*time.Millisecond {
+		t.Errorf("heard %+v after %v", c, time.Since(start))
+	}
+}
+
 func TestLiesThatMakeNoSenseAreRefused(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"twice": 0.5}}`)

@@ -29,7 +29,7 @@ func (s *Simulator) resume() {
 		case t.confirmed || t.canceling:
 			s.moves.at(s.in(s.cfg.TransferAfter, t.updatedAt), func(ctx context.Context) { s.endTransfer(ctx, no) })
 		default:
-			s.awaitPayee(t, s.cfg.ConfirmAfter)
+			s.awaitPayee(t, s.cfg.ConfirmAfter, confirmWaitMax)
 		}
 	}
 	for no, p := range s.journal.book.batches {

@@ -55,12 +55,12 @@ func (s *Simulator) transfer(_ *http.Request, body []byte) (call, error) {
 
 func (s *Simulator) acceptTransfer(ctx context.Context, about operation, want *transferTerms) (any, error) {
 	var fresh bool
-	confirmAfter := s.cfg.ConfirmAfter
+	confirmAfter, closeAfter := s.cfg.ConfirmAfter, confirmWaitMax
 	err := s.journal.commit(ctx, func(b *book) (*record, error) {
 		now := s.cfg.Now()
 		r, err := b.acceptTransfer(about.no, want, now)
 		if fresh = r != nil; fresh {
-			confirmAfter = s.slow(about, want, now, confirmAfter)
+			confirmAfter, closeAfter = s.slow(about, want, now)
 		}
 		return r, err
 	})
@@ -73,26 +73,30 @@ func (s *Simulator) acceptTransfer(ctx context.Context, about operation, want *t
 	}
 	// Nobody waits twice: a repeat finds the first one's payee at it.
 	if fresh {
-		s.awaitPayee(&t, confirmAfter)
+		s.awaitPayee(&t, confirmAfter, closeAfter)
 	}
 	return s.transferAnswer(&t), nil
 }
 
 // slow tells the lies about how long it takes, and returns when the payee will
-// confirm.
-func (s *Simulator) slow(about operation, want *transferTerms, now time.Time, confirmAfter time.Duration) time.Duration {
+// confirm, and when their time is over.
+func (s *Simulator) slow(about operation, want *transferTerms, now time.Time) (confirmAfter, closeAfter time.Duration) {
+	confirmAfter, closeAfter = s.cfg.ConfirmAfter, confirmWaitMax
 	if told, how := s.liar.tell(about, slowPayee); told != "" {
 		confirmAfter = milliseconds(how.LaterMS)
+	}
+	if told, how := s.liar.tell(about, absentPayee); told != "" {
+		confirmAfter, closeAfter = Never, milliseconds(how.LaterMS)
 	}
 	if told, how := s.liar.tell(about, slowAcceptance); told != "" {
 		want.ReadyAt = now.Add(milliseconds(how.LaterMS))
 	}
-	return confirmAfter
+	return confirmAfter, closeAfter
 }
 
 // awaitPayee has the payee confirm after a while, unless that is [Never], and
 // the bill fail at the end of the payee's time.
-func (s *Simulator) awaitPayee(t *transfer, confirmAfter time.Duration) {
+func (s *Simulator) awaitPayee(t *transfer, confirmAfter, closeAfter time.Duration) {
 	token, no := t.Token, t.no
 	if confirmAfter != Never {
 		wait := max(confirmAfter, t.ReadyAt.Sub(t.at))
@@ -102,8 +106,8 @@ func (s *Simulator) awaitPayee(t *transfer, confirmAfter time.Duration) {
 			}
 		})
 	}
-	if confirmAfter == Never || confirmAfter > confirmWaitMax {
-		s.moves.at(s.in(confirmWaitMax, t.at), func(ctx context.Context) { s.endTransfer(ctx, no) })
+	if confirmAfter == Never || confirmAfter > closeAfter {
+		s.moves.at(s.in(closeAfter, t.at), func(ctx context.Context) { s.endTransfer(ctx, no) })
 	}
 }
 
