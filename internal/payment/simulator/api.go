@@ -60,7 +60,7 @@ func (s *Simulator) signedUpTo(bytesMax int64, understand endpoint) http.Handler
 			http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
 		case err != nil:
 			refused := asRefusal(err)
-			s.cfg.Log.Debug("refused", "method", r.Method, "path", r.URL.Path, "error", err)
+			s.cfg.Log.Debug("refused", "request_id", w.Header().Get(headerRequestID), "method", r.Method, "path", r.URL.Path, "error", err)
 			s.answer(w, refused.status, refused, c.operation)
 		case value == nil:
 			s.answer(w, http.StatusNoContent, nil, c.operation)
@@ -111,7 +111,7 @@ func (s *Simulator) stamp(h http.Header, body []byte) error {
 func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request, bytesMax int64) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bytesMax))
 	if err != nil {
-		return nil, badParameter(fmt.Sprintf("want a whole body of at most %d bytes", bytesMax))
+		return nil, badField("", nil, fmt.Sprintf("want a whole body of at most %d bytes", bytesMax))
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
@@ -128,19 +128,11 @@ func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request, bytesMa
 		return nil, unauthorized(err.Error())
 	}
 	if want := r.Header.Get(payment.HeaderSerial); want != "" && want != s.cfg.PlatformSerial {
-		return nil, badParameter(payment.HeaderSerial + ": no such platform key")
+		return nil, badParameter(detail{Field: payment.HeaderSerial, Value: want, Issue: "no such platform key", Location: inHeader})
 	}
 	return body, nil
 }
 
-// strictly reads a document that has nothing twice and nothing unheard of.
-func strictly(body []byte, into any) error {
-	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
-		return badParameter(err.Error())
-	}
-	return nil
-}
-
 func noSuchCall(*http.Request, []byte) (call, error) {
-	return call{}, &refusal{http.StatusNotFound, "RESOURCE_NOT_EXISTS", "接口不存在"}
+	return call{}, refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "接口不存在")
 }

@@ -12,16 +12,16 @@ const batchDaysMax = 30
 
 // batchTerms are what the merchant asked for. A repeat has to ask for the same.
 type batchTerms struct {
-	Name      string    `json:"name"`
-	Remark    string    `json:"remark"`
-	SceneID   string    `json:"scene_id"`
-	NotifyURL string    `json:"notify_url,omitzero"` // may be absent: then nobody is notified
-	Details   []detail  `json:"details"`
-	DueAt     time.Time `json:"due_at"` // ours: when it is carried out
+	Name      string        `json:"name"`
+	Remark    string        `json:"remark"`
+	SceneID   string        `json:"scene_id"`
+	NotifyURL string        `json:"notify_url,omitzero"` // may be absent: then nobody is notified
+	Details   []batchDetail `json:"details"`
+	DueAt     time.Time     `json:"due_at"` // ours: when it is carried out
 }
 
-// detail is one payout of a batch.
-type detail struct {
+// batchDetail is one payout of a batch.
+type batchDetail struct {
 	No        string `json:"no"` // the merchant's, once in a batch
 	OpenID    string `json:"openid"`
 	AmountFen int64  `json:"amount_fen"`

@@ -20,7 +20,7 @@ func (a batchAnswer) withState(state string) any { a.Status = state; return a }
 // payOutBatch takes a request to pay out a batch. A repeat gets it as it stands.
 func (s *Simulator) payOutBatch(_ *http.Request, body []byte) (call, error) {
 	var req batchRequest
-	if err := strictly(body, &req); err != nil {
+	if err := read(body, &req); err != nil {
 		return call{}, err
 	}
 	if err := s.checkBatch(&req); err != nil {
@@ -150,7 +150,7 @@ func (a detailAnswer) withState(state string) any { a.Status = state; return a }
 func (s *Simulator) queryDetail(r *http.Request, _ []byte) (call, error) {
 	no, detailNo := r.PathValue("no"), r.PathValue("detail")
 	p, err := s.recentBatch(no)
-	i := slices.IndexFunc(p.Details, func(d detail) bool { return d.No == detailNo })
+	i := slices.IndexFunc(p.Details, func(d batchDetail) bool { return d.No == detailNo })
 	if err == nil && i < 0 {
 		err = errNoTransfer
 	}

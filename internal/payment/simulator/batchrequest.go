@@ -32,47 +32,51 @@ func (s *Simulator) checkBatch(req *batchRequest) error {
 	case req.AppID != s.cfg.AppID:
 		return errApp
 	case !isTransferNo(req.No):
-		return badParameter(wantTransferNo("out_batch_no"))
-	case req.Name == "" || !fits(req.Name, batchTextMax) || req.Remark == "" || !fits(req.Remark, batchTextMax):
-		return badParameter(fmt.Sprintf("batch_name, batch_remark: want 1 to %d characters", batchTextMax))
+		return badField("/out_batch_no", req.No, wantTransferNo)
+	case req.Name == "" || !fits(req.Name, batchTextMax):
+		return badField("/batch_name", req.Name, wantBatchText)
+	case req.Remark == "" || !fits(req.Remark, batchTextMax):
+		return badField("/batch_remark", req.Remark, wantBatchText)
 	case !isSceneID(req.SceneID):
-		return errSceneID
+		return badField("/transfer_scene_id", req.SceneID, wantSceneID)
 	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
-		return errNotifyURL
+		return badField("/notify_url", req.NotifyURL, wantNotifyURL)
 	case len(req.Details) < 1 || len(req.Details) > detailsInBatchMax:
-		return badParameter(fmt.Sprintf("transfer_detail_list: want 1 to %d, have %d", detailsInBatchMax, len(req.Details)))
+		return badField("/transfer_detail_list", nil, fmt.Sprintf("want 1 to %d, have %d", detailsInBatchMax, len(req.Details)))
 	}
 	var all total
 	seen := make(map[string]struct{}, len(req.Details))
 	for i := range req.Details {
 		d := &req.Details[i]
-		why := s.checkPayout(&d.payoutRequest)
+		under := fmt.Sprintf("/transfer_detail_list/%d", i)
 		if !isTransferNo(d.No) {
-			why = wantTransferNo("out_detail_no")
+			return badField(under+"/out_detail_no", d.No, wantTransferNo)
 		}
-		if why != "" {
-			return badParameter(fmt.Sprintf("transfer_detail_list[%d].%s", i, why))
+		if err := s.checkPayout(&d.payoutRequest, under); err != nil {
+			return err
 		}
 		seen[d.No] = struct{}{}
 		all.add(d.AmountFen)
 	}
 	if len(seen) != len(req.Details) {
-		return badParameter("transfer_detail_list: an out_detail_no comes twice")
+		return badField("/transfer_detail_list", nil, "an out_detail_no comes twice")
 	}
 	if all.Count != req.TotalNum || all.Fen != req.TotalFen {
-		return badParameter(fmt.Sprintf("total_num, total_amount: the details are %d of %d fen, have %d of %d", all.Count, all.Fen, req.TotalNum, req.TotalFen))
+		return badField("/total_amount", req.TotalFen, fmt.Sprintf("the details are %d of %d fen, have total_num %d and total_amount %d", all.Count, all.Fen, req.TotalNum, req.TotalFen))
 	}
 	return nil
 }
 
+var wantBatchText = fmt.Sprintf("want 1 to %d characters", batchTextMax)
+
 // terms are what is kept of a request that was checked.
 func (req *batchRequest) terms() *batchTerms {
 	t := &batchTerms{
-		Name: req.Name, Remark: req.Remark, SceneID: req.SceneID, NotifyURL: req.NotifyURL, Details: make([]detail, len(req.Details)),
+		Name: req.Name, Remark: req.Remark, SceneID: req.SceneID, NotifyURL: req.NotifyURL, Details: make([]batchDetail, len(req.Details)),
 	}
 	for i := range req.Details {
 		d := &req.Details[i]
-		t.Details[i] = detail{No: d.No, OpenID: d.OpenID, AmountFen: d.AmountFen, Remark: d.Remark}
+		t.Details[i] = batchDetail{No: d.No, OpenID: d.OpenID, AmountFen: d.AmountFen, Remark: d.Remark}
 	}
 	return t
 }

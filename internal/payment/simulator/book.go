@@ -65,15 +65,16 @@ type book struct {
 	mu  sync.RWMutex
 	max int // how many orders, refunds, transfers and batches it may hold, each
 
-	orders      map[string]*order
-	payTokens   map[string]*order
-	inOrder     []*order // as they were placed
-	paid        int64
-	refunds     map[string]*refund
-	transfers   map[string]*transfer
-	payeeTokens map[string]*transfer
-	batches     map[string]*payoutBatch
-	details     int64 // of all batches
+	orders       map[string]*order
+	payTokens    map[string]*order
+	transactions map[string]*order // by our number, once paid
+	inOrder      []*order          // as they were placed
+	paid         int64
+	refunds      map[string]*refund
+	transfers    map[string]*transfer
+	payeeTokens  map[string]*transfer
+	batches      map[string]*payoutBatch
+	details      int64 // of all batches
 
 	movements []movement // append only, so that a prefix can be read without the lock
 	totals    totals
@@ -82,7 +83,7 @@ type book struct {
 
 func newBook(max int) *book {
 	return &book{
-		max: max, orders: map[string]*order{}, payTokens: map[string]*order{}, refunds: map[string]*refund{},
+		max: max, orders: map[string]*order{}, payTokens: map[string]*order{}, transactions: map[string]*order{}, refunds: map[string]*refund{},
 		transfers: map[string]*transfer{}, payeeTokens: map[string]*transfer{}, batches: map[string]*payoutBatch{},
 	}
 }
@@ -121,7 +122,10 @@ func find[T any](b *book, in map[string]*T, key string, none error) (T, error) {
 	return zero, none
 }
 
-func (b *book) order(no string) (order, error)   { return find(b, b.orders, no, errNoOrder) }
+func (b *book) order(no string) (order, error) { return find(b, b.orders, no, errNoOrder) }
+func (b *book) transaction(id string) (order, error) {
+	return find(b, b.transactions, id, errNoOrder)
+}
 func (b *book) refund(no string) (refund, error) { return find(b, b.refunds, no, errNoRefund) }
 func (b *book) transfer(no string) (transfer, error) {
 	return find(b, b.transfers, no, errNoTransfer)

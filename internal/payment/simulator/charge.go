@@ -11,6 +11,7 @@ type transaction struct {
 	MerchantID     string `json:"mchid"`
 	OrderNo        string `json:"out_trade_no"`
 	TransactionID  string `json:"transaction_id,omitzero"`
+	Attach         string `json:"attach,omitzero"`
 	TradeType      string `json:"trade_type,omitzero"`
 	TradeState     string `json:"trade_state"`
 	TradeStateDesc string `json:"trade_state_desc"`
@@ -29,7 +30,7 @@ func (t transaction) offByOne() any              { t.Amount.Total++; t.Amount.Pa
 func (t transaction) contrary() (string, any)    { return "", nil }
 
 func (s *Simulator) transaction(o *order, state string) transaction {
-	t := transaction{AppID: o.AppID, MerchantID: s.cfg.MerchantID, OrderNo: o.no, TradeState: state}
+	t := transaction{AppID: o.AppID, MerchantID: s.cfg.MerchantID, OrderNo: o.no, Attach: o.Attach, TradeState: state}
 	t.Amount.Total, t.Amount.Currency = o.AmountFen, currency
 	switch state {
 	case stateUnpaid:
@@ -58,7 +59,7 @@ const (
 // query says what became of an order.
 func (s *Simulator) query(r *http.Request, _ []byte) (call, error) {
 	if r.URL.Query().Get("mchid") != s.cfg.MerchantID {
-		return call{}, errMerchant
+		return call{}, badQuery("mchid", r.URL.Query().Get("mchid"), wantMerchant)
 	}
 	no := r.PathValue("no")
 	return call{operation: operation{kind: kindCharge, no: no}, do: func(context.Context) (any, error) {
@@ -70,18 +71,18 @@ func (s *Simulator) query(r *http.Request, _ []byte) (call, error) {
 	}}, nil
 }
 
-var errMerchant = badParameter("mchid: want the merchant that signs")
+const wantMerchant = "want the merchant that signs"
 
 // close makes an order impossible to pay.
 func (s *Simulator) close(r *http.Request, body []byte) (call, error) {
 	var req struct {
 		MerchantID string `json:"mchid"`
 	}
-	if err := strictly(body, &req); err != nil {
+	if err := read(body, &req); err != nil {
 		return call{}, err
 	}
 	if req.MerchantID != s.cfg.MerchantID {
-		return call{}, errMerchant
+		return call{}, badField("/mchid", req.MerchantID, wantMerchant)
 	}
 	no := r.PathValue("no")
 	return call{operation{kind: kindCharge, no: no}, true, func(ctx context.Context) (any, error) {

@@ -4,12 +4,15 @@
 // the client only the signature and encryption of the protocol. On request it
 // lies, as real providers do.
 //
-// Signed requests, signed answers, strict JSON:
+// Signed requests and signed answers, as the provider's own SDKs make them: what
+// a body has besides what is read here is not looked at, what it may leave out may
+// be absent, and a refusal says in detail which field it is about. Every answer has
+// a Request-ID.
 //
 //	POST /v3/pay/transactions/native                        place a charge
 //	GET  /v3/pay/transactions/out-trade-no/{no}?mchid=      what became of it
 //	POST /v3/pay/transactions/out-trade-no/{no}/close       it can not be paid any more; 204
-//	POST /v3/refund/domestic/refunds                        refund some or all of a charge
+//	POST /v3/refund/domestic/refunds                        refund some or all of a charge, by either number
 //	GET  /v3/refund/domestic/refunds/{no}                   what became of it
 //	POST /v3/fund-app/mch-transfer/transfer-bills           pay out
 //	GET  …/transfer-bills/out-bill-no/{no}                  what became of it

@@ -145,12 +145,15 @@ func (s *Simulator) getLies(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Simulator) putLies(w http.ResponseWriter, r *http.Request) {
 	var doc lies
-	err := json.UnmarshalRead(http.MaxBytesReader(w, r.Body, liesBytesMax), &doc, json.RejectUnknownMembers(true))
+	// A misspelt lie is never told, so here what is unknown is a mistake.
+	err := explained(json.UnmarshalRead(http.MaxBytesReader(w, r.Body, liesBytesMax), &doc, json.RejectUnknownMembers(true)), nil)
 	if err == nil {
-		err = doc.check()
+		if wrong := doc.check(); wrong != nil {
+			err = badField("", nil, wrong.Error())
+		}
 	}
 	if err != nil {
-		s.refuse(w, badParameter(err.Error()))
+		s.refuse(w, err)
 		return
 	}
 	s.liar.set(doc)

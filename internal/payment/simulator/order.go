@@ -1,20 +1,25 @@
 package simulator
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // terms are what the merchant asked for. A repeat has to ask for the same.
 type terms struct {
 	AppID       string    `json:"appid"`
 	AmountFen   int64     `json:"amount_fen"`
 	Description string    `json:"description"`
+	Attach      string    `json:"attach,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at"`
+	Untimed     bool      `json:"untimed,omitzero"` // the merchant did not say when it expires
 	NotifyURL   string    `json:"notify_url"`
 	Token       string    `json:"token"` // ours: the secret part of the code_url
 }
 
 func (t *terms) same(o *terms) bool {
-	return t.AppID == o.AppID && t.AmountFen == o.AmountFen && t.Description == o.Description &&
-		t.ExpiresAt.Equal(o.ExpiresAt) && t.NotifyURL == o.NotifyURL
+	return t.AppID == o.AppID && t.AmountFen == o.AmountFen && t.Description == o.Description && t.Attach == o.Attach &&
+		t.Untimed == o.Untimed && (t.Untimed || t.ExpiresAt.Equal(o.ExpiresAt)) && t.NotifyURL == o.NotifyURL
 }
 
 // order is one charge as it stands.
@@ -57,6 +62,7 @@ func (b *book) applyOrder(r *record) (possible bool) {
 		b.inOrder = append(b.inOrder, o)
 	case r.Kind == paid && o != nil && o.paidAt.IsZero() && !o.closed && r.ProviderNo != "":
 		o.transactionID, o.paidAt = r.ProviderNo, r.At
+		b.transactions[o.transactionID] = o
 		b.paid++
 		b.move(r, movement{Kind: kindCharge, ProviderNo: o.transactionID, AmountFen: o.AmountFen})
 	case r.Kind == closed && o != nil && o.paidAt.IsZero() && !o.closed:
@@ -88,7 +94,7 @@ func (b *book) place(no string, want *terms, now time.Time) (*record, error) {
 		return nil, errClosed
 	}
 	if !o.same(want) {
-		return nil, &refusal{403, "OUT_TRADE_NO_USED", "商户订单号重复"}
+		return nil, refuse(http.StatusForbidden, "OUT_TRADE_NO_USED", "商户订单号重复")
 	}
 	return nil, nil
 }

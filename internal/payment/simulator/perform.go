@@ -31,9 +31,9 @@ func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
 	case unknownCode:
 		return nil, errUnknownCode
 	case notEnough:
-		return nil, &refusal{http.StatusForbidden, "NOT_ENOUGH", "商户余额不足"}
+		return nil, refuse(http.StatusForbidden, "NOT_ENOUGH", "商户余额不足")
 	case refuseRequest:
-		return nil, &refusal{http.StatusForbidden, how.Code, "请求被拒绝"}
+		return nil, refuse(http.StatusForbidden, how.Code, "请求被拒绝")
 	case executeLater:
 		s.doLater(c, milliseconds(how.LaterMS))
 		return nil, errSystem
@@ -51,7 +51,7 @@ func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
 	return value, err
 }
 
-var errUnknownCode = &refusal{http.StatusBadRequest, "A_CODE_NOBODY_KNOWS", "未知错误"}
+var errUnknownCode = refuse(http.StatusBadRequest, "A_CODE_NOBODY_KNOWS", "未知错误")
 
 // stated is an answer with a state in it.
 type stated interface{ withState(state string) any }

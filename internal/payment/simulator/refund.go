@@ -12,7 +12,8 @@ type refundTerms struct {
 	AmountFen int64  `json:"amount_fen"`
 	TotalFen  int64  `json:"total_fen"` // of the charge, as the merchant has it
 	Reason    string `json:"reason,omitzero"`
-	NotifyURL string `json:"notify_url,omitzero"` // may be absent: then nobody is notified
+	Account   string `json:"funds_account,omitzero"` // that it is to come from; empty is the provider's choice
+	NotifyURL string `json:"notify_url,omitzero"`    // may be absent: then nobody is notified
 }
 
 // refund is one refund as it stands.
@@ -86,7 +87,7 @@ func (b *book) acceptRefund(no string, want *refundTerms, now time.Time) (*recor
 	o := b.orders[want.OrderNo]
 	switch {
 	case o == nil:
-		return nil, &refusal{404, "RESOURCE_NOT_EXISTS", "订单不存在"}
+		return nil, errNothingToRefund
 	case o.paidAt.IsZero():
 		return nil, invalid("订单未支付，无法退款")
 	case o.AmountFen != want.TotalFen:
@@ -141,7 +142,7 @@ func (s *Simulator) postFinish(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case end != refundSuccess && end != refundClosed:
-		err = badParameter("end: want " + refundSuccess + " or " + refundClosed)
+		err = badQuery("end", end, "want "+refundSuccess+" or "+refundClosed)
 	case f.end != refundAbnormal && f.end != end:
 		err = invalid("退款单状态不是退款异常")
 	}

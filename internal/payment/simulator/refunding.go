@@ -1,7 +1,9 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -12,14 +14,16 @@ const (
 	refundReasonBytesMax = 80
 )
 
-// refundRequest is as much of the provider's as is understood here. Refunds by
-// transaction_id, out of other funds and of single goods are refused as unknown.
+// refundRequest is the provider's, but for what nothing here shows: goods_detail
+// and amount.from.
 type refundRequest struct {
-	OrderNo   string `json:"out_trade_no"`
-	RefundNo  string `json:"out_refund_no"`
-	Reason    string `json:"reason"`
-	NotifyURL string `json:"notify_url"`
-	Amount    struct {
+	TransactionID string `json:"transaction_id"`
+	OrderNo       string `json:"out_trade_no"`
+	Account       string `json:"funds_account"`
+	RefundNo      string `json:"out_refund_no"`
+	Reason        string `json:"reason"`
+	NotifyURL     string `json:"notify_url"`
+	Amount        struct {
 		Refund   int64  `json:"refund"`
 		Total    int64  `json:"total"`
 		Currency string `json:"currency"`
@@ -46,6 +50,7 @@ type refundAnswer struct {
 	OrderNo             string       `json:"out_trade_no"`
 	Channel             string       `json:"channel"`
 	UserReceivedAccount string       `json:"user_received_account"`
+	Account             string       `json:"funds_account"`
 	SuccessTime         string       `json:"success_time,omitzero"`
 	CreateTime          string       `json:"create_time"`
 	Status              string       `json:"status"`
@@ -54,32 +59,72 @@ type refundAnswer struct {
 
 func (a refundAnswer) withState(state string) any { a.Status = state; return a }
 
-const userReceivedAccount = "支付用户零钱"
+const (
+	userReceivedAccount = "支付用户零钱"
+
+	fundsUnsettled = "UNSETTLED" // where a refund comes from unless asked for
+	fundsAvailable = "AVAILABLE"
+)
+
+var errNothingToRefund = refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "订单不存在")
 
 // refund takes a request to refund. A repeat gets the refund as it stands.
 func (s *Simulator) refund(_ *http.Request, body []byte) (call, error) {
 	var req refundRequest
-	if err := strictly(body, &req); err != nil {
+	if err := read(body, &req); err != nil {
 		return call{}, err
 	}
-	switch {
-	case !isOrderNo(req.OrderNo):
-		return call{}, badParameter("out_trade_no: want a charge's number")
-	case !isNumber(req.RefundNo, 1, refundNoBytesMax, "_-|*@"):
-		return call{}, badParameter(fmt.Sprintf("out_refund_no: want 1 to %d of 0-9 A-Z a-z _ - | * @", refundNoBytesMax))
-	case len(req.Reason) > refundReasonBytesMax:
-		return call{}, badParameter(fmt.Sprintf("reason: want at most %d bytes", refundReasonBytesMax))
-	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
-		return call{}, errNotifyURL
-	case req.Amount.Refund < 1 || req.Amount.Refund > req.Amount.Total || req.Amount.Currency != currency:
-		return call{}, badParameter("amount: want 1 <= refund <= total, in fen of " + currency)
+	if err := req.check(); err != nil {
+		return call{}, err
+	}
+	orderNo, err := s.refundedOrder(&req)
+	if err != nil {
+		return call{}, err
 	}
 	want := &refundTerms{
-		OrderNo: req.OrderNo, AmountFen: req.Amount.Refund, TotalFen: req.Amount.Total, Reason: req.Reason, NotifyURL: req.NotifyURL,
+		OrderNo: orderNo, AmountFen: req.Amount.Refund, TotalFen: req.Amount.Total, Reason: req.Reason, Account: req.Account, NotifyURL: req.NotifyURL,
 	}
 	return call{operation{kind: kindRefund, no: req.RefundNo}, true, func(ctx context.Context) (any, error) {
 		return s.acceptRefund(ctx, req.RefundNo, want)
 	}}, nil
+}
+
+func (req *refundRequest) check() error {
+	switch {
+	case req.TransactionID == "" && !isOrderNo(req.OrderNo):
+		return badField("/out_trade_no", req.OrderNo, "want a charge's number, or its transaction_id")
+	case !isNumber(req.RefundNo, 1, refundNoBytesMax, "_-|*@"):
+		return badField("/out_refund_no", req.RefundNo, fmt.Sprintf("want 1 to %d of 0-9 A-Z a-z _ - | * @", refundNoBytesMax))
+	case len(req.Reason) > refundReasonBytesMax:
+		return badField("/reason", req.Reason, fmt.Sprintf("want at most %d bytes", refundReasonBytesMax))
+	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
+		return badField("/notify_url", req.NotifyURL, wantNotifyURL)
+	case req.Account != "" && req.Account != fundsAvailable && req.Account != fundsUnsettled:
+		return badField("/funds_account", req.Account, "want "+fundsAvailable+" or "+fundsUnsettled)
+	case req.Amount.Refund < 1 || req.Amount.Refund > req.Amount.Total:
+		return badField("/amount/refund", req.Amount.Refund, "want 1 <= refund <= total, in fen")
+	case req.Amount.Currency != currency:
+		return badField("/amount/currency", req.Amount.Currency, "want "+currency)
+	}
+	return nil
+}
+
+// refundedOrder is the merchant's number of the charge that a refund names by
+// either number, or by both.
+func (s *Simulator) refundedOrder(req *refundRequest) (string, error) {
+	if req.TransactionID == "" {
+		return req.OrderNo, nil
+	}
+	o, err := s.journal.book.transaction(req.TransactionID)
+	switch {
+	case errors.Is(err, errNoOrder):
+		return "", errNothingToRefund
+	case err != nil:
+		return "", err
+	case req.OrderNo != "" && req.OrderNo != o.no:
+		return "", invalid("transaction_id和out_trade_no不是同一笔订单")
+	}
+	return o.no, nil
 }
 
 func (s *Simulator) acceptRefund(ctx context.Context, no string, want *refundTerms) (any, error) {
@@ -115,7 +160,7 @@ func (s *Simulator) refundAnswer(no string) (any, error) {
 	}
 	a := refundAnswer{
 		RefundID: f.id, RefundNo: f.no, TransactionID: o.transactionID, OrderNo: o.no, Channel: "ORIGINAL",
-		UserReceivedAccount: userReceivedAccount, CreateTime: wireTime(f.at), Status: f.state(),
+		UserReceivedAccount: userReceivedAccount, Account: cmp.Or(f.Account, fundsUnsettled), CreateTime: wireTime(f.at), Status: f.state(),
 		Amount: refundAmount{
 			Total: o.AmountFen, Refund: f.AmountFen, PayerTotal: o.AmountFen, PayerRefund: f.AmountFen,
 			SettlementTotal: o.AmountFen, SettlementRefund: f.AmountFen, Currency: currency,

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,7 @@ func New(cfg Config) (*Simulator, error) {
 		liar: newLiar(), stopping: make(chan struct{}),
 	}
 	s.dispatch = newDispatch(s.deliver, c.Schedule, c.Log)
-	s.handler = s.routes()
+	s.handler = numbered(s.routes())
 	return s, nil
 }
 
@@ -102,6 +103,17 @@ func (s *Simulator) routes() http.Handler {
 
 // Format prints the configuration, without its keys, under every verb.
 func (s *Simulator) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, s.cfg.String()) }
+
+// headerRequestID is what the provider's support asks for.
+const headerRequestID = "Request-ID"
+
+// numbered gives every answer a number of its own.
+func numbered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(headerRequestID, rand.Text())
+		next.ServeHTTP(w, r)
+	})
+}
 
 // Handler answers as the provider, while [Simulator.Run] runs: nothing is placed
 // or paid without it.

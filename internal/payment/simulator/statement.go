@@ -145,7 +145,7 @@ func (s *Simulator) tradeRow(m *movement) (cells, error) {
 		"交易时间": statementTime(m.At), "公众账号ID": s.cfg.AppID, "商户号": s.cfg.MerchantID, "特约商户号": "0", "微信订单号": o.transactionID,
 		"商户订单号": o.no, "交易类型": tradeType, "交易状态": statePaid, "付款银行": bankType, "货币种类": currency,
 		"应结订单金额": yuan(o.AmountFen), "代金券金额": "0.00", "微信退款单号": "0", "商户退款单号": "0", "退款金额": "0.00", "充值券退款金额": "0.00",
-		"商品名称": o.Description, "手续费": "0.00000", "费率": "0.00%", "订单金额": yuan(o.AmountFen), "申请退款金额": "0.00",
+		"商品名称": o.Description, "商户数据包": o.Attach, "手续费": "0.00000", "费率": "0.00%", "订单金额": yuan(o.AmountFen), "申请退款金额": "0.00",
 	}
 	if m.Kind == kindRefund {
 		for name, value := range (cells{

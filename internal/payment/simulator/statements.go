@@ -72,10 +72,10 @@ func (s *Simulator) prepare(r *http.Request, name, parameter, absent string, all
 		t.Of = absent
 	}
 	if tar := query.Get("tar_type"); tar != "" && !t.Gzip {
-		return call{}, badParameter("tar_type: want " + tarGzip + " or none")
+		return call{}, badQuery("tar_type", tar, "want "+tarGzip+" or none")
 	}
 	if !strings.Contains(","+strings.Join(allowed, ",")+",", ","+t.Of+",") {
-		return call{}, badParameter(fmt.Sprintf("%s: want one of %v", parameter, allowed))
+		return call{}, badQuery(parameter, t.Of, fmt.Sprintf("want one of %v", allowed))
 	}
 	if err := s.checkDay(t.Day); err != nil {
 		return call{}, err
@@ -87,18 +87,18 @@ func (s *Simulator) prepare(r *http.Request, name, parameter, absent string, all
 func (s *Simulator) checkDay(text string) error {
 	day, err := time.ParseInLocation(time.DateOnly, text, zone())
 	if err != nil {
-		return badParameter("bill_date: want a day like 2006-01-02")
+		return badQuery("bill_date", text, "want a day like 2006-01-02")
 	}
 	now := s.cfg.Now()
 	switch {
 	case day.After(now) || now.Sub(day) > statementDaysMax*24*time.Hour:
-		return badParameter(fmt.Sprintf("bill_date: want a day of the last %d", statementDaysMax))
+		return badQuery("bill_date", text, fmt.Sprintf("want a day of the last %d", statementDaysMax))
 	case s.cfg.BillsAtOnce || !now.Before(day.Add((24+statementsFrom)*time.Hour)):
 		return nil
 	case now.Before(day.Add(24 * time.Hour)):
-		return badParameter("bill_date: want a day that is over")
+		return badQuery("bill_date", text, "want a day that is over")
 	}
-	return &refusal{http.StatusBadRequest, "STATEMENT_CREATING", "账单生成中"}
+	return refuse(http.StatusBadRequest, "STATEMENT_CREATING", "账单生成中")
 }
 
 func (s *Simulator) ready(t ticket) (any, error) {
@@ -115,7 +115,7 @@ func (s *Simulator) ready(t ticket) (any, error) {
 		return nil, err
 	}
 	if rows == 0 {
-		return nil, &refusal{http.StatusBadRequest, "NO_STATEMENT_EXIST", "账单文件不存在"}
+		return nil, refuse(http.StatusBadRequest, "NO_STATEMENT_EXIST", "账单文件不存在")
 	}
 	token, err := s.seal(&t)
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *Simulator) ticketSum(text []byte) []byte {
 }
 
 func (s *Simulator) unseal(token string) (t ticket, err error) {
-	errToken := badParameter("token: not ours, or expired")
+	errToken := badQuery("token", token, "not ours, or expired")
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(raw) < sha256.Size || !hmac.Equal(raw[:sha256.Size], s.ticketSum(raw[sha256.Size:])) {
 		return t, errToken
@@ -174,7 +174,7 @@ func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
 	// Past the server's own deadline, which is for small answers. A writer that
 	// has no deadlines needs no longer one.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(ledgerWriteMax))
-	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err := s.pack(w, &t); err != nil {
 		s.cfg.Log.Debug("statement not sent", "day", t.Day, "error", err)
 		panic(http.ErrAbortHandler) // a short file must not pass for a whole one

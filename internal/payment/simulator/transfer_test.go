@@ -44,8 +44,9 @@ func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
 		{"no report", "transfer_scene_report_infos", nil, "PARAM_ERROR"},
 		{"an empty report", "transfer_scene_report_infos", []object{{"info_type": "", "info_content": "x"}}, "PARAM_ERROR"},
 		{"notify_url", "notify_url", "http://h/?q", "PARAM_ERROR"},
-		{"unknown field", "color", "red", "PARAM_ERROR"},
+		{"another type", "transfer_amount", "10", "PARAM_ERROR"},
 		{"the least", "transfer_amount", 10, ""},
+		{"what is unknown is not looked at", "color", "red", ""},
 		{"everything", "user_name", base64.StdEncoding.EncodeToString(sealed), ""},
 	} {
 		body := d.transferOf("payout1", 10)

@@ -56,50 +56,45 @@ func (s *Simulator) checkTransfer(req *transferRequest) error {
 	case req.AppID != s.cfg.AppID:
 		return errApp
 	case !isTransferNo(req.No):
-		return badParameter(wantTransferNo("out_bill_no"))
+		return badField("/out_bill_no", req.No, wantTransferNo)
 	case !isSceneID(req.SceneID):
-		return errSceneID
+		return badField("/transfer_scene_id", req.SceneID, wantSceneID)
 	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
-		return errNotifyURL
+		return badField("/notify_url", req.NotifyURL, wantNotifyURL)
 	case !fits(req.Perception, perceptionMax):
-		return badParameter(fmt.Sprintf("user_recv_perception: want at most %d characters", perceptionMax))
+		return badField("/user_recv_perception", req.Perception, fmt.Sprintf("want at most %d characters", perceptionMax))
 	case len(req.SceneReports) == 0:
-		return badParameter("transfer_scene_report_infos: want what the scene has to be told, have nothing")
+		return badField("/transfer_scene_report_infos", nil, "want what the scene has to be told, have nothing")
 	case len(req.SceneReports) > reportsMax || slices.ContainsFunc(req.SceneReports, transferReport.unfit):
-		return badParameter(fmt.Sprintf("transfer_scene_report_infos: want at most %d, of 1 to %d and 1 to %d characters", reportsMax, reportTypeMax, reportContentMax))
+		return badField("/transfer_scene_report_infos", nil, fmt.Sprintf("want at most %d, of 1 to %d and 1 to %d characters", reportsMax, reportTypeMax, reportContentMax))
 	}
-	if why := s.checkPayout(&req.payoutRequest); why != "" {
-		return badParameter(why)
+	return s.checkPayout(&req.payoutRequest, "")
+}
+
+// checkPayout refuses a payout that stands in the body under a JSON pointer.
+func (s *Simulator) checkPayout(p *payoutRequest, under string) error {
+	switch {
+	case !isOpenID(p.OpenID):
+		return badField(under+"/openid", p.OpenID, fmt.Sprintf("want 1 to %d visible ASCII characters", openIDBytesMax))
+	case p.AmountFen < s.cfg.TransferMinFen || p.AmountFen > transferFenMax:
+		return badField(under+"/transfer_amount", p.AmountFen, fmt.Sprintf("want %d to %d fen", s.cfg.TransferMinFen, transferFenMax))
+	case p.Remark == "" || !fits(p.Remark, transferRemarkMax):
+		return badField(under+"/transfer_remark", p.Remark, fmt.Sprintf("want 1 to %d characters", transferRemarkMax))
+	case p.UserName == "" && p.AmountFen >= transferNamedFenFrom:
+		return badField(under+"/user_name", nil, fmt.Sprintf("want one from %d fen on", transferNamedFenFrom))
+	case p.UserName != "" && !s.canRead(p.UserName):
+		return badField(under+"/user_name", nil, "not encrypted under our public key")
 	}
 	return nil
 }
 
-// checkPayout says what is wrong with a payout; empty is nothing.
-func (s *Simulator) checkPayout(p *payoutRequest) (why string) {
-	switch {
-	case !isOpenID(p.OpenID):
-		return fmt.Sprintf("openid: want 1 to %d visible ASCII characters", openIDBytesMax)
-	case p.AmountFen < s.cfg.TransferMinFen || p.AmountFen > transferFenMax:
-		return fmt.Sprintf("transfer_amount: want %d to %d fen", s.cfg.TransferMinFen, transferFenMax)
-	case p.Remark == "" || !fits(p.Remark, transferRemarkMax):
-		return fmt.Sprintf("transfer_remark: want 1 to %d characters", transferRemarkMax)
-	case p.UserName == "" && p.AmountFen >= transferNamedFenFrom:
-		return fmt.Sprintf("user_name: want one from %d fen on", transferNamedFenFrom)
-	case p.UserName != "" && !s.canRead(p.UserName):
-		return "user_name: not encrypted under our public key"
-	}
-	return ""
-}
-
 func isTransferNo(s string) bool { return isNumber(s, transferNoBytesMin, transferNoBytesMax, "") }
 
-func wantTransferNo(field string) string {
-	return fmt.Sprintf("%s: want %d to %d of 0-9 A-Z a-z", field, transferNoBytesMin, transferNoBytesMax)
-}
+var wantTransferNo = fmt.Sprintf("want %d to %d of 0-9 A-Z a-z", transferNoBytesMin, transferNoBytesMax)
 
 func isSceneID(s string) bool { return s != "" && len(s) <= sceneIDBytesMax }
 
-var errSceneID = badParameter(fmt.Sprintf("transfer_scene_id: want 1 to %d bytes", sceneIDBytesMax))
+var wantSceneID = fmt.Sprintf("want 1 to %d bytes", sceneIDBytesMax)
 
 // fits counts characters, as the provider does.
 func fits(s string, runesMax int) bool { return utf8.RuneCountInString(s) <= runesMax }
