@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"hongbao/internal/operator"
 	"hongbao/loadtest"
 )
@@ -26,8 +28,18 @@ const (
 	hurryMax = 1000
 )
 
-// Validate implements the rule.
-func (u playgroundUpCmd) Validate() error {
+// Validate implements the rule. Zero stands for a flag that is not given, so one
+// that is given as zero is refused here.
+func (u playgroundUpCmd) Validate(c *kong.Context) error {
+	for _, at := range c.Path {
+		if at.Flag != nil && at.Flag.Name != "no-tour" && at.Flag.Name != "keep-config" && at.Flag.Target.IsZero() {
+			return fmt.Errorf("--%s: it is given as %v; give it a value, or leave the flag out", at.Flag.Name, at.Flag.Target)
+		}
+	}
+	return u.withinBounds()
+}
+
+func (u playgroundUpCmd) withinBounds() error {
 	u.playgroundFlags = u.or(flagDefaults) // what is not given is as before, which was within
 	errs := []error{within("sets", u.Sets, 1, setsMax)}
 	taken := map[int]string{}

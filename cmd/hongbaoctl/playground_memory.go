@@ -103,7 +103,7 @@ func (u *playgroundUpCmd) resume() (up, error) {
 		return last, fmt.Errorf("--sets %d: %s has %d SETs, and envelopes in each that money is owed for: start it with --sets %d or without the flag, or a new one with --dir",
 			u.Sets, u.Dir, had, had)
 	}
-	return last, u.Validate()
+	return last, u.withinBounds()
 }
 
 // setsThere is how many SETs have data in the directory.

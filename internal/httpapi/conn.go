@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // publicConn is one connection of the public listener. It embeds the TCP
@@ -21,14 +22,18 @@ type publicConn struct {
 	from  netip.Prefix // what its client counts as
 	close func() error // once
 
-	mu      sync.Mutex // guards what follows; held for a few instructions
-	holding bool       // a place of the intake
-	serving bool       // from the start of a handler to the end of its answer
-	head    headScan   // of the request that is being read
+	opened time.Time
+
+	mu      sync.Mutex    // guards what follows; held for a few instructions
+	holding bool          // a place of the intake
+	serving bool          // from the start of a handler to the end of its answer
+	head    headScan      // of the request that is being read
+	begun   bool          // the first byte of the first request has come
+	late    time.Duration // how long after the accept it came; 0 once the first request is answered
 }
 
 func newPublicConn(conn *net.TCPConn, d *door, from netip.Prefix) *publicConn {
-	c := &publicConn{TCPConn: conn, door: d, from: from}
+	c := &publicConn{TCPConn: conn, door: d, from: from, opened: time.Now()}
 	c.close = sync.OnceValue(func() error {
 		c.leave()
 		err := c.TCPConn.Close()
@@ -42,9 +47,42 @@ func (c *publicConn) Read(b []byte) (int, error) {
 	c.leave()
 	n, err := c.TCPConn.Read(b)
 	if n > 0 {
+		if err := c.begins(); err != nil {
+			return 0, err
+		}
 		c.arrived(b[:n])
 	}
 	return n, err
+}
+
+// SetReadDeadline lets a new connection be quiet for as long as a kept one. net/http
+// counts the time of the first request from the accept, but clients open connections
+// ahead of need, and one that is closed under them as they begin to use it is an
+// error that they must not retry. So until the first byte the idle time counts, and
+// what net/http sets for the first request is moved by what that byte took.
+func (c *publicConn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case t.IsZero():
+	case !c.begun:
+		t = c.opened.Add(c.door.idleMax)
+	default:
+		t = t.Add(c.late)
+	}
+	return c.TCPConn.SetReadDeadline(t)
+}
+
+// begins notes when the first byte has come: from now on the head has its time.
+func (c *publicConn) begins() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun {
+		return nil
+	}
+	now := time.Now()
+	c.begun, c.late = true, now.Sub(c.opened)
+	return c.TCPConn.SetReadDeadline(now.Add(c.door.readHeaderMax))
 }
 
 // arrived takes a place for a request that is being read. While a handler works
@@ -98,7 +136,7 @@ func (c *publicConn) begin() headScan {
 func (c *publicConn) idle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.serving, c.head = false, headScan{}
+	c.serving, c.head, c.late = false, headScan{}, 0
 }
 
 // Write gives the place back first: a client that does not read must not hold

@@ -18,7 +18,8 @@ import (
 func onePlace(t *testing.T, handler http.HandlerFunc) (*door, string) {
 	t.Helper()
 	a, _ := newAPI(t, &stubTeller{})
-	in := newDoor(listen(t), doorConfig{connectionsMax: 1000, perAddressMax: 1000, readingMax: 1, crowded: (&ServerConfig{API: a}).crowded()})
+	in := newDoor(listen(t), doorConfig{connectionsMax: 1000, perAddressMax: 1000, readingMax: 1,
+		idleMax: time.Minute, readHeaderMax: time.Minute, crowded: (&ServerConfig{API: a}).crowded()})
 	s := &http.Server{ConnContext: withConn, ConnState: connState, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connOf(r).begin()
 		handler(w, r)
@@ -187,5 +188,50 @@ func await(t *testing.T, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within 5 s", what)
 		}
+	}
+}
+
+// FS25: clients open connections ahead of need. One that is closed while its first
+// request is on the way is an error to them, and not one that they may retry.
+func TestANewConnectionMayBeQuiet(t *testing.T) {
+	const quiet = 600 * time.Millisecond
+	a, _ := newAPI(t, &stubTeller{})
+	a.cfg.AnswerMax = 100 * time.Millisecond
+	r := start(t, a, func(cfg *ServerConfig) {
+		cfg.ReadHeaderMax, cfg.ReadMax, cfg.WriteMax, cfg.IdleMax = 200*time.Millisecond, 400*time.Millisecond, time.Second, 20*time.Second
+	})
+	head := "POST /v1/envelopes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenFor(t, "alice", "") +
+		"\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+	for name, tt := range map[string]struct {
+		parts []string // 50 ms apart
+		want  string
+	}{
+		"a request":          {[]string{head + "{}"}, "HTTP/1.1 400 "},
+		"in three parts":     {[]string{head[:40], head[40:] + "{", "}"}, "HTTP/1.1 400 "},
+		"a head without end": {[]string{head[:len(head)-2]}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", r.public)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			time.Sleep(quiet)
+			for _, part := range tt.parts {
+				if _, err := io.WriteString(conn, part); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			answer := make([]byte, len("HTTP/1.1 400 "))
+			n, err := io.ReadFull(conn, answer)
+			if got := string(answer[:n]); got != tt.want || tt.want == "" && err != io.EOF {
+				t.Errorf("%q, %v; want %q", got, err, tt.want)
+			}
+		})
 	}
 }

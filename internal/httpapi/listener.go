@@ -36,6 +36,8 @@ type door struct {
 	slots         chan struct{}
 	places        chan struct{}
 	perAddressMax int
+	idleMax       time.Duration // until a connection's first byte
+	readHeaderMax time.Duration // from there to its last header
 	refusals      ownRefusals
 	crowded       *crowdedLog
 	closed        chan struct{}
@@ -47,13 +49,14 @@ type door struct {
 
 type doorConfig struct {
 	connectionsMax, perAddressMax, readingMax int
+	idleMax, readHeaderMax                    time.Duration
 	crowded                                   *crowdedLog
 }
 
 func newDoor(l net.Listener, cfg doorConfig) *door {
 	d := &door{
 		Listener: l, slots: make(chan struct{}, cfg.connectionsMax), places: make(chan struct{}, cfg.readingMax),
-		perAddressMax: cfg.perAddressMax, refusals: newOwnRefusals(), crowded: cfg.crowded,
+		perAddressMax: cfg.perAddressMax, idleMax: cfg.idleMax, readHeaderMax: cfg.readHeaderMax, refusals: newOwnRefusals(), crowded: cfg.crowded,
 		closed: make(chan struct{}), from: map[netip.Prefix]int{},
 	}
 	d.close = sync.OnceValue(func() error {

@@ -41,7 +41,7 @@ type ServerConfig struct {
 	ReadHeaderMax time.Duration // from a request's first byte to its last header. 2 s
 	ReadMax       time.Duration // to the last byte of its body. 5 s
 	WriteMax      time.Duration // from the headers to the end of the answer. 10 s
-	IdleMax       time.Duration // a connection without a request. 60 s
+	IdleMax       time.Duration // a connection without a request, a new one too. 60 s
 	// DrainNotice is how long the API still takes requests after it has stopped
 	// being ready: answers say "Connection: close", so that callers who keep
 	// connections leave on their own instead of racing the close. 200 ms
@@ -90,7 +90,8 @@ func Serve(ctx context.Context, cfg ServerConfig) error {
 		return err
 	}
 	door := newDoor(cfg.Public, doorConfig{
-		connectionsMax: cfg.ConnectionsMax, perAddressMax: cfg.ConnectionsPerAddressMax, readingMax: cfg.ReadingMax, crowded: cfg.crowded(),
+		connectionsMax: cfg.ConnectionsMax, perAddressMax: cfg.ConnectionsPerAddressMax, readingMax: cfg.ReadingMax,
+		idleMax: cfg.IdleMax, readHeaderMax: cfg.ReadHeaderMax, crowded: cfg.crowded(),
 	})
 	public, operator := cfg.publicServer(ctx), cfg.operatorServer(ctx)
 	g, ctx := errgroup.WithContext(ctx)

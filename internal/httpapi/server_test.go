@@ -205,7 +205,7 @@ func TestFH3SlowHeadersAndSlowBodiesAreCutOff(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	a.cfg.AnswerMax = 100 * time.Millisecond
 	r := start(t, a, func(cfg *ServerConfig) {
-		cfg.ReadHeaderMax, cfg.ReadMax, cfg.WriteMax = 50*time.Millisecond, 100*time.Millisecond, time.Second
+		cfg.ReadHeaderMax, cfg.ReadMax, cfg.WriteMax, cfg.IdleMax = 50*time.Millisecond, 100*time.Millisecond, time.Second, 200*time.Millisecond
 	})
 	head := "POST /v1/envelopes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenFor(t, "alice", "") +
 		"\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\n"
