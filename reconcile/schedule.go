@@ -15,6 +15,7 @@ const (
 	calendarSpec = "7 * * * *"
 	sweepSpec    = "@every 5s"
 	janitorSpec  = "@every 10m"
+	returnsSpec  = "23 * * * *"
 )
 
 // Jobs are what is scheduled; nil ones are not.
@@ -22,6 +23,7 @@ type Jobs struct {
 	Calendar *Calendar
 	Sweep    *Sweep
 	Janitor  *Janitor
+	Returns  *Returns
 }
 
 // Run runs every job at its time until ctx ends, then waits for the running
@@ -72,6 +74,12 @@ func (j Jobs) list() (list []job) {
 	if j.Janitor != nil {
 		list = append(list, job{"janitor", janitorSpec, func(ctx context.Context) error {
 			_, err := j.Janitor.RunOnce(ctx)
+			return err
+		}})
+	}
+	if j.Returns != nil {
+		list = append(list, job{"returns", returnsSpec, func(ctx context.Context) error {
+			_, err := j.Returns.RunOnce(ctx)
 			return err
 		}})
 	}

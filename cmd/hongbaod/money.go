@@ -105,10 +105,11 @@ func (d *daemon) runRelays(ctx context.Context) {
 }
 
 // addJobs makes what is due by the clock.
-func (d *daemon) addJobs() (err error) {
+func (d *daemon) addJobs(conf *settings.Settings) (err error) {
 	var expirers []reconcile.Expirer
+	var returners []reconcile.Returner
 	for _, set := range d.router.Sets() {
-		expirers = append(expirers, d.counters.bySet[set.Number()])
+		expirers, returners = append(expirers, d.counters.bySet[set.Number()]), append(returners, set)
 	}
 	var purgers []reconcile.Purger
 	for _, m := range d.migrators {
@@ -119,6 +120,11 @@ func (d *daemon) addJobs() (err error) {
 	}
 	if d.jobs.Sweep, err = reconcile.NewSweep(expirers, d.log); err != nil {
 		return err
+	}
+	if after := conf.Payment.ReturnAfter(); after > 0 {
+		if d.jobs.Returns, err = reconcile.NewReturns(returners, after, d.log); err != nil {
+			return err
+		}
 	}
 	d.jobs.Janitor, err = reconcile.NewJanitor(purgers, d.log)
 	return err

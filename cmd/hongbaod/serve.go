@@ -169,7 +169,7 @@ func (d *daemon) build(conf *settings.Settings) error {
 	if err := d.addEvents(); err != nil {
 		return err
 	}
-	if err := errors.Join(d.addRelays(conf), d.addJobs()); err != nil {
+	if err := errors.Join(d.addRelays(conf), d.addJobs(conf)); err != nil {
 		return err
 	}
 	teller, err := envelope.NewTeller(envelope.TellerConfig{

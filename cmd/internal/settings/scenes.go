@@ -28,7 +28,7 @@ func (p *Payment) Terms() (payment.Payouts, error) {
 }
 
 // termMistakes looks at the scene that is used, at every other that is described,
-// and at what a charge is called.
+// at what a charge is called, and at how long an unconfirmed payout waits.
 func (p *Payment) termMistakes() (found []error) {
 	if _, err := p.Terms(); err != nil {
 		found = append(found, err)
@@ -40,6 +40,9 @@ func (p *Payment) termMistakes() (found []error) {
 	}
 	if err := payment.CheckDescription(p.ChargeDescription); p.ChargeDescription != "" && err != nil {
 		found = append(found, fmt.Errorf("payment.charge_description: %w", err))
+	}
+	if days := p.ReturnAfterDays; days != nil && (*days < 0 || *days > returnAfterDaysMax) {
+		found = append(found, fmt.Errorf("payment.return_after_days: must be 1 to %d, or 0 for never, have %d", returnAfterDaysMax, *days))
 	}
 	return found
 }

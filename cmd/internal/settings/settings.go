@@ -142,6 +142,11 @@ type Payment struct {
 	TransferScenes    map[string]Scene `yaml:"transfer_scenes,omitempty"` // by transfer_scene_id; 1000 may be left out
 	Payouts           string           `yaml:"payouts,omitempty"`         // bills, the default, or batches: which product pays out
 	BillAccount       string           `yaml:"bill_account,omitempty"`    // BASIC, the default, or OPERATION, where payouts leave from it
+
+	// ReturnAfterDays is how long a payout by bill that its payee did not confirm in
+	// time waits to be asked for again, before it goes to the envelope's sender; 0 is
+	// for ever, absent 7.
+	ReturnAfterDays *int `yaml:"return_after_days,omitempty"`
 }
 
 // The provider's products for payouts, as payment.payouts names them. What has
@@ -153,6 +158,22 @@ const (
 
 // InBatches reports whether new payouts are made in batches.
 func (p *Payment) InBatches() bool { return p.Payouts == PayoutBatches }
+
+// returnAfterDaysMax leaves days in which the envelope is shown still, to the sender
+// too, who confirms what comes back.
+const (
+	returnAfterDaysDefault = 7
+	returnAfterDaysMax     = 14
+)
+
+// ReturnAfter is how long an unconfirmed payout waits for its payee; 0 is for ever.
+func (p *Payment) ReturnAfter() time.Duration {
+	days := returnAfterDaysDefault
+	if p.ReturnAfterDays != nil {
+		days = *p.ReturnAfterDays
+	}
+	return time.Duration(days) * 24 * time.Hour
+}
 
 // PlatformKey is a public key of the provider, by its serial.
 type PlatformKey struct {

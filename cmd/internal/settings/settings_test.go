@@ -249,3 +249,24 @@ func TestAnOperatorsKeySignsForOnePerson(t *testing.T) {
 	_, err = s.OperatorKeys()
 	wantError(t, "a copy", err, "keys.operators[1].file: is the key of ann too")
 }
+
+// TestReturnAfterDaysIsBounded (FS16).
+func TestReturnAfterDaysIsBounded(t *testing.T) {
+	const day = 24 * time.Hour
+	for n, want := range map[int]time.Duration{0: 0, 1: day, 14: 14 * day} {
+		d := newDeployment(t)
+		d.Payment.ReturnAfterDays = &n
+		if got := d.mustLoad(t).Payment.ReturnAfter(); got != want {
+			t.Errorf("%d days: %v, want %v", n, got, want)
+		}
+	}
+	for _, n := range []int{-1, 15} {
+		d := newDeployment(t)
+		d.Payment.ReturnAfterDays = &n
+		_, err := d.load(t)
+		wantError(t, "out of bounds", err, "payment.return_after_days: must be 1 to 14, or 0 for never")
+	}
+	if got := newDeployment(t).mustLoad(t).Payment.ReturnAfter(); got != 7*day {
+		t.Errorf("not given: %v, want 7 days", got)
+	}
+}
