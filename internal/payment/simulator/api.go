@@ -61,18 +61,18 @@ func (s *Simulator) signedUpTo(bytesMax int64, understand endpoint) http.Handler
 		case err != nil:
 			refused := asRefusal(err)
 			s.cfg.Log.Debug("refused", "request_id", w.Header().Get(headerRequestID), "method", r.Method, "path", r.URL.Path, "error", err)
-			s.answer(w, refused.status, refused, c.operation)
+			s.answer(w, r, refused.status, refused, c.operation)
 		case value == nil:
-			s.answer(w, http.StatusNoContent, nil, c.operation)
+			s.answer(w, r, http.StatusNoContent, nil, c.operation)
 		default:
-			s.answer(w, http.StatusOK, value, c.operation)
+			s.answer(w, r, http.StatusOK, value, c.operation)
 		}
 	})
 }
 
 // answer signs and sends, unless a lie is told about the signature. Whoever was
 // not understood is told the truth.
-func (s *Simulator) answer(w http.ResponseWriter, status int, value any, about operation) {
+func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, status int, value any, about operation) {
 	var body []byte
 	var err error
 	if value != nil {
@@ -86,9 +86,9 @@ func (s *Simulator) answer(w http.ResponseWriter, status int, value any, about o
 		switch told {
 		case unsignedAnswer:
 		case wronglySigned:
-			err = s.stamp(w.Header(), append([]byte("another "), body...))
+			err = s.stamp(w.Header(), s.under(r), append([]byte("another "), body...))
 		default:
-			err = s.stamp(w.Header(), body)
+			err = s.stamp(w.Header(), s.under(r), body)
 		}
 	}
 	if err != nil {
@@ -103,8 +103,8 @@ func (s *Simulator) answer(w http.ResponseWriter, status int, value any, about o
 	_, _ = w.Write(body) // whoever hung up asks again
 }
 
-func (s *Simulator) stamp(h http.Header, body []byte) error {
-	return payment.Stamp(h, s.cfg.PlatformKey, s.cfg.PlatformSerial, s.cfg.Now(), body)
+func (s *Simulator) stamp(h http.Header, serial string, body []byte) error {
+	return payment.Stamp(h, s.cfg.PlatformKey, serial, s.cfg.Now(), body)
 }
 
 // authenticate returns the raw body once the merchant's signature over it holds.
@@ -127,7 +127,7 @@ func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request, bytesMa
 	if err := auth.Verify(s.cfg.MerchantKey, s.cfg.Now(), r.Method, r.RequestURI, body); err != nil {
 		return nil, unauthorized(err.Error())
 	}
-	if want := r.Header.Get(payment.HeaderSerial); want != "" && want != s.cfg.PlatformSerial {
+	if want := r.Header.Get(payment.HeaderSerial); want != "" && want != s.cfg.PlatformSerial && want != s.certificate.serial {
 		return nil, badParameter(detail{Field: payment.HeaderSerial, Value: want, Issue: "no such platform key", Location: inHeader})
 	}
 	return body, nil

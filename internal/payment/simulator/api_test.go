@@ -126,7 +126,7 @@ func TestRequestsAreCheckedAsTheRealProviderDoes(t *testing.T) {
 		"/v3/pay/transactions/out-trade-no/order-000009?mchid=" + testMerchant: 404,
 		"/v3/pay/transactions/out-trade-no/order-000009?mchid=1":               400,
 		"/v3/pay/transactions/out-trade-no/order-000009":                       400,
-		"/v3/certificates": 404,
+		"/v3/nothing": 404,
 	} {
 		if status, code, header := serve(s, signedRequest(t, "GET", target, "", time.Now())); status != want || header.Get(payment.HeaderSignature) == "" {
 			t.Errorf("%s: %d %s, want %d", target, status, code, want)

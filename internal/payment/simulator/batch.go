@@ -17,7 +17,8 @@ type batchTerms struct {
 	SceneID   string        `json:"scene_id"`
 	NotifyURL string        `json:"notify_url,omitzero"` // may be absent: then nobody is notified
 	Details   []batchDetail `json:"details"`
-	DueAt     time.Time     `json:"due_at"` // ours: when it is carried out
+	Account   string        `json:"account,omitzero"` // ours: what it leaves from; empty is BASIC
+	DueAt     time.Time     `json:"due_at"`           // ours: when it is carried out
 }
 
 // batchDetail is one payout of a batch.
@@ -135,7 +136,7 @@ func (b *book) applyBatch(r *record) (possible bool) {
 		for i := range p.Details {
 			p.all.add(p.Details[i].AmountFen)
 		}
-		b.batches[p.no] = p
+		b.batches[p.no], b.batchIDs[p.id] = p, p
 		b.details += p.all.Count
 	case p == nil:
 		return false
@@ -171,7 +172,7 @@ func (b *book) payOut(p *payoutBatch, twiceOf []int) {
 		}
 		d := &p.Details[i]
 		_, again := slices.BinarySearch(twiceOf, i)
-		b.add(movement{At: p.updatedAt, Kind: kindPayout, No: d.No, ProviderNo: p.detailID(i), AmountFen: d.AmountFen, Party: d.OpenID}, again)
+		b.add(movement{At: p.updatedAt, Kind: kindPayout, No: d.No, ProviderNo: p.detailID(i), AmountFen: d.AmountFen, Party: d.OpenID, Account: p.Account}, again)
 		p.paid.add(d.AmountFen)
 	}
 }

@@ -27,6 +27,7 @@ func (s *Simulator) payOutBatch(_ *http.Request, body []byte) (call, error) {
 		return call{}, err
 	}
 	want := req.terms()
+	want.Account = s.payoutAccount()
 	about := operation{kind: kindPayout, no: req.No}
 	return call{about, true, func(ctx context.Context) (any, error) { return s.acceptBatch(ctx, about, want) }}, nil
 }
@@ -94,23 +95,32 @@ type detailInfo struct {
 
 // queryBatch says what became of a batch, and of the details on one page.
 func (s *Simulator) queryBatch(r *http.Request, _ []byte) (call, error) {
-	which, err := readDetailPage(r.URL.Query())
-	if err != nil {
-		return call{}, err
-	}
 	no := r.PathValue("no")
+	p, err := s.recent(s.journal.book.batch(no))
+	return s.tellBatch(r, no, &p, err)
+}
+
+// queryBatchID does so by our number.
+func (s *Simulator) queryBatchID(r *http.Request, _ []byte) (call, error) {
+	p, err := s.recent(s.journal.book.batchID(r.PathValue("id")))
+	return s.tellBatch(r, p.no, &p, err)
+}
+
+func (s *Simulator) tellBatch(r *http.Request, no string, p *payoutBatch, err error) (call, error) {
+	which, bad := readDetailPage(r.URL.Query())
+	if bad != nil {
+		return call{}, bad
+	}
 	return call{operation: operation{kind: kindPayout, no: no}, do: func(context.Context) (any, error) {
-		p, err := s.recentBatch(no)
 		if err != nil {
 			return nil, err
 		}
-		return batchStatus{Batch: s.batchInfo(&p), Details: which.of(&p)}, nil
+		return batchStatus{Batch: s.batchInfo(p), Details: which.of(p)}, nil
 	}}, nil
 }
 
-// recentBatch finds a batch that the provider still knows.
-func (s *Simulator) recentBatch(no string) (payoutBatch, error) {
-	p, err := s.journal.book.batch(no)
+// recent lets pass a batch that the provider still knows.
+func (s *Simulator) recent(p payoutBatch, err error) (payoutBatch, error) {
 	if err == nil && s.cfg.Now().Sub(p.at) > batchDaysMax*24*time.Hour {
 		return p, errNoTransfer
 	}
@@ -148,13 +158,29 @@ func (a detailAnswer) withState(state string) any { a.Status = state; return a }
 
 // queryDetail says what became of one detail, and why it failed.
 func (s *Simulator) queryDetail(r *http.Request, _ []byte) (call, error) {
-	no, detailNo := r.PathValue("no"), r.PathValue("detail")
-	p, err := s.recentBatch(no)
-	i := slices.IndexFunc(p.Details, func(d batchDetail) bool { return d.No == detailNo })
+	p, err := s.recent(s.journal.book.batch(r.PathValue("no")))
+	no := r.PathValue("detail")
+	i := slices.IndexFunc(p.Details, func(d batchDetail) bool { return d.No == no })
+	return s.tellDetail(no, &p, i, err)
+}
+
+// queryDetailID does so by our numbers.
+func (s *Simulator) queryDetailID(r *http.Request, _ []byte) (call, error) {
+	p, err := s.recent(s.journal.book.batchID(r.PathValue("id")))
+	for i := range p.Details {
+		if p.detailID(i) == r.PathValue("detail") {
+			return s.tellDetail(p.Details[i].No, &p, i, err)
+		}
+	}
+	return s.tellDetail("", &p, -1, err)
+}
+
+// tellDetail tells of the detail at a place in a batch; -1 is none.
+func (s *Simulator) tellDetail(no string, p *payoutBatch, i int, err error) (call, error) {
 	if err == nil && i < 0 {
 		err = errNoTransfer
 	}
-	about := operation{kind: kindPayout, no: detailNo}
+	about := operation{kind: kindPayout, no: no}
 	if err == nil {
 		about.party = p.Details[i].OpenID
 	}

@@ -73,8 +73,10 @@ type book struct {
 	refunds      map[string]*refund
 	transfers    map[string]*transfer
 	payeeTokens  map[string]*transfer
+	bills        map[string]*transfer // by our number
 	batches      map[string]*payoutBatch
-	details      int64 // of all batches
+	batchIDs     map[string]*payoutBatch // by our number
+	details      int64                   // of all batches
 
 	movements []movement // append only, so that a prefix can be read without the lock
 	totals    totals
@@ -85,6 +87,7 @@ func newBook(max int) *book {
 	return &book{
 		max: max, orders: map[string]*order{}, payTokens: map[string]*order{}, transactions: map[string]*order{}, refunds: map[string]*refund{},
 		transfers: map[string]*transfer{}, payeeTokens: map[string]*transfer{}, batches: map[string]*payoutBatch{},
+		bills: map[string]*transfer{}, batchIDs: map[string]*payoutBatch{},
 	}
 }
 
@@ -129,6 +132,10 @@ func (b *book) transaction(id string) (order, error) {
 func (b *book) refund(no string) (refund, error) { return find(b, b.refunds, no, errNoRefund) }
 func (b *book) transfer(no string) (transfer, error) {
 	return find(b, b.transfers, no, errNoTransfer)
+}
+func (b *book) bill(id string) (transfer, error) { return find(b, b.bills, id, errNoTransfer) }
+func (b *book) batchID(id string) (payoutBatch, error) {
+	return find(b, b.batchIDs, id, errNoTransfer)
 }
 func (b *book) batch(no string) (payoutBatch, error) { return find(b, b.batches, no, errNoTransfer) }
 

@@ -159,7 +159,7 @@ func (s *Simulator) post(ctx context.Context, l *letter, v variant) error {
 	if v == forged {
 		signedBody = append([]byte("another "), body...)
 	}
-	if err := s.stamp(req.Header, signedBody); err != nil {
+	if err := s.stamp(req.Header, s.cfg.PlatformSerial, signedBody); err != nil {
 		return err
 	}
 	if v == probe {

@@ -17,12 +17,17 @@ type transaction struct {
 	TradeStateDesc string `json:"trade_state_desc"`
 	BankType       string `json:"bank_type,omitzero"`
 	SuccessTime    string `json:"success_time,omitzero"`
+	Payer          *payer `json:"payer,omitzero"`
 	Amount         struct {
 		Total         int64  `json:"total"`
 		PayerTotal    int64  `json:"payer_total,omitzero"`
 		Currency      string `json:"currency"`
 		PayerCurrency string `json:"payer_currency,omitzero"`
 	} `json:"amount"`
+}
+
+type payer struct {
+	OpenID string `json:"openid"`
 }
 
 func (t transaction) withState(state string) any { t.TradeState = state; return t }
@@ -44,7 +49,7 @@ func (s *Simulator) transaction(o *order, state string) transaction {
 	}
 	if !o.paidAt.IsZero() {
 		t.TransactionID, t.SuccessTime = o.transactionID, wireTime(o.paidAt)
-		t.TradeType, t.BankType = tradeType, bankType
+		t.TradeType, t.BankType, t.Payer = tradeType, bankType, &payer{payerOpenID}
 		t.Amount.PayerTotal, t.Amount.PayerCurrency = o.AmountFen, currency
 	}
 	return t
@@ -52,22 +57,33 @@ func (s *Simulator) transaction(o *order, state string) transaction {
 
 // What every payment here is.
 const (
-	tradeType = "NATIVE"
-	bankType  = "OTHERS"
+	tradeType   = "NATIVE"
+	bankType    = "OTHERS"
+	payerOpenID = "oSimulatedPayer0000000000001" // there is one wallet for all payers
 )
 
 // query says what became of an order.
 func (s *Simulator) query(r *http.Request, _ []byte) (call, error) {
-	if r.URL.Query().Get("mchid") != s.cfg.MerchantID {
-		return call{}, badQuery("mchid", r.URL.Query().Get("mchid"), wantMerchant)
-	}
 	no := r.PathValue("no")
+	o, err := s.journal.book.order(no)
+	return s.tellOrder(r, no, &o, err)
+}
+
+// queryTransaction does so by our number.
+func (s *Simulator) queryTransaction(r *http.Request, _ []byte) (call, error) {
+	o, err := s.journal.book.transaction(r.PathValue("id"))
+	return s.tellOrder(r, o.no, &o, err)
+}
+
+func (s *Simulator) tellOrder(r *http.Request, no string, o *order, err error) (call, error) {
+	if mchid := r.URL.Query().Get("mchid"); mchid != s.cfg.MerchantID {
+		return call{}, badQuery("mchid", mchid, wantMerchant)
+	}
 	return call{operation: operation{kind: kindCharge, no: no}, do: func(context.Context) (any, error) {
-		o, err := s.journal.book.order(no)
 		if err != nil {
 			return nil, err
 		}
-		return s.transaction(&o, o.state(s.cfg.Now())), nil
+		return s.transaction(o, o.state(s.cfg.Now())), nil
 	}}, nil
 }
 

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ type Config struct {
 	MerchantSerial string         // that the merchant signs under
 	MerchantKey    *rsa.PublicKey // verifies the merchant
 
-	PlatformSerial string          // that we sign under
+	PlatformSerial string          // that we sign under; empty is the serial of our certificate
 	PlatformKey    *rsa.PrivateKey `json:"-"`
 	APIv3Key       payment.Secret  // encrypts notifications
 
@@ -43,6 +44,9 @@ type Config struct {
 	TransferAfter time.Duration // a payout is TRANSFERING, or CANCELING; 20 ms
 	// TransferMinFen is the least payout that is not refused; zero is 1.
 	TransferMinFen int64
+	// PayoutAccount is what payouts leave from, BASIC, which is what empty means,
+	// or OPERATION. What was accepted keeps its account.
+	PayoutAccount string
 	// BillsAtOnce gives the statements of a day while it lasts. Otherwise they are
 	// there from ten in the morning of the next.
 	BillsAtOnce bool
@@ -82,12 +86,13 @@ func (c Config) complete() (*Config, error) {
 	if c.TransferMinFen == 0 {
 		c.TransferMinFen = 1
 	}
+	c.PayoutAccount = cmp.Or(c.PayoutAccount, accountBasic)
 	if err := c.completeDelays(); err != nil {
 		return nil, err
 	}
 	for _, id := range []struct{ name, value string }{
 		{"MerchantID", c.MerchantID}, {"AppID", c.AppID}, {"MerchantSerial", c.MerchantSerial},
-		{"PlatformSerial", c.PlatformSerial}, {"LedgerFile", c.LedgerFile},
+		{"LedgerFile", c.LedgerFile},
 	} {
 		if id.value == "" {
 			return nil, fmt.Errorf("simulator: %s: want one", id.name)
@@ -105,6 +110,8 @@ func (c Config) complete() (*Config, error) {
 		return nil, fmt.Errorf("simulator: Now, Log: want both")
 	case c.TransferMinFen < 1 || c.TransferMinFen > transferFenMax:
 		return nil, fmt.Errorf("simulator: TransferMinFen: want 1 to %d, have %d", transferFenMax, c.TransferMinFen)
+	case c.PayoutAccount != accountBasic && c.PayoutAccount != accountOperation:
+		return nil, fmt.Errorf("simulator: PayoutAccount: want %s or %s, have %q", accountBasic, accountOperation, c.PayoutAccount)
 	case len(c.Schedule) > scheduleStepsMax:
 		return nil, fmt.Errorf("simulator: Schedule: want at most %d waits, have %d", scheduleStepsMax, len(c.Schedule))
 	}

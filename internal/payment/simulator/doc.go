@@ -10,16 +10,17 @@
 // a Request-ID.
 //
 //	POST /v3/pay/transactions/native                        place a charge
-//	GET  /v3/pay/transactions/out-trade-no/{no}?mchid=      what became of it
+//	GET  /v3/pay/transactions/out-trade-no/{no}?mchid=      what became of it; or …/transactions/id/{transaction_id}?mchid=
 //	POST /v3/pay/transactions/out-trade-no/{no}/close       it can not be paid any more; 204
 //	POST /v3/refund/domestic/refunds                        refund some or all of a charge, by either number
 //	GET  /v3/refund/domestic/refunds/{no}                   what became of it
 //	POST /v3/fund-app/mch-transfer/transfer-bills           pay out
-//	GET  …/transfer-bills/out-bill-no/{no}                  what became of it
+//	GET  …/transfer-bills/out-bill-no/{no}                  what became of it; or …/transfer-bill-no/{transfer_bill_no}
 //	POST …/transfer-bills/out-bill-no/{no}/cancel           take it back, while it is up to the payee
 //	POST /v3/transfer/batches                               pay out up to 1000 at once
-//	GET  …/batches/out-batch-no/{no}?need_query_detail&…    what became of them, 20 to 100 a page
-//	GET  …/out-batch-no/{no}/details/out-detail-no/{detail} what became of one, and why it failed
+//	GET  …/batches/out-batch-no/{no}?need_query_detail&…    what became of them, 20 to 100 a page; or …/batch-id/{batch_id}
+//	GET  …/out-batch-no/{no}/details/out-detail-no/{detail} what became of one, and why it failed; or …/details/detail-id/{detail_id}
+//	GET  /v3/certificates                                   the platform's certificate, sealed under the APIv3 key
 //	GET  /v3/bill/tradebill?bill_date&bill_type&tar_type    charges and refunds of a day
 //	GET  /v3/bill/fundflowbill?bill_date&account_type&…     those and payouts, with the balance
 //	GET  /v3/billdownload/file?token                        a bill's file; this answer is not signed
@@ -68,6 +69,9 @@
 //     schedule says when it gives up for the life of the process.
 //   - Every answer under /v3/ is signed but a bill's file and an outage, refusals
 //     too; badly signed requests get 401.
+//   - An answer is signed under the serial that the request names, the public key's
+//     or its certificate's; one that names none under the public key's, until
+//     certificates are asked for. Notifications are signed under Config.PlatformSerial.
 //   - It lies only as told, only to the merchant whose signature verifies and to
 //     the merchant's callback address, and forgets to lie when it restarts.
 //
@@ -78,5 +82,5 @@
 // A detail's number is unique in its batch only, as with the real provider, and
 // the payees of a batch are not asked to confirm. Bills are made from the
 // movements, so a refund is in them once it moved, where the real bill has it from
-// its acceptance on; everything flows through the account BASIC.
+// its acceptance on; charges and refunds flow through the account BASIC.
 package simulator

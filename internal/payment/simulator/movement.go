@@ -27,7 +27,8 @@ type movement struct {
 	No         string    `json:"no"`          // the merchant's number
 	ProviderNo string    `json:"provider_no"` // transaction_id, refund_id, transfer_bill_no or detail_id
 	AmountFen  int64     `json:"amount_fen"`
-	Party      string    `json:"party"` // the openid of a payee; empty for payers, who have no name here
+	Party      string    `json:"party"`            // the openid of a payee; empty for payers, who are all the same one
+	Account    string    `json:"account,omitzero"` // of the merchant; empty is BASIC
 }
 
 // total is how much moved.

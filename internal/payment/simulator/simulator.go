@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -40,6 +41,9 @@ type Simulator struct {
 	pages     *pages
 	handler   http.Handler
 
+	certificate *certificate
+	certified   atomic.Bool // somebody has asked for certificates
+
 	liar          *liar
 	afterthoughts atomic.Int64  // calls that wait to be executed later
 	stopping      chan struct{} // closed when silence has to end
@@ -56,13 +60,18 @@ func New(cfg Config) (*Simulator, error) {
 	if err != nil {
 		return nil, err
 	}
+	cert, err := newCertificate(c.PlatformKey, c.Now())
+	if err != nil {
+		return nil, fmt.Errorf("simulator: %w", err)
+	}
+	c.PlatformSerial = cmp.Or(c.PlatformSerial, cert.serial)
 	j, err := openJournal(c.LedgerFile)
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
 	s := &Simulator{
 		cfg: c, journal: j, moves: newAgenda(moversMax), pages: p, callbacks: newCallbackClient(),
-		liar: newLiar(), stopping: make(chan struct{}),
+		liar: newLiar(), certificate: cert, stopping: make(chan struct{}),
 	}
 	s.dispatch = newDispatch(s.deliver, c.Schedule, c.Log)
 	s.handler = numbered(s.routes())
@@ -72,15 +81,20 @@ func New(cfg Config) (*Simulator, error) {
 func (s *Simulator) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v3/pay/transactions/native", s.signed(s.native))
+	mux.Handle("GET /v3/certificates", s.signed(s.certificates))
+	mux.Handle("GET /v3/pay/transactions/id/{id}", s.signed(s.queryTransaction))
 	mux.Handle("GET /v3/pay/transactions/out-trade-no/{no}", s.signed(s.query))
 	mux.Handle("POST /v3/pay/transactions/out-trade-no/{no}/close", s.signed(s.close))
 	mux.Handle("POST /v3/refund/domestic/refunds", s.signed(s.refund))
 	mux.Handle("GET /v3/refund/domestic/refunds/{no}", s.signed(s.queryRefund))
 	mux.Handle("POST /v3/fund-app/mch-transfer/transfer-bills", s.signed(s.transfer))
 	mux.Handle("GET /v3/fund-app/mch-transfer/transfer-bills/out-bill-no/{no}", s.signed(s.queryTransfer))
+	mux.Handle("GET /v3/fund-app/mch-transfer/transfer-bills/transfer-bill-no/{id}", s.signed(s.queryBill))
 	mux.Handle("POST /v3/fund-app/mch-transfer/transfer-bills/out-bill-no/{no}/cancel", s.signed(s.cancelTransfer))
 	mux.Handle("POST /v3/transfer/batches", s.signedUpTo(batchRequestBytesMax, s.payOutBatch))
 	mux.Handle("GET /v3/transfer/batches/out-batch-no/{no}", s.signed(s.queryBatch))
+	mux.Handle("GET /v3/transfer/batches/batch-id/{id}", s.signed(s.queryBatchID))
+	mux.Handle("GET /v3/transfer/batches/batch-id/{id}/details/detail-id/{detail}", s.signed(s.queryDetailID))
 	mux.Handle("GET /v3/transfer/batches/out-batch-no/{no}/details/out-detail-no/{detail}", s.signed(s.queryDetail))
 	mux.Handle("GET /v3/bill/tradebill", s.signed(s.tradeBill))
 	mux.Handle("GET /v3/bill/fundflowbill", s.signed(s.fundFlowBill))

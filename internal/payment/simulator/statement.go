@@ -2,13 +2,14 @@ package simulator
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 )
 
-// openingBalanceFen is what the merchant's account holds before the first movement.
+// openingBalanceFen is what each of the merchant's accounts holds before the first movement.
 const openingBalanceFen = 100_000_000_000
 
 // The two statements, which the provider calls bills.
@@ -58,7 +59,7 @@ func (st *statement) tells(m *movement) bool {
 	case m.At.In(zone()).Format(time.DateOnly) != st.day:
 		return false
 	case st.name == fundStatement:
-		return st.of == accountBasic
+		return m.account() == st.of
 	case st.of == billSuccess:
 		return m.Kind == kindCharge
 	case st.of == billRefund:
@@ -83,11 +84,14 @@ func (s *Simulator) writeStatement(to io.Writer, st *statement) (rows int, err e
 	out := bufio.NewWriter(to)
 	columns, summary := st.columns()
 	fmt.Fprint(out, columns, "\r\n")
-	// The balance runs through all movements, those of other days too.
+	// The balance runs through all movements of the account, those of other days too.
 	balance := int64(openingBalanceFen)
 	var sums totals
 	for i := range all[:st.upto] {
 		m := &all[i]
+		if st.name == fundStatement && m.account() != st.of {
+			continue
+		}
 		balance += m.signedFen()
 		if !st.tells(m) {
 			continue
@@ -118,6 +122,9 @@ func writeRow(out *bufio.Writer, columns string, row cells) {
 	out.WriteString("\r\n")
 }
 
+// account is where it moved.
+func (m *movement) account() string { return cmp.Or(m.Account, accountBasic) }
+
 // signedFen is what a movement does to the merchant's balance.
 func (m *movement) signedFen() int64 {
 	if m.Kind == kindCharge {
@@ -143,7 +150,7 @@ func (s *Simulator) tradeRow(m *movement) (cells, error) {
 	}
 	row := cells{
 		"交易时间": statementTime(m.At), "公众账号ID": s.cfg.AppID, "商户号": s.cfg.MerchantID, "特约商户号": "0", "微信订单号": o.transactionID,
-		"商户订单号": o.no, "交易类型": tradeType, "交易状态": statePaid, "付款银行": bankType, "货币种类": currency,
+		"商户订单号": o.no, "用户标识": payerOpenID, "交易类型": tradeType, "交易状态": statePaid, "付款银行": bankType, "货币种类": currency,
 		"应结订单金额": yuan(o.AmountFen), "代金券金额": "0.00", "微信退款单号": "0", "商户退款单号": "0", "退款金额": "0.00", "充值券退款金额": "0.00",
 		"商品名称": o.Description, "商户数据包": o.Attach, "手续费": "0.00000", "费率": "0.00%", "订单金额": yuan(o.AmountFen), "申请退款金额": "0.00",
 	}

@@ -30,10 +30,12 @@ const (
 	kindStatement = "statement"
 	tarGzip       = "GZIP"
 
-	billAll      = "ALL"
-	billSuccess  = "SUCCESS"
-	billRefund   = "REFUND"
-	accountBasic = "BASIC" // everything moves here; OPERATION and FEES are empty
+	billAll          = "ALL"
+	billSuccess      = "SUCCESS"
+	billRefund       = "REFUND"
+	accountBasic     = "BASIC" // charges and refunds move here, and payouts unless Config says otherwise
+	accountOperation = "OPERATION"
+	accountFees      = "FEES" // nothing ever moves here
 )
 
 type statementAnswer struct {
@@ -62,7 +64,7 @@ func (s *Simulator) tradeBill(r *http.Request, _ []byte) (call, error) {
 }
 
 func (s *Simulator) fundFlowBill(r *http.Request, _ []byte) (call, error) {
-	return s.prepare(r, fundStatement, "account_type", accountBasic, accountBasic, "OPERATION", "FEES")
+	return s.prepare(r, fundStatement, "account_type", accountBasic, accountBasic, accountOperation, accountFees)
 }
 
 func (s *Simulator) prepare(r *http.Request, name, parameter, absent string, allowed ...string) (call, error) {
@@ -164,7 +166,7 @@ func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		refused := asRefusal(err)
-		s.answer(w, refused.status, refused, operation{})
+		s.answer(w, r, refused.status, refused, operation{})
 		return
 	}
 	if s.liar.tells(operation{kind: kindStatement, no: t.Day}, outage) {

@@ -17,6 +17,7 @@ type transferTerms struct {
 	Remark    string    `json:"remark"`
 	NotifyURL string    `json:"notify_url,omitzero"` // may be absent: then nobody is notified
 	Token     string    `json:"token"`               // ours: the secret part of the confirmation page
+	Account   string    `json:"account,omitzero"`    // ours: what it leaves from; empty is BASIC
 	ReadyAt   time.Time `json:"ready_at,omitzero"`   // ours: when the payee can confirm; zero is at once
 }
 
@@ -78,7 +79,7 @@ func (b *book) applyTransfer(r *record) (possible bool) {
 	switch {
 	case r.Kind == transferAccepted && t == nil && r.Transfer != nil && r.ProviderNo != "":
 		t = &transfer{transferTerms: *r.Transfer, no: r.No, billNo: r.ProviderNo, at: r.At, updatedAt: r.At}
-		b.transfers[t.no], b.payeeTokens[t.Token] = t, t
+		b.transfers[t.no], b.payeeTokens[t.Token], b.bills[t.billNo] = t, t, t
 	case t == nil:
 		return false
 	case r.Kind == transferConfirmed && t.end == "" && !t.confirmed && !t.canceling:
@@ -88,7 +89,7 @@ func (b *book) applyTransfer(r *record) (possible bool) {
 	case r.Kind == transferEnded && t.end == "" && t.mayEnd(r.End):
 		t.end, t.reason, t.updatedAt, t.notified = r.End, r.Reason, r.At, t.NotifyURL == ""
 		if t.end == stateTransferred {
-			b.move(r, movement{Kind: kindPayout, ProviderNo: t.billNo, AmountFen: t.AmountFen, Party: t.OpenID})
+			b.move(r, movement{Kind: kindPayout, ProviderNo: t.billNo, AmountFen: t.AmountFen, Party: t.OpenID, Account: t.Account})
 		}
 	case r.Kind == transferNotified && t.end != "":
 		t.notified = true

@@ -47,7 +47,7 @@ func (s *Simulator) transfer(_ *http.Request, body []byte) (call, error) {
 		return call{}, err
 	}
 	want := &transferTerms{
-		OpenID: req.OpenID, AmountFen: req.AmountFen, SceneID: req.SceneID, Remark: req.Remark, NotifyURL: req.NotifyURL, Token: rand.Text(),
+		OpenID: req.OpenID, AmountFen: req.AmountFen, SceneID: req.SceneID, Remark: req.Remark, NotifyURL: req.NotifyURL, Token: rand.Text(), Account: s.payoutAccount(),
 	}
 	about := operation{kindPayout, req.No, req.OpenID}
 	return call{about, true, func(ctx context.Context) (any, error) { return s.acceptTransfer(ctx, about, want) }}, nil
@@ -94,6 +94,14 @@ func (s *Simulator) slow(about operation, want *transferTerms, now time.Time) (c
 	return confirmAfter, closeAfter
 }
 
+// payoutAccount is what a payout leaves from, as the ledger writes it.
+func (s *Simulator) payoutAccount() string {
+	if s.cfg.PayoutAccount == accountBasic {
+		return ""
+	}
+	return s.cfg.PayoutAccount
+}
+
 // awaitPayee has the payee confirm after a while, unless that is [Never], and
 // the bill fail at the end of the payee's time.
 func (s *Simulator) awaitPayee(t *transfer, confirmAfter, closeAfter time.Duration) {
@@ -121,11 +129,18 @@ func (s *Simulator) transferAnswer(t *transfer) transferAnswer {
 
 // queryTransfer says what became of a payout.
 func (s *Simulator) queryTransfer(r *http.Request, _ []byte) (call, error) {
-	about := operation{kind: kindPayout, no: r.PathValue("no")}
-	t, err := s.journal.book.transfer(about.no)
-	if err == nil {
-		about.party = t.OpenID
-	}
+	no := r.PathValue("no")
+	t, err := s.journal.book.transfer(no)
+	return s.tellTransfer(operation{kindPayout, no, t.OpenID}, &t, err)
+}
+
+// queryBill does so by our number.
+func (s *Simulator) queryBill(r *http.Request, _ []byte) (call, error) {
+	t, err := s.journal.book.bill(r.PathValue("id"))
+	return s.tellTransfer(operation{kindPayout, t.no, t.OpenID}, &t, err)
+}
+
+func (s *Simulator) tellTransfer(about operation, t *transfer, err error) (call, error) {
 	return call{operation: about, do: func(context.Context) (any, error) {
 		if err != nil {
 			return nil, err
