@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,7 +163,8 @@ func (p *playground) startSimulator(ctx context.Context) error {
 	proc, err := cluster.Start(cluster.Command{
 		Name: "paysim", Path: self, LogFile: p.path("paysim.log"),
 		Args: []string{"payment-simulator", "--listen", loopback(p.cmd.SimulatorPort), "--keys", p.path("keys"), "--dir", p.path("paysim"),
-			"--transfer-min", fmt.Sprint(int64(p.settings.Bounds().ShareMin))},
+			"--transfer-min", fmt.Sprint(int64(p.settings.Bounds().ShareMin)),
+			"--payout-account", cmp.Or(p.settings.Payment.BillAccount, "BASIC")},
 	})
 	if err != nil {
 		return err

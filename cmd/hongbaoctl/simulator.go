@@ -32,6 +32,8 @@ type simulatorCmd struct {
 	ManualConfirm bool          `help:"Payees accept on their page (package_info) or not at all."`
 	TransferAfter time.Duration `default:"20ms" help:"How long a payout is TRANSFERING, or CANCELING."`
 	TransferMin   int64         `default:"1" help:"Fen of the least payout that is not refused."`
+	PayoutAccount string        `default:"BASIC" enum:"BASIC,OPERATION" help:"Account that payouts leave from, and are billed under."`
+	Certificate   bool          `help:"Sign notifications under the platform certificate, for SDKs that know no public key."`
 	BillsAtOnce   bool          `default:"true" negatable:"" help:"Give the bills of a day while it lasts; otherwise from 10:00 of the next, as the real provider does."`
 }
 
@@ -57,9 +59,10 @@ func (s simulatorCmd) Run(ctx context.Context) error {
 	}
 	sim, err := simulator.New(simulator.Config{
 		MerchantID: simulatedMerchant, AppID: simulatedApp, MerchantSerial: simulatedMerchantSerial, MerchantKey: merchant,
-		PlatformSerial: simulatedPlatformSerial, PlatformKey: platform, APIv3Key: apiv3,
+		PlatformSerial: s.platformSerial(), PlatformKey: platform, APIv3Key: apiv3,
 		LedgerFile: filepath.Join(s.Dir, "ledger.jsonl"), PublicURL: "http://" + s.Listen,
-		RefundAfter: s.RefundAfter, ConfirmAfter: s.confirmAfter(), TransferAfter: s.TransferAfter, TransferMinFen: s.TransferMin, BillsAtOnce: s.BillsAtOnce,
+		RefundAfter: s.RefundAfter, ConfirmAfter: s.confirmAfter(), TransferAfter: s.TransferAfter, TransferMinFen: s.TransferMin,
+		PayoutAccount: s.PayoutAccount, BillsAtOnce: s.BillsAtOnce,
 		Now: time.Now, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -70,6 +73,14 @@ func (s simulatorCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return sim.Run(ctx, listener)
+}
+
+// platformSerial is empty where the simulator is to use its certificate's.
+func (s simulatorCmd) platformSerial() string {
+	if s.Certificate {
+		return ""
+	}
+	return simulatedPlatformSerial
 }
 
 func (s simulatorCmd) confirmAfter() time.Duration {

@@ -310,6 +310,42 @@ func (w *world) checkBills(want int) {
 	}
 }
 
+// FS31: payouts are found in the bill of the account they leave from, which the
+// client asks for, and charges and refunds in the trade bill wherever that is.
+func TestPayoutsAreReconciledFromTheAccountTheyLeave(t *testing.T) {
+	for account, inFlow := range map[string][]string{"": {"charge", "refund", "payout"}, "BASIC": {"charge", "refund", "payout"}, "OPERATION": {"payout"}} {
+		w, ctx := newWorld(t, func(c *simulator.Config) { c.PayoutAccount = account }), context.Background()
+		w.client.Close()
+		w.client = w.newClient(func(c *payment.Config) { c.BillAccount = account })
+		w.paid(1)
+		for _, transfer := range []envelope.Transfer{refund(1, 2500), payout(1, 1)} {
+			if _, err := w.client.Place(ctx, transfer); err != nil {
+				t.Fatal(err)
+			}
+			next(t, w.transfers)
+		}
+		day, moved := envelope.DayOf(now()), w.movements()
+		trade, err1 := w.client.TradeBill(ctx, day)
+		flow, err2 := w.client.FundFlowBill(ctx, day)
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		for what, pair := range map[string][2][]movement{
+			"trade":     {of(moved, "charge", "refund"), entries(trade)},
+			"fund flow": {of(moved, inFlow...), entries(flow)},
+		} {
+			if diff := cmp.Diff(pair[0], pair[1]); diff != "" || len(pair[0]) == 0 {
+				t.Errorf("%q: the %s bill and the ledger: %s", account, what, diff)
+			}
+		}
+	}
+}
+
+// of picks the movements of some kinds.
+func of(moved []movement, kinds ...string) []movement {
+	return slices.DeleteFunc(slices.Clone(moved), func(m movement) bool { return !slices.Contains(kinds, m.Kind) })
+}
+
 func entries(bill []payment.BillEntry) []movement {
 	var all []movement
 	for _, e := range bill {
