@@ -142,7 +142,7 @@ func TestNoUnpaidEnvelopeIsEverGivenUp(t *testing.T) {
 			}
 			return envelope.ChargeStatus{State: envelope.ChargeUnpaid}, nil
 		}
-		run(t, s.relay(t), outage+20*time.Minute)
+		run(t, s.relay(t), outage+2*whileStuck().max)
 		if p.s.Envelope.State != envelope.Closed {
 			t.Errorf("%s, delivery %s after %d attempts", p.s.Envelope.State, p.state, p.d.Attempts)
 		}

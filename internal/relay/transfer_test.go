@@ -345,14 +345,14 @@ func TestANotificationOfAStuckRefundThatComesLateIsLookedUp(t *testing.T) {
 					return envelope.TransferStatus{No: t.No(), Progress: c.now}, c.err
 				}
 				r := s.relay(t)
-				var err error
+				heard := make(chan error, 1)
 				s.after(time.Second, func() {
 					go func() {
-						err = r.Hear(context.Background(), envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
+						heard <- r.Hear(context.Background(), envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
 					}()
 				})
 				run(t, r, 2*time.Second)
-				if !errors.Is(err, c.want) || m.State != c.after {
+				if err := <-heard; !errors.Is(err, c.want) || m.State != c.after {
 					t.Errorf("%v, and it is %s", err, m.State)
 				}
 			})
