@@ -68,8 +68,15 @@ func payoutBatch() columnValues {
 
 // decision is a proposal to try again.
 func decision() columnValues {
-	return columnValues{"order_id": "'00000000000000000000033'", "seq": "1", "round": "1", "action": "'release'",
-		"proposed_by": "'ann'", "proposed_at": "UTC_TIMESTAMP(3)"}
+	return columnValues{"order_id": "'00000000000000000000033'", "seq": "1", "round": "1", "action": "'release'", "dispute_id": "0",
+		"was_payee": "'bob'", "was_batch": "''", "proposed_by": "'ann'", "proposed_at": "UTC_TIMESTAMP(3)", "state": "'standing'", "standing": "1"}
+}
+
+// decided is what makes a proposal one that bob has approved.
+func decided(more columnValues) columnValues {
+	by := columnValues{"state": "'approved'", "standing": "NULL", "decided_by": "'bob'", "decided_at": "UTC_TIMESTAMP(3)"}
+	maps.Copy(by, more)
+	return by
 }
 
 func payment() columnValues {
@@ -140,7 +147,13 @@ func TestSoundRowsAreStored(t *testing.T) {
 		{"payout_batch", payoutBatch(), columnValues{"state": "'ended'", "placed": "TRUE", "refused": "3", "ended_at": "UTC_TIMESTAMP(3)"}},
 		{"delivery", delivery(), nil},
 		{"delivery", delivery(), columnValues{"topic": "'event'", "stage": "3", "seq": "500", "state": "'parked'"}},
-		{"decision", decision(), columnValues{"approved_by": "'bob'", "approved_at": "UTC_TIMESTAMP(3)"}},
+		{"decision", decision(), decided(nil)},
+		{"decision", decision(), decided(columnValues{"action": "'settle'", "paid_round": "1"})},
+		{"decision", decision(), decided(columnValues{"action": "'again'", "decided_by": "'ann'"})},
+		{"decision", decision(), decided(columnValues{"state": "'withdrawn'", "decided_by": "'ann'"})},
+		{"decision", decision(), columnValues{"action": "'dismiss'", "round": "9"}},
+		{"transfer", transfer(), columnValues{"state": "'stuck'", "reason": "'NO_AUTH'"}},
+		{"known_set", columnValues{"set_number": "999", "first_seen": "UTC_TIMESTAMP(3)"}, nil},
 		{"decision", decision(), columnValues{"action": "'redirect'", "payee_id": "'carl'"}},
 		{"payment", payment(), nil},
 		{"pause", columnValues{"topic": "'transfer'", "paused": "TRUE", "reason": "'bank holiday'", "paused_at": "UTC_TIMESTAMP(3)"}, nil},
@@ -157,7 +170,7 @@ func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
 	app := as(t, cfg, cfg.Accounts.App)
 	sound := map[string]columnValues{
 		envelope: lucky(), shares: share(), "outbox": outbox(), "transfer": transfer(), "payout_batch": payoutBatch(), "delivery": delivery(), "decision": decision(), "payment": payment(),
-		"machine_lease": {"machine_id": "1"}, "set_info": {"set_number": "1", "environment": "'drill'", "cluster_uuid": "UUID()"},
+		"known_set": {"set_number": "1", "first_seen": "UTC_TIMESTAMP(3)"}, "machine_lease": {"machine_id": "1"}, "set_info": {"set_number": "1", "environment": "'drill'", "cluster_uuid": "UUID()"},
 	}
 	seen := map[string]bool{}
 	for _, test := range []struct {
@@ -237,8 +250,21 @@ func TestEveryCheckRefusesWhatItIsFor(t *testing.T) {
 		{"decision", "round", columnValues{"round": "9"}},
 		{"decision", "payee", columnValues{"payee_id": "'carl'"}},
 		{"decision", "payee", columnValues{"action": "'redirect'"}},
-		{"decision", "approved", columnValues{"approved_by": "'bob'"}},
-		{"decision", "two_people", columnValues{"approved_by": "'ann'", "approved_at": "UTC_TIMESTAMP(3)"}},
+		{"decision", "paid", columnValues{"paid_round": "1"}},
+		{"decision", "paid", columnValues{"action": "'settle'", "paid_round": "2"}},
+		{"decision", "standing", columnValues{"standing": "NULL"}},
+		{"decision", "standing", columnValues{"standing": "2"}},
+		{"decision", "decided", decided(columnValues{"decided_by": "NULL"})},
+		{"decision", "decided", decided(columnValues{"decided_at": "NULL"})},
+		{"decision", "decided", columnValues{"decided_by": "'bob'"}},
+		{"decision", "two_people", decided(columnValues{"decided_by": "'ann'"})},
+		{"known_set", "number", columnValues{"set_number": "1000"}},
+		{"transfer", "stuck", columnValues{"state": "'stuck'"}},
+		{"transfer", "stuck", columnValues{"state": "'stuck'", "reason": "'NO_AUTH'", "batch": "'B00000000000000000000033P0012'"}},
+		{"payout_batch", "proposed", columnValues{"proposed_by": "'ann'"}},
+		{"payout_batch", "dissolved", columnValues{"approved_by": "'bob'", "state": "'ended'", "placed": "TRUE", "refused": "3", "ended_at": "UTC_TIMESTAMP(3)"}},
+		{"payout_batch", "dissolved", columnValues{"proposed_by": "'ann'", "proposed_at": "UTC_TIMESTAMP(3)", "approved_by": "'Ann'",
+			"state": "'ended'", "placed": "TRUE", "refused": "3", "ended_at": "UTC_TIMESTAMP(3)"}},
 		{"machine_lease", "machine_fits_id", columnValues{"machine_id": "4096"}},
 		{"set_info", "is_this_set", columnValues{"set_number": "998"}},
 	} {
