@@ -125,9 +125,6 @@ func checkRowsTested(t *tree) (found []finding) {
 		}
 	}
 	for row, text := range t.rowsOf() {
-		if strings.HasPrefix(row, "FS") && strings.TrimSpace(text) == "" {
-			continue
-		}
 		named := testNamed.FindAllString(text, -1)
 		_, reason, given := strings.Cut(text, noTest+": ")
 		if len(named) == 0 && (!given || strings.TrimSpace(reason) == "") {
