@@ -28,7 +28,7 @@ func slowInTime(t *testing.T, w *settest.World, memory int, e envelope.Envelope)
 	t.Helper()
 	slow, proxy := behind(t, w, memory)
 	open(t, slow, requests(e.ID, "early"))
-	const before, held = 150 * time.Millisecond, 900 * time.Millisecond
+	const before, held = 500 * time.Millisecond, 2500 * time.Millisecond
 	time.Sleep(time.Until(e.ExpiresAt.Add(-before)))
 	proxy.Hold("COMMIT", held)
 	done = make(chan envelope.Opening, 1)
@@ -70,11 +70,11 @@ func TestAHolderIsNeverToldExpired(t *testing.T) {
 		} {
 			t.Run(way.name+", after "+name, func(t *testing.T) {
 				t.Parallel()
-				e := living(t, w, 1500*time.Millisecond, envelope.Order{Total: 1000, Count: 10})
+				e := living(t, w, 2500*time.Millisecond, envelope.Order{Total: 1000, Count: 10})
 				other := serverOf(t, w, 1024).Sets()[0]
 				done := slowInTime(t, w, way.memory, e)
 				look(t, other, e.ID)
-				if o, certain := other.Known(e.ID, "holder"); certain {
+				if o, certain := other.Known(e.ID, "holder"); certain && len(done) == 0 {
 					t.Errorf("memory is certain of %+v while an open in time is on its way", o)
 				}
 				// The lock waits for it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ type World struct {
 	Proxies  []*Proxy // in front of each SET's database; passing unless told
 
 	servers []*cluster.MariaDB // by SET
-	serial  int
+	serial  atomic.Int64
 }
 
 // World makes n SETs, each behind a proxy, with the tables of yesterday, today
@@ -112,9 +113,8 @@ func (w *World) Books(t testing.TB) (*books.Books, *Proxy) {
 // ends.
 func (w *World) NewRouter(t testing.TB) *orderset.Router {
 	t.Helper()
-	w.serial++
 	r, err := orderset.NewRouter(orderset.Config{
-		Topology: w.Topology, App: w.App, DrawKey: w.DrawKey, Memory: 1024, Owner: fmt.Sprintf("%s/%d", t.Name(), w.serial),
+		Topology: w.Topology, App: w.App, DrawKey: w.DrawKey, Memory: 1024, Owner: fmt.Sprintf("%s/%d", t.Name(), w.serial.Add(1)),
 		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -175,7 +175,6 @@ func (w *World) Audit(t testing.TB) (all []*orderset.Books) {
 func (w *World) Active(t testing.TB, set int, o envelope.Order) envelope.Envelope {
 	t.Helper()
 	e := w.Unpaid(t, set, o)
-	w.serial++
 	paid, err := w.Router.Pay(context.Background(), envelope.Payment{
 		OrderNo: e.ID, TransactionID: fmt.Sprintf("tx%x", sha256.Sum256([]byte(e.ID)))[:32], Amount: e.Total, PaidAt: time.Now(),
 	})
@@ -207,8 +206,7 @@ func (w *World) Sending(t testing.TB, set int, o envelope.Order) envelope.Sendin
 		o.Sender = "sender"
 	}
 	if o.Key == "" {
-		w.serial++
-		o.Key = fmt.Sprintf("key-%d", w.serial)
+		o.Key = fmt.Sprintf("key-%d", w.serial.Add(1))
 	}
 	if o.Kind == "" {
 		o.Kind = envelope.Lucky
