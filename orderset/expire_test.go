@@ -158,7 +158,7 @@ func TestFG12ManyEnvelopesExpireUnderOpenFireToTheFen(t *testing.T) {
 	const many, openers = 120, 6
 	var es []envelope.Envelope
 	for i := range many { // their ends lie within a few milliseconds of each other
-		es = append(es, living(t, w, 1200*time.Millisecond-time.Duration(i)*8*time.Millisecond, envelope.Order{Total: 40000, Count: 400}))
+		es = append(es, living(t, w, 4*time.Second-time.Duration(i)*8*time.Millisecond, envelope.Order{Total: 40000, Count: 400}))
 	}
 	last := es[0].ExpiresAt
 	for _, e := range es {
