@@ -35,7 +35,7 @@ func (s *Set) Again(ctx context.Context, id envelope.ID, seq int, user envelope.
 }
 
 // mayAsk is why the next round of m does not begin without people; "" says that it
-// does. A release that somebody has proposed is no reason: it asks for the same.
+// does. A release that was proposed is no reason: it asks for the same.
 func (m *matter) mayAsk() string {
 	d := m.standing()
 	switch {

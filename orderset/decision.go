@@ -305,7 +305,7 @@ func checkProposal(by, action string, payee envelope.UserID) error {
 	return refusal("action", "must be release, redirect, settle or dismiss")
 }
 
-// Withdraw takes a proposal back; only who made it can. A repeat is a result. Errors
+// Withdraw takes a proposal back; only its proposer can. A repeat is a result. Errors
 // are those of Propose.
 func (s *Set) Withdraw(ctx context.Context, no, by string) error {
 	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
@@ -328,7 +328,7 @@ func (s *Set) Withdraw(ctx context.Context, no, by string) error {
 }
 
 // Approve carries out the proposal about a transfer, if it is the one that was seen:
-// its action, payee and time. Who approves must not be who proposed (FH13). A
+// its action, payee and time. The approver must not be the proposer (FH13). A
 // repeat is a result. What is returned is the transfer as it goes on. Errors are
 // those of Propose.
 func (s *Set) Approve(ctx context.Context, no, by string, seen Proposal) (envelope.Transfer, error) {

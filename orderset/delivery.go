@@ -49,7 +49,7 @@ func scanDelivery(rows *sql.Rows, more ...any) (d envelope.Delivery, err error) 
 }
 
 // ClaimDeliveries takes up to max deliveries that are due, 1024 at most, the
-// longest due first. Nobody else gets them before the lease ends. Attempts
+// longest due first. No other claim gets them before the lease ends. Attempts
 // counts this claim, and Since and Attempts together name it: what is said about
 // a delivery after a later claim changes nothing.
 func (s *Set) ClaimDeliveries(ctx context.Context, topic envelope.Topic, max int, lease time.Duration) (ds []envelope.Delivery, err error) {

@@ -72,7 +72,7 @@ func (s *Set) Disputes(ctx context.Context, max int) (disputes []Dispute, err er
 	return disputes, s.answer("disputes", err)
 }
 
-// openDispute is one that nobody has resolved.
+// openDispute is one that is not resolved.
 type openDispute struct {
 	id      int64
 	what    string

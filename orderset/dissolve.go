@@ -70,7 +70,7 @@ func scanStuck(rows *sql.Rows, more ...any) (b StuckBatch, err error) {
 }
 
 // ProposeDissolve says that a batch that the provider does not take should be
-// dissolved into its payouts. Nothing happens before somebody else approves. A
+// dissolved into its payouts. Nothing happens before another person approves. A
 // repeat is a result. Errors are those of Propose.
 func (s *Set) ProposeDissolve(ctx context.Context, no, by string) error {
 	if err := CheckPerson("proposed_by", by); err != nil {
@@ -94,7 +94,7 @@ func (s *Set) ProposeDissolve(ctx context.Context, no, by string) error {
 
 // ApproveDissolve carries the proposal out: the batch ends, and the next round of
 // each of its payouts begins, pending and due at once, in a batch of its own where
-// payouts go in batches. Who approves must not be who proposed. A repeat is a
+// payouts go in batches. The approver must not be the proposer. A repeat is a
 // result.
 //
 // The provider can not carry out what is dissolved (I7): it refused the batch for

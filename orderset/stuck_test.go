@@ -93,7 +93,7 @@ func TestARejectedPayoutIsStuckUntilItsCauseIsGone(t *testing.T) {
 	if len(again) != 1 || again[0].No() != ts[0].No() || again[0].Placed {
 		t.Fatalf("asked for again: %+v", again)
 	}
-	// While it is being asked for nobody can pay another, and an answer to an earlier
+	// While it is being asked for no other can be paid, and an answer to an earlier
 	// claim does not change that.
 	wantInvalid(t, proposing(t, s, ts[0].No(), "ann", orderset.ActionRedirect, "carl"), "transfer")
 	hear(t, s, sayOf(envelope.ProgressRejected, "NO_AUTH", 0, ts[0]))

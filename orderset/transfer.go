@@ -85,7 +85,7 @@ func (s *Set) Transfers(ctx context.Context, id envelope.ID, user envelope.UserI
 
 // ClaimTransfers takes up to max pending or stuck transfers that are due and in no batch,
 // 1024 at most: larger amounts first, but a quarter of them are those that are due longest, so
-// that nothing waits for ever; an eighth, and what is left over, is for those that are stuck. Nobody else gets them before the
+// that nothing waits for ever; an eighth, and what is left over, is for those that are stuck. No other claim gets them before the
 // lease ends. They are marked as placed; what is returned says whether and since when they were before, and
 // Attempts counts this claim.
 func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) (claimed []envelope.Transfer, err error) {

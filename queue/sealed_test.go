@@ -26,7 +26,7 @@ func sealedGate(t *testing.T, m *memcachedProcess, secret string) *queue.Gate {
 	return quietGate(t, queue.GateConfig{Store: queue.Sealed(store, sealedBy(secret)), HoldersMax: 1})
 }
 
-// FS30: leases that were not made with our key hold nobody up.
+// FS30: leases that were not made with our key block no open.
 func TestForgedLeasesBlockNothing(t *testing.T) {
 	m := startMemcached(t)
 	client := memcache.New(m.addr)
@@ -51,7 +51,7 @@ func TestForgedLeasesBlockNothing(t *testing.T) {
 			refused(t, sealedGate(t, m, "ours"), key, queue.ReasonOverCap) // a lease of ours counts again
 		})
 	}
-	// The control: without a seal the same value keeps everybody out.
+	// The control: without a seal the same value blocks every open.
 	if err := client.Set(&memcache.Item{Key: "hb:gate:control", Value: plain, Expiration: 60}); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@
 //   - Everything may be repeated. ApplySet and MakeDayTables make what is
 //     missing, bring passwords and grants up to date, and change no row.
 //   - The tables themselves refuse money that does not add up: I1, I2 and I5
-//     are unique keys and CHECKs, held whoever writes. So is that a payment pays
+//     are unique keys and CHECKs, held for every writer. So is that a payment pays
 //     for one envelope.
 //   - The accounts hold the least they need. Serving can neither delete, nor
 //     change a table, nor write to a server that is read_only: that makes

@@ -18,7 +18,7 @@ import (
 )
 
 // auditCmd runs every auditor there is. It reads with the audit account, which may
-// only SELECT, and takes nobody's word: what can be recomputed is.
+// only SELECT, and trusts no stored result: what can be recomputed is.
 type auditCmd struct {
 	Looks int `help:"What differs between two books is looked at this often, 1 to 10: on a service that runs, one of them is a moment older." default:"3"`
 }

@@ -25,8 +25,8 @@ const (
 // onOwnGround measures opens on a playground that is started for the measurement and
 // thrown away after it. What follows from opens is held back there for as long as
 // it lives: a measurement of minutes opens shares whose payouts would take an hour,
-// and they are nobody's. They must not be made behind the next measurement's back,
-// and in a playground that somebody uses they must not be thrown away.
+// and they belong to no envelope in use. They must not be made behind the next measurement's back,
+// and in a playground in use they must not be thrown away.
 //
 // It lies beside the settings file, on the same disk, and has as many SETs as these
 // say. It is kept when do fails or has not passed, to be looked at.

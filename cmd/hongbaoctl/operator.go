@@ -70,7 +70,7 @@ func completeOperator(o *operator.Client, s *settings.Settings, as operator.Pers
 	return o, err
 }
 
-// machineUser is who runs this program, by a name that a token can have.
+// machineUser is the account that runs this program, by a name that a token can have.
 func machineUser() operator.Person {
 	if u, err := user.Current(); err == nil {
 		if name := strings.ToLower(u.Username); orderset.CheckPerson("", name) == nil {

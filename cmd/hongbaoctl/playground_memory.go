@@ -22,7 +22,7 @@ const upName = "up.json"
 
 // up is how a playground was started, and what it wrote into its settings: the next
 // start goes on like that where it is not told otherwise, and does not write over
-// what somebody has written meanwhile.
+// an edit made meanwhile.
 type up struct {
 	Flags  playgroundFlags `json:"flags"`
 	Config string          `json:"config_sha256"` // of hongbao.yaml as it was written
@@ -91,7 +91,7 @@ func (u up) save(dir string) error {
 }
 
 // resume completes the flags with those of the last start and refuses to leave out
-// a SET: what is in it would be owed to people and found by nobody.
+// a SET: what is owed in it would no longer be found.
 func (u *playgroundUpCmd) resume() (up, error) {
 	last, err := recall(u.Dir)
 	if err != nil {
@@ -123,7 +123,7 @@ func digest(raw []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// place writes the settings file unless there is one that somebody else has
+// place writes the settings file unless there is one that another hand has
 // written or edited since the last start.
 func (p *playground) place(s *settings.Settings) error {
 	file := p.path(configName)

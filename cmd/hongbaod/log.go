@@ -12,7 +12,7 @@ import (
 
 // newLog writes to f in the format of the settings, at a level that may change
 // while it is used. The format does not depend on what f is: what reads the log
-// must not break because somebody looks.
+// must not break by being read.
 func newLog(f *os.File, format string, level *slog.LevelVar) *slog.Logger {
 	if format == settings.LogText {
 		info, err := f.Stat()

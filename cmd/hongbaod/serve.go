@@ -141,7 +141,7 @@ type daemon struct {
 	jobs      reconcile.Jobs
 }
 
-// assemble ties the parts together. It opens connections and calls nobody: what
+// assemble ties the parts together. It opens connections and makes no call: what
 // the databases are is for trust to say.
 func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (*daemon, error) {
 	keys, err := readKeys(conf)

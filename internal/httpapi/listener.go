@@ -26,7 +26,7 @@ const ipv6ClientBits = 64
 //
 // How many requests are being read at once (places); the rest wait, in order,
 // with their bytes in the kernel. Without it a storm on thousands of connections
-// makes thousands of goroutines runnable, and the few that commit for everybody
+// makes thousands of goroutines runnable, and the few that commit for all
 // wait behind all of them at each of their round trips: the service would spend
 // the storm refusing. A place is taken when the bytes of a request arrive and
 // given back when its handler starts, or when the rest of it has to be waited

@@ -178,7 +178,7 @@ func identify(ctx context.Context, conn driver.Conn) (server, error) {
 	return s, nil
 }
 
-// lender makes a pool of a connection that is somebody else's and stays open.
+// lender makes a pool of a connection that belongs to its caller and stays open.
 type lender struct {
 	conn driver.Conn
 	lent bool

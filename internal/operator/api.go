@@ -218,7 +218,7 @@ func answer(w http.ResponseWriter, r *http.Request, value any) {
 	_ = json.NewEncoder(w).Encode(value) // the error of a client that has gone is nobody's
 }
 
-// person is who asks, by their token.
+// person is the caller, by the token.
 func (a *API) person(r *http.Request) (Person, error) {
 	if a.cfg.Operators == nil {
 		return "", httpapi.Unauthenticated("this deployment has no keys.operators, so nobody has a token with scope operate")

@@ -99,7 +99,7 @@ type NumberInput struct {
 	No TransferNo `path:"no"`
 }
 
-// RedirectInput names a transfer and who gets it instead.
+// RedirectInput names a transfer and its new payee.
 type RedirectInput struct {
 	No    TransferNo `path:"no"`
 	Payee Person     `param:"payee,required"`

@@ -75,7 +75,7 @@ func notUsed(err error) bool {
 	return (errors.Is(err, ErrNotOurs) || errors.Is(err, ErrUnreadable)) && !errors.Is(err, ErrForged) && !errors.Is(err, envelope.ErrNotFound)
 }
 
-// FS29: what the provider says about somebody else's number is not forged.
+// FS29: what the provider says about another merchant's number is not forged.
 func TestAuthenticNotificationsAboutOthersAreNotOurs(t *testing.T) {
 	c := newClient(t, nil)
 	others := func(set func(map[string]any)) map[string][]byte {

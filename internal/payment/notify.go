@@ -21,7 +21,7 @@ var (
 	// sender must not learn it.
 	ErrForged = errors.New("the notification is not authentic")
 	// ErrNotOurs is the provider's own word about a merchant, an app or a number
-	// that is not ours: somebody else's money, or another deployment of the same
+	// that is not ours: another merchant's money, or another deployment of the same
 	// account. It is refused, so that the provider resends it while the routing of
 	// notifications is put right.
 	ErrNotOurs = errors.New("the notification is about something that is not ours")
