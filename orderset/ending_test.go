@@ -106,8 +106,7 @@ func TestAHolderIsNeverToldExpired(t *testing.T) {
 func TestAnExpiryThatIsCommittedIsAnsweredFromMemory(t *testing.T) {
 	w := servers.World(t, 1)
 	s, proxy := behind(t, w, 1024)
-	e := living(t, w, 100*time.Millisecond, envelope.Order{Total: 1000, Count: 10})
-	open(t, s, requests(e.ID, "holder"))
+	e := livingOpened(t, w, s, 100*time.Millisecond, envelope.Order{Total: 1000, Count: 10}, "holder")
 	time.Sleep(time.Until(e.ExpiresAt.Add(20 * time.Millisecond)))
 	for range 3 { // over, and not yet expired: asked every time, right every time
 		if o := open(t, s, requests(e.ID, "late", "holder")); o[0].Outcome != envelope.TooLate || o[1].Outcome != envelope.AlreadyOpened {

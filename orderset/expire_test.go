@@ -43,8 +43,7 @@ func TestWhatLivesWhatIsEmptyAndWhatIsUnpaidDoesNotExpire(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	active := w.Active(t, 0, envelope.Order{Total: 100, Count: 2})
-	empty := living(t, w, 50*time.Millisecond, envelope.Order{Total: 1, Count: 1})
-	open(t, s, requests(empty.ID, "ann"))
+	empty := livingOpened(t, w, s, 50*time.Millisecond, envelope.Order{Total: 1, Count: 1}, "ann")
 	unpaid := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
 	for id, want := range map[envelope.ID]envelope.State{active.ID: envelope.Active, empty.ID: envelope.Empty, unpaid.ID: envelope.Unpaid} {
 		rows := outboxRows(t, w)
