@@ -76,16 +76,20 @@ type Config struct {
 	AnswerMax            time.Duration // what one call may take
 }
 
-func (cfg *Config) complete() error {
-	required := cfg.Teller != nil && cfg.Auth != nil && cfg.Notified != nil && cfg.Refused != nil &&
-		cfg.Metrics != nil && cfg.Log != nil && cfg.Now != nil
-	if !required {
-		return errors.New("httpapi: everything in the configuration but the bounds is required")
-	}
+// withDefaults is the configuration with its bounds filled in.
+func (cfg Config) withDefaults() Config {
 	setDefault(&cfg.BodyBytesMax, DefaultBodyBytesMax)
 	setDefault(&cfg.NotificationBytesMax, DefaultNotificationBytesMax)
 	setDefault(&cfg.AnswerMax, DefaultAnswerMax)
+	return cfg
+}
+
+func (cfg *Config) validate() error {
+	required := cfg.Teller != nil && cfg.Auth != nil && cfg.Notified != nil && cfg.Refused != nil &&
+		cfg.Metrics != nil && cfg.Log != nil && cfg.Now != nil
 	switch {
+	case !required:
+		return errors.New("httpapi: everything in the configuration but the bounds is required")
 	case cfg.BodyBytesMax < 256:
 		return fmt.Errorf("httpapi: want body bytes max >= 256, have %d", cfg.BodyBytesMax)
 	case cfg.NotificationBytesMax < 256:
@@ -117,7 +121,8 @@ type API struct {
 
 // New builds the handler and registers the metrics.
 func New(cfg Config) (*API, error) {
-	if err := cfg.complete(); err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	requests, err := newRequestMetrics(cfg.Metrics)

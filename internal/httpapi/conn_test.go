@@ -1,96 +1,15 @@
 package httpapi
 
 import (
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	dto "github.com/prometheus/client_model/go"
 )
-
-// onePlace puts a server behind an intake that reads one request at a time.
-func onePlace(t *testing.T, handler http.HandlerFunc) (*door, string) {
-	t.Helper()
-	a, _ := newAPI(t, &stubTeller{})
-	in := newDoor(listen(t), doorConfig{connectionsMax: 1000, perAddressMax: 1000, readingMax: 1,
-		idleMax: time.Minute, readHeaderMax: time.Minute, crowded: (&ServerConfig{API: a}).crowded()})
-	s := &http.Server{ConnContext: withConn, ConnState: connState, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		connOf(r).begin()
-		handler(w, r)
-	})}
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = s.Serve(in) }) // ErrServerClosed, at the end
-	t.Cleanup(func() {
-		s.Close()
-		serving.Wait()
-	})
-	return in, in.Addr().String()
-}
-
-func TestFH3SlowClientsHoldNoPlaceInTheIntake(t *testing.T) {
-	in, addr := onePlace(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
-	for range 50 { // each sends half a request line and no more
-		conn, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		if _, err := io.WriteString(conn, "GET / HT"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c := client(t)
-	for range 20 {
-		if status, body := get(t, c, "http://"+addr+"/"); status != http.StatusOK || body != "ok" {
-			t.Fatalf("%d %q", status, body)
-		}
-	}
-	c.CloseIdleConnections()
-	emptied(t, in)
-}
-
-func TestARequestInServiceHoldsNoPlaceInTheIntake(t *testing.T) {
-	release := make(chan struct{})
-	in, addr := onePlace(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			<-release
-		}
-		fmt.Fprint(w, "ok")
-	})
-	var slow sync.WaitGroup
-	for range 10 {
-		slow.Go(func() {
-			res, err := http.Get("http://" + addr + "/slow")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			res.Body.Close()
-		})
-	}
-	c := client(t)
-	for range 20 {
-		if status, _ := get(t, c, "http://"+addr+"/"); status != http.StatusOK {
-			t.Fatal(status)
-		}
-	}
-	close(release)
-	slow.Wait()
-	c.CloseIdleConnections()
-	emptied(t, in)
-}
-
-// emptied waits until every place has been given back.
-func emptied(t *testing.T, in *door) {
-	t.Helper()
-	await(t, "every place is given back", func() bool { return len(in.places) == 0 })
-}
 
 // FS17: one client address cannot take all connections.
 func TestConnectionsOfOneAddressHaveABound(t *testing.T) {
@@ -130,20 +49,6 @@ func TestConnectionsOfOneAddressHaveABound(t *testing.T) {
 	}
 	open[0].Close()
 	await(t, "a connection after one has ended", func() bool { _, err := from("127.0.0.1"); return err == nil })
-}
-
-func TestOneClientIsAnAddressOrANetworkOfIPv6(t *testing.T) {
-	for _, tt := range []struct{ addr, want string }{
-		{"192.0.2.7", "192.0.2.7/32"}, {"::ffff:192.0.2.7", "192.0.2.7/32"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
-		{"2001:db8:1:2::9", "2001:db8:1:2::/64"}, {"2001:db8:1:3::9", "2001:db8:1:3::/64"}, {"::1", "::/64"},
-	} {
-		if got := clientOf(&net.TCPAddr{IP: net.ParseIP(tt.addr), Port: 1, Zone: ""}); got.String() != tt.want {
-			t.Errorf("%s counts as %s, want %s", tt.addr, got, tt.want)
-		}
-	}
-	if got := clientOf(&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}); got.String() != "fe80::/64" {
-		t.Errorf("an address with a zone counts as %s", got)
-	}
 }
 
 // A connection whose client takes no answer ends with the time to write one.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"net/http"
 	"strconv"
 )
@@ -28,10 +27,8 @@ func ownProblems() []problem {
 }
 
 // ownRefusals are whole answers, by the status that net/http would send.
-type ownRefusals map[int][]byte
-
-func newOwnRefusals() ownRefusals {
-	table, answers := newProblemTable(), ownRefusals{}
+func ownRefusals() map[int][]byte {
+	table, answers := newProblemTable(), map[int][]byte{}
 	for _, code := range []string{codeMalformed, codeExpectation, codeHeadersTooMany, codeTransferCoding, codeVersion} {
 		p := table.row(code)
 		body := p.appendBody(nil, &refusal{})
@@ -40,18 +37,4 @@ func newOwnRefusals() ownRefusals {
 		answers[p.status] = append(a, body...)
 	}
 	return answers
-}
-
-// inOurWords replaces an answer of net/http: it writes each at once and whole,
-// and closes the connection after it.
-func (o ownRefusals) inOurWords(answer []byte) []byte {
-	const version, digits = "HTTP/1.1 ", 3
-	if !bytes.HasPrefix(answer, []byte(version)) || len(answer) < len(version)+digits {
-		return answer
-	}
-	status, err := strconv.Atoi(string(answer[len(version) : len(version)+digits]))
-	if ours, ok := o[status]; err == nil && ok {
-		return ours
-	}
-	return answer
 }

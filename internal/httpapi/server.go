@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"hongbao/internal/httpapi/intake"
 )
 
 // HeaderBytesMax bounds a request's line and headers; net/http adds 4 KiB of
@@ -49,10 +51,8 @@ type ServerConfig struct {
 	DrainMax    time.Duration // then, to answer what was admitted. 15 s
 }
 
-func (cfg *ServerConfig) complete() error {
-	if cfg.API == nil || cfg.Public == nil || cfg.Operator == nil || cfg.OperatorHandler == nil {
-		return errors.New("server: API, both listeners and the operator's handler are required")
-	}
+// withDefaults is the configuration with its bounds filled in.
+func (cfg ServerConfig) withDefaults() ServerConfig {
 	setDefault(&cfg.ConnectionsMax, DefaultConnectionsMax)
 	setDefault(&cfg.ConnectionsPerAddressMax, max(1, cfg.ConnectionsMax/2))
 	setDefault(&cfg.ReadingMax, 64)
@@ -62,19 +62,22 @@ func (cfg *ServerConfig) complete() error {
 	setDefault(&cfg.IdleMax, time.Minute)
 	setDefault(&cfg.DrainNotice, 200*time.Millisecond)
 	setDefault(&cfg.DrainMax, 15*time.Second)
+	return cfg
+}
+
+// validate holds the bounds to each other; what the connections alone may be is
+// the intake's to say.
+func (cfg *ServerConfig) validate() error {
+	if cfg.API == nil || cfg.Public == nil || cfg.Operator == nil || cfg.OperatorHandler == nil {
+		return errors.New("server: API, both listeners and the operator's handler are required")
+	}
 	switch answer := cfg.API.cfg.AnswerMax; {
-	case cfg.ConnectionsMax < 1:
-		return fmt.Errorf("server: want connections max >= 1, have %d", cfg.ConnectionsMax)
-	case cfg.ConnectionsPerAddressMax < 1 || cfg.ConnectionsPerAddressMax > cfg.ConnectionsMax:
-		return fmt.Errorf("server: want 1 <= connections per address max <= connections max, have %d and %d", cfg.ConnectionsPerAddressMax, cfg.ConnectionsMax)
-	case cfg.ReadingMax < 1:
-		return fmt.Errorf("server: want reading max >= 1, have %d", cfg.ReadingMax)
 	case cfg.ReadHeaderMax <= 0 || cfg.ReadHeaderMax > cfg.ReadMax:
 		return fmt.Errorf("server: want 0 < read header max <= read max, have %v and %v", cfg.ReadHeaderMax, cfg.ReadMax)
 	case cfg.ReadMax+answer >= cfg.WriteMax:
 		return fmt.Errorf("server: want read max + answer max < write max, have %v + %v and %v", cfg.ReadMax, answer, cfg.WriteMax)
-	case cfg.IdleMax <= 0 || cfg.DrainNotice < 0:
-		return fmt.Errorf("server: want idle max > 0 and drain notice >= 0, have %v and %v", cfg.IdleMax, cfg.DrainNotice)
+	case cfg.DrainNotice < 0:
+		return fmt.Errorf("server: want drain notice >= 0, have %v", cfg.DrainNotice)
 	case answer >= cfg.DrainMax:
 		return fmt.Errorf("server: want answer max < drain max, have %v and %v", answer, cfg.DrainMax)
 	}
@@ -86,16 +89,17 @@ func (cfg *ServerConfig) complete() error {
 // admitted, and the operator's listener last, so that the drain can be watched
 // (FA15). The error says what was cut off, or why a listener failed.
 func Serve(ctx context.Context, cfg ServerConfig) error {
-	if err := cfg.complete(); err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return err
 	}
-	door := newDoor(cfg.Public, doorConfig{
-		connectionsMax: cfg.ConnectionsMax, perAddressMax: cfg.ConnectionsPerAddressMax, readingMax: cfg.ReadingMax,
-		idleMax: cfg.IdleMax, readHeaderMax: cfg.ReadHeaderMax, crowded: cfg.crowded(),
-	})
+	in, err := cfg.listen()
+	if err != nil {
+		return err
+	}
 	public, operator := cfg.publicServer(ctx), cfg.operatorServer(ctx)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serving("public", public.Serve(door)) })
+	g.Go(func() error { return serving("public", public.Serve(in)) })
 	g.Go(func() error { return serving("operator", operator.Serve(cfg.Operator)) })
 	g.Go(func() error {
 		<-ctx.Done()
@@ -119,7 +123,7 @@ func (cfg *ServerConfig) drain(ctx context.Context, public, operator *http.Serve
 	ctx, cancel := context.WithTimeout(ctx, cfg.DrainMax)
 	defer cancel()
 	err := shutDown(ctx, "public", public)
-	// Whoever profiles or scrapes now is cut off: nothing of theirs is lost.
+	// Profiles and scrapes are cut off: nothing of them is lost.
 	return errors.Join(err, operator.Close())
 }
 
@@ -139,8 +143,8 @@ func (cfg *ServerConfig) publicServer(ctx context.Context) *http.Server {
 		WriteTimeout:      cfg.WriteMax,
 		IdleTimeout:       cfg.IdleMax,
 		MaxHeaderBytes:    HeaderBytesMax,
-		ConnContext:       withConn,
-		ConnState:         connState,
+		ConnContext:       intake.ConnContext,
+		ConnState:         intake.ConnState,
 		// "OPTIONS *" is no call of ours: the router refuses it like any other.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     cfg.errorLog(),
@@ -162,9 +166,13 @@ func (cfg *ServerConfig) operatorServer(ctx context.Context) *http.Server {
 	}
 }
 
-func (cfg *ServerConfig) crowded() *crowdedLog {
-	api := &cfg.API.cfg
-	return &crowdedLog{log: api.Log, now: api.Now, counter: cfg.API.requests.connectionsRefused, max: cfg.ConnectionsPerAddressMax}
+// listen puts the intake in front of the public listener.
+func (cfg *ServerConfig) listen() (*intake.Listener, error) {
+	return intake.Listen(cfg.Public, intake.Config{
+		ConnectionsMax: cfg.ConnectionsMax, ConnectionsPerAddressMax: cfg.ConnectionsPerAddressMax, ReadingMax: cfg.ReadingMax,
+		IdleMax: cfg.IdleMax, ReadHeaderMax: cfg.ReadHeaderMax, Refusals: ownRefusals(),
+		Refused: cfg.API.requests.connectionsRefused, Log: cfg.API.cfg.Log, Now: cfg.API.cfg.Now,
+	})
 }
 
 // errorLog takes what net/http says about single connections: noise, mostly.

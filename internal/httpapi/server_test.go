@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"hongbao/envelope"
@@ -269,46 +268,6 @@ func TestFH3HeadersHaveABound(t *testing.T) {
 		t.Errorf("%d, want 431", res.StatusCode)
 	}
 }
-
-func TestFH3ConnectionsBeyondTheCapWaitTheirTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newDoor(endless{}, doorConfig{connectionsMax: 2, perAddressMax: 2, readingMax: 1})
-		accepted, conns := make(chan error, 4), make(chan net.Conn, 4)
-		accept := func() {
-			conn, err := l.Accept()
-			conns <- conn
-			accepted <- err
-		}
-		for range 3 {
-			go accept()
-		}
-		synctest.Wait()
-		if len(accepted) != 2 {
-			t.Errorf("%d accepted, want 2", len(accepted))
-		}
-		first := <-conns
-		for range 2 { // twice is once
-			first.Close()
-		}
-		if synctest.Wait(); len(accepted) != 3 {
-			t.Errorf("%d accepted after one left, want 3", len(accepted))
-		}
-		go accept()
-		l.Close()
-		l.Close()
-		for i := range 4 {
-			if err := <-accepted; i < 3 && err != nil || i == 3 && !errors.Is(err, net.ErrClosed) {
-				t.Errorf("accept %d: %v", i, err)
-			}
-		}
-	})
-}
-
-// endless is a listener at which somebody always waits.
-type endless struct{ net.Listener }
-
-func (endless) Accept() (net.Conn, error) { return new(net.TCPConn), nil }
-func (endless) Close() error              { return nil }
 
 func TestFH3AClosedConnectionGivesItsPlaceBack(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{opening: envelope.Opening{Outcome: envelope.Drained}})

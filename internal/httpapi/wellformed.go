@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"hongbao/internal/httpapi/intake"
 )
 
 // wellFormed holds a request to the rules that are the same for all paths, and
@@ -16,9 +18,8 @@ import (
 // for a processor.
 func (a *API) wellFormed(c *gin.Context) error {
 	r := c.Request
-	if conn := connOf(r); conn != nil {
-		head := conn.begin()
-		if head.pipelined(r.ContentLength) {
+	if head, ok := intake.Begin(r); ok {
+		if head.Pipelined(r.ContentLength) {
 			c.Writer.Header()["Connection"] = closing
 		}
 		if err := framedOnce(r, head); err != nil {
@@ -30,12 +31,12 @@ func (a *API) wellFormed(c *gin.Context) error {
 
 // framedOnce refuses a body whose length is said in two ways, or in one that the
 // protocol's version does not have: a proxy in front may go by the other one.
-func framedOnce(r *http.Request, head headScan) error {
+func framedOnce(r *http.Request, head intake.Head) error {
 	chunked := len(r.TransferEncoding) > 0
 	switch {
-	case head.transferEncoding && (head.contentLength || !chunked):
+	case head.TransferEncoding && (head.ContentLength || !chunked):
 		return errFramedTwice
-	case chunked && !head.transferEncoding:
+	case chunked && !head.TransferEncoding:
 		return errPipelinedChunks
 	}
 	return nil

@@ -1,4 +1,4 @@
-package httpapi
+package intake
 
 import (
 	"errors"
@@ -16,29 +16,29 @@ import (
 // each of theirs a whole /64.
 const ipv6ClientBits = 64
 
-// door is the public listener. It bounds three things:
+// A Listener is the public listener. It bounds three things:
 //
-// How many connections are open (slots). The rest wait in the kernel's backlog,
+// How many connections are open (open). The rest wait in the kernel's backlog,
 // which costs nothing.
 //
 // How many of them come from one client address (perAddressMax). The rest are
-// closed at once, so that one client does not take all slots.
+// closed at once, so that one client does not take all connections.
 //
-// How many requests are being read at once (places); the rest wait, in order,
+// How many requests are being read at once (reading); the rest wait, in order,
 // with their bytes in the kernel. Without it a storm on thousands of connections
 // makes thousands of goroutines runnable, and the few that commit for all
 // wait behind all of them at each of their round trips: the service would spend
-// the storm refusing. A place is taken when the bytes of a request arrive and
+// the storm refusing. A permit is taken when the bytes of a request arrive and
 // given back when its handler starts, or when the rest of it has to be waited
 // for: no client, however slow or hostile, can keep one.
-type door struct {
+type Listener struct {
 	net.Listener
-	slots         chan struct{}
-	places        chan struct{}
+	open          chan struct{} // one element a connection
+	reading       chan struct{} // one element a request being read
 	perAddressMax int
 	idleMax       time.Duration // until a connection's first byte
 	readHeaderMax time.Duration // from there to its last header
-	refusals      ownRefusals
+	refusals      map[int][]byte
 	crowded       *crowdedLog
 	closed        chan struct{}
 	close         func() error // once
@@ -47,48 +47,47 @@ type door struct {
 	from map[netip.Prefix]int
 }
 
-type doorConfig struct {
-	connectionsMax, perAddressMax, readingMax int
-	idleMax, readHeaderMax                    time.Duration
-	crowded                                   *crowdedLog
-}
-
-func newDoor(l net.Listener, cfg doorConfig) *door {
-	d := &door{
-		Listener: l, slots: make(chan struct{}, cfg.connectionsMax), places: make(chan struct{}, cfg.readingMax),
-		perAddressMax: cfg.perAddressMax, idleMax: cfg.idleMax, readHeaderMax: cfg.readHeaderMax, refusals: newOwnRefusals(), crowded: cfg.crowded,
-		closed: make(chan struct{}), from: map[netip.Prefix]int{},
+// Listen bounds what is accepted from l, which must be TCP. The Listener closes it.
+func Listen(l net.Listener, cfg Config) (*Listener, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
-	d.close = sync.OnceValue(func() error {
-		close(d.closed)
+	in := &Listener{
+		Listener: l, open: make(chan struct{}, cfg.ConnectionsMax), reading: make(chan struct{}, cfg.ReadingMax),
+		perAddressMax: cfg.ConnectionsPerAddressMax, idleMax: cfg.IdleMax, readHeaderMax: cfg.ReadHeaderMax, refusals: cfg.Refusals,
+		crowded: &crowdedLog{log: cfg.Log, now: cfg.Now, counter: cfg.Refused, max: cfg.ConnectionsPerAddressMax},
+		closed:  make(chan struct{}), from: map[netip.Prefix]int{},
+	}
+	in.close = sync.OnceValue(func() error {
+		close(in.closed)
 		return l.Close()
 	})
-	return d
+	return in, nil
 }
 
 // Accept returns the next connection of a client that may have one more.
-func (d *door) Accept() (net.Conn, error) {
+func (in *Listener) Accept() (net.Conn, error) {
 	select {
-	case d.slots <- struct{}{}:
-	case <-d.closed:
+	case in.open <- struct{}{}:
+	case <-in.closed:
 		return nil, net.ErrClosed
 	}
 	for {
-		conn, err := d.Listener.Accept()
+		conn, err := in.Listener.Accept()
 		if err != nil {
-			<-d.slots
+			<-in.open
 			return nil, err
 		}
 		tcp, ok := conn.(*net.TCPConn)
 		if !ok {
-			<-d.slots
+			<-in.open
 			return nil, errors.Join(fmt.Errorf("want TCP, have a connection of %s", conn.LocalAddr().Network()), conn.Close())
 		}
 		from := clientOf(tcp.RemoteAddr())
-		if d.entered(from) {
-			return newPublicConn(tcp, d, from), nil
+		if in.countIn(from) {
+			return newConn(tcp, in, from), nil
 		}
-		d.crowded.refused(from)
+		in.crowded.refused(from)
 		_ = tcp.SetLinger(0) // no state is kept for it, not even in the kernel
 		_ = tcp.Close()      // what it says does not matter any more
 	}
@@ -113,28 +112,29 @@ func clientOf(addr net.Addr) netip.Prefix {
 	return from
 }
 
-// entered counts a connection in, unless its client has all it may have.
-func (d *door) entered(from netip.Prefix) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.from[from] >= d.perAddressMax {
+// countIn counts a connection, unless its client has all it may have.
+func (in *Listener) countIn(from netip.Prefix) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.from[from] >= in.perAddressMax {
 		return false
 	}
-	d.from[from]++
+	in.from[from]++
 	return true
 }
 
-// left counts it out; a connection ends exactly once.
-func (d *door) left(from netip.Prefix) {
-	d.mu.Lock()
-	if d.from[from]--; d.from[from] == 0 {
-		delete(d.from, from)
+// countOut ends the count of a connection; a connection ends exactly once.
+func (in *Listener) countOut(from netip.Prefix) {
+	in.mu.Lock()
+	if in.from[from]--; in.from[from] == 0 {
+		delete(in.from, from)
 	}
-	d.mu.Unlock()
-	<-d.slots
+	in.mu.Unlock()
+	<-in.open
 }
 
-func (d *door) Close() error { return d.close() }
+// Close ends Accept; connections that were accepted stay.
+func (in *Listener) Close() error { return in.close() }
 
 // crowdedEvery is how often the log names an address that is at its bound: once
 // says what to do, the metric counts the rest.
