@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"hongbao/cmd/internal/command"
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/payment/simulator"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 	"hongbao/reconcile"
 )

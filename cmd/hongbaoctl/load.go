@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"hongbao/cmd/internal/command"
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/cluster"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/settings"
 	"hongbao/loadtest"
 )
 

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/cluster"
+	"hongbao/internal/settings"
 )
 
 const (

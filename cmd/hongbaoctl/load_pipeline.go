@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
+	"hongbao/internal/settings"
 	"hongbao/loadtest"
 	"hongbao/orderset"
 )

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/cluster"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
+	"hongbao/internal/settings"
 	"hongbao/loadtest"
 	"hongbao/orderset"
 	"hongbao/queue"

@@ -3,9 +3,9 @@ package main_test
 import (
 	"testing"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/settest"
+	"hongbao/internal/settings"
 	"hongbao/loadtest"
 )
 

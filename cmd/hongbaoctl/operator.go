@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"hongbao/cmd/internal/command"
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 )
 

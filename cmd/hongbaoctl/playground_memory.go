@@ -13,8 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/durable"
+	"hongbao/internal/settings"
 )
 
 // upName is the file in which a playground keeps how it was started.

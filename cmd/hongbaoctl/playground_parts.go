@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/cluster"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 	"hongbao/schema"
 )

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/durable"
 	"hongbao/internal/payment/simulator"
+	"hongbao/internal/settings"
 	"hongbao/schema"
 )
 

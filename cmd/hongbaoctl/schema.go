@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"hongbao/cmd/internal/command"
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 	"hongbao/schema"
 )

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/payment"
 	"hongbao/internal/payment/simulator"
+	"hongbao/internal/settings"
 )
 
 // Who the playground is to its simulated provider.

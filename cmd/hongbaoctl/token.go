@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
+	"hongbao/internal/settings"
 )
 
 // tokenLifeMax bounds what this command mints.

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"hongbao/cmd/internal/command"
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/operator"
+	"hongbao/internal/settings"
 )
 
 type verifyCmd struct {

@@ -8,8 +8,8 @@ import (
 	"os"
 	"strings"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/books"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 )
 

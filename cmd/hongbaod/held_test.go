@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/operator"
 	"hongbao/internal/settest"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 )
 

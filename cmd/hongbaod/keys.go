@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/payment"
+	"hongbao/internal/settings"
 	"hongbao/internal/webhook"
 	"hongbao/orderset"
 )

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/cluster"
 	"hongbao/internal/payment/simulator"
 	"hongbao/internal/settest"
+	"hongbao/internal/settings"
 )
 
 // deployment is a settings file with every key it names, and no database behind.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lmittmann/tint"
 
-	"hongbao/cmd/internal/settings"
+	"hongbao/internal/settings"
 )
 
 // newLog writes to f in the format of the settings, at a level that may change

@@ -11,10 +11,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/payment"
 	"hongbao/internal/relay"
+	"hongbao/internal/settings"
 	"hongbao/internal/webhook"
 	"hongbao/orderset"
 	"hongbao/reconcile"

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/operator"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 )
 

@@ -7,8 +7,8 @@ import (
 	"os"
 	"slices"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/settings"
 )
 
 // reloader brings what may change while the daemon serves up to the settings file

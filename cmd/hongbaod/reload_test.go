@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/cmd/internal/settings"
+	"hongbao/internal/settings"
 )
 
 // summary asks for something that takes a token.

@@ -18,13 +18,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/mariadb"
 	"hongbao/internal/operator"
 	"hongbao/internal/relay"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 	"hongbao/reconcile"
 )

@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/cluster"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/settest"
+	"hongbao/internal/settings"
 )
 
 const (

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/operator"
 	"hongbao/internal/settest"
+	"hongbao/internal/settings"
 )
 
 // lie replaces the provider's lies.

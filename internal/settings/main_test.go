@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/cmd/internal/settings"
+	"hongbao/internal/settings"
 )
 
 const secretText = "a secret of at least 32 bytes, for tests"

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/settings"
 )
 
 // readers read every secret that the settings name, by its key.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"hongbao/cmd/internal/settings"
+	"hongbao/internal/settings"
 )
 
 // FS10: what a payout reports belongs to its scene, and scene 1000 is known.

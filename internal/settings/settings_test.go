@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
+	"hongbao/internal/settings"
 )
 
 func TestWhatIsSavedIsLoaded(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/cmd/internal/settings"
+	"hongbao/internal/settings"
 )
 
 // FS18

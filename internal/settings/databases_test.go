@@ -12,11 +12,11 @@ import (
 
 	_ "github.com/go-sql-driver/mysql"
 
-	"hongbao/cmd/internal/settings"
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/cluster"
 	"hongbao/internal/settest"
+	"hongbao/internal/settings"
 	"hongbao/orderset"
 	"hongbao/schema"
 )
