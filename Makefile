@@ -30,8 +30,8 @@ build: toolchain ## build bin/hongbaod (serves) and bin/hongbaoctl (operates)
 	@CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -buildvcs=$(VCS) -o bin/ ./cmd/hongbaod ./cmd/hongbaoctl
 
 # Make dies of a SIGINT it shares with its recipe, and then a clean stop looks like a failure. In the
-# foreground of a terminal the playground therefore gets a job of its own: Ctrl-C reaches it and nobody
-# else, its exit code is make's, and it is stopped if make is killed. Everywhere else it takes the
+# foreground of a terminal the playground therefore gets a job of its own: Ctrl-C reaches it alone,
+# its exit code is make's, and it is stopped if make is killed. Everywhere else it takes the
 # shell's place, so that a signal sent to make or to its process group reaches it.
 .PHONY: run
 run: deps build ## start the playground: databases, memcached, payment simulator, hongbaod, console (ARGS="--sets 4")
@@ -48,9 +48,10 @@ test: deps ## run the whole suite on real mariadbd and memcached under the race 
 		-tags $(TAGS) $(RACE) -p 2 -count=1 -timeout 20m -shuffle=on $(ARGS) $(PKGS)
 
 .PHONY: lint
-lint: toolchain ## check formatting, go vet and staticcheck
+lint: toolchain ## check formatting, go.mod, go vet and staticcheck
 	@unformatted=$$(gofmt -l $(SOURCES)); \
 	if [ -n "$$unformatted" ]; then printf 'gofmt would change these, run make fmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
+	@go mod tidy -diff && go -C tools mod tidy -diff
 	@go vet -tags $(TAGS) $(PKGS)
 	@$(TOOL) staticcheck -tags $(TAGS) $(PKGS)
 

@@ -1,7 +1,5 @@
 package envelope
 
-import "fmt"
-
 // State is where an envelope is in its life:
 //
 //	unpaid ──pay──▶ active ──last share──▶ empty ─┐
@@ -35,15 +33,6 @@ func (s State) CanBecome(next State) bool {
 // Finished reports whether no share can be taken any more and the draw may be
 // shown.
 func (s State) Finished() bool { return s == Empty || s == Expired || s == Settled }
-
-// ParseState reads a state as SQL and JSON spell it.
-func ParseState(s string) (State, error) {
-	switch st := State(s); st {
-	case Unpaid, Active, Empty, Expired, Settled, Closed:
-		return st, nil
-	}
-	return "", fmt.Errorf("state %q: unknown", s)
-}
 
 // Kind is how an envelope divides its money.
 type Kind string

@@ -16,7 +16,7 @@ var unlinked = []struct{ dir, why string }{
 	{"internal/drill", "the production binary has no drill code (FH12)"},
 	{"internal/settest", "the harness ends the process it runs in when a test cannot go on"},
 	{"internal/payment/simulator", "a provider that pays on request must not be reachable from a server that pays people"},
-	{"internal/webhook/receiver", "who tells an IM backend must not be able to play one"},
+	{"internal/webhook/receiver", "the sender of notifications must not be able to play their receiver"},
 }
 
 func TestHongbaodLinksNothingThatBreaksOrPretends(t *testing.T) {

@@ -47,7 +47,7 @@ func stateRules() []rule {
 		},
 		{
 			name:   "Nothing happens before main",
-			why:    "an init runs in every program that links it, in an order nobody wrote down, and cannot be given anything",
+			why:    "an init runs in every program that links it, in an order that is written nowhere, and takes no argument",
 			check:  each(checkInit),
 			caught: []files{{"queue/a.go": "package queue\nfunc init() {}"}},
 			passed: []files{

@@ -41,7 +41,7 @@ func textRules() []rule {
 		},
 		{
 			name:  "No statement ignores what it violates",
-			why:   "IGNORE turns a violated CHECK or unique key, which are I1 and I2, into a warning that nobody reads",
+			why:   "IGNORE turns a violated CHECK or unique key, which are I1 and I2, into a warning that is not read",
 			check: checkIgnore,
 			caught: []files{
 				{"orderset/a.go": "package orderset\nconst q = `INSERT IGNORE INTO share VALUES (?)`"},

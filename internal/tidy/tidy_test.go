@@ -21,7 +21,8 @@ type rule struct {
 type files map[string]string
 
 func rules() []rule {
-	return slices.Concat(importRules(), shapeRules(), stateRules(), textRules(), failureRules())
+	return slices.Concat(importRules(), shapeRules(), stateRules(), textRules(), failureRules(),
+		packageRules(), callerRules(), moduleRules())
 }
 
 func TestTheTreeKeepsTheHouseRules(t *testing.T) {

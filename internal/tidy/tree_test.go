@@ -29,6 +29,7 @@ type tree struct {
 	top     []string  // the names of the directories in the root
 	// failures is the text of the catalogue of failures.
 	failures string
+	goMod    string // what the module requires; "" in a small tree
 }
 
 // A source is one parsed Go file.
@@ -77,6 +78,10 @@ func read(root fs.FS) (*tree, error) {
 		case name == catalogue:
 			text, err := fs.ReadFile(root, name)
 			t.failures = string(text)
+			return err
+		case name == "go.mod":
+			text, err := fs.ReadFile(root, name)
+			t.goMod = string(text)
 			return err
 		}
 		return nil
