@@ -16,7 +16,7 @@ import (
 	"hongbao/cmd/internal/command"
 	"hongbao/envelope"
 	"hongbao/internal/cluster"
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/settings"
 	"hongbao/loadtest"
 )
@@ -137,13 +137,13 @@ func (g *ground) users(n int) ([]loadtest.User, error) {
 		return nil, err
 	}
 	for _, key := range keys {
-		if key.Algorithm != httpapi.HS256 {
+		if key.Algorithm != bearer.HS256 {
 			continue
 		}
 		users := make([]loadtest.User, n)
 		for i := range users {
 			name := envelope.UserID(fmt.Sprintf("load-%05d", i))
-			token, err := httpapi.MintToken(key, name, "", loadTokenLife, time.Now())
+			token, err := bearer.Mint(key, name, "", loadTokenLife, time.Now())
 			if err != nil {
 				return nil, err
 			}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"hongbao/cmd/internal/command"
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/operator"
 	"hongbao/internal/settings"
 	"hongbao/orderset"
@@ -65,7 +65,7 @@ func completeOperator(o *operator.Client, s *settings.Settings, as operator.Pers
 		}
 	}
 	if o.Token == "" && len(s.Keys.Operators) > 0 {
-		o.Token, err = s.MintToken(string(cmp.Or(as, machineUser())), httpapi.ScopeOperate.String(), operatorTokenLife, time.Now())
+		o.Token, err = s.MintToken(string(cmp.Or(as, machineUser())), bearer.ScopeOperate.String(), operatorTokenLife, time.Now())
 	}
 	return o, err
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/operator"
 	"hongbao/internal/settings"
 )
@@ -28,7 +28,7 @@ type scopes string
 // Validate implements the rule: a word that is misspelt would be a token that
 // allows less than was meant, and nothing would say so.
 func (s scopes) Validate() error {
-	known := []string{httpapi.ScopeSend.String(), httpapi.ScopeOpen.String(), httpapi.ScopeShow.String(), httpapi.ScopeOperate.String()}
+	known := []string{bearer.ScopeSend.String(), bearer.ScopeOpen.String(), bearer.ScopeShow.String(), bearer.ScopeOperate.String()}
 	words := strings.Split(string(s), " ")
 	for i, word := range words {
 		switch {
@@ -36,7 +36,7 @@ func (s scopes) Validate() error {
 			return fmt.Errorf("want words of %q, each separated by one space, have %q", known, word)
 		case slices.Contains(words[:i], word):
 			return fmt.Errorf("%s is given twice", word)
-		case word == httpapi.ScopeOperate.String() && len(words) > 1:
+		case word == bearer.ScopeOperate.String() && len(words) > 1:
 			return errors.New("operate stands alone: such a token is signed with another key and is good on the operator's listener only")
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/payment"
 	"hongbao/internal/settings"
 	"hongbao/internal/webhook"
@@ -19,9 +19,9 @@ type keyring struct {
 	app, migrator orderset.Account
 	draw          envelope.DrawKey
 	tickets       *envelope.Tickets
-	auth          *httpapi.Authenticator // of callers
-	operators     *httpapi.Authenticator // nil: nothing can be changed on their listener
-	operatorTLS   *tls.Config            // of their listener; nil: it speaks none
+	auth          *bearer.Authenticator // of callers
+	operators     *bearer.Authenticator // nil: nothing can be changed on their listener
+	operatorTLS   *tls.Config           // of their listener; nil: it speaks none
 	provider      *payment.Client
 	sender        *webhook.Sender // of events; nil: nobody is told
 }
@@ -61,16 +61,16 @@ func (k *keyring) close() {
 
 // readTokenKeys reads the keys of callers' tokens, and of those of operators
 // where there are any.
-func readTokenKeys(conf *settings.Settings) (callers, operators *httpapi.Authenticator, err error) {
+func readTokenKeys(conf *settings.Settings) (callers, operators *bearer.Authenticator, err error) {
 	var mistakes []error
-	authenticator := func(setting string, read func() ([]httpapi.Key, error)) *httpapi.Authenticator {
+	authenticator := func(setting string, read func() ([]bearer.Key, error)) *bearer.Authenticator {
 		keys, err := read()
 		if err == nil && len(keys) == 0 {
 			return nil
 		}
-		var a *httpapi.Authenticator
+		var a *bearer.Authenticator
 		if err == nil {
-			if a, err = httpapi.NewAuthenticator(httpapi.AuthConfig{Keys: keys, Now: time.Now}); err != nil {
+			if a, err = bearer.NewAuthenticator(bearer.Config{Keys: keys, Now: time.Now}); err != nil {
 				err = fmt.Errorf("settings: %s: %w", setting, err)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"os"
 	"slices"
 
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/settings"
 )
 
@@ -36,7 +36,7 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 
 func (r *reloader) runOnce() {
 	conf, err := settings.Load(r.file)
-	var callers, operators *httpapi.Authenticator
+	var callers, operators *bearer.Authenticator
 	if err == nil {
 		callers, operators, err = readTokenKeys(conf)
 		_, certificate := conf.OperatorTLS() // read anew at every handshake; here it is only checked

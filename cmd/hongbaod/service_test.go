@@ -16,7 +16,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/cluster"
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/settest"
 	"hongbao/internal/settings"
 )
@@ -215,8 +215,8 @@ func (s *service) token(kid, file string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	key := httpapi.Key{ID: kid, Algorithm: httpapi.HS256, Secret: []byte(strings.TrimSpace(string(raw)))}
-	token, err := httpapi.MintToken(key, envelope.UserID("u"), "", time.Hour, time.Now())
+	key := bearer.Key{ID: kid, Algorithm: bearer.HS256, Secret: []byte(strings.TrimSpace(string(raw)))}
+	token, err := bearer.Mint(key, envelope.UserID("u"), "", time.Hour, time.Now())
 	if err != nil {
 		s.t.Fatal(err)
 	}

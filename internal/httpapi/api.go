@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 )
 
 // Teller carries out what people ask; *[envelope.Teller] does.
@@ -53,7 +54,7 @@ const (
 // the rest is required.
 type Config struct {
 	Teller Teller
-	Auth   *Authenticator
+	Auth   *bearer.Authenticator
 
 	// Notified takes a notification of the payment provider, raw as it came: nil
 	// when there is nothing more to do. Refused says what an error of it means.

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -100,13 +101,13 @@ func notifiedStub(teller Teller) func(context.Context, http.Header, []byte) erro
 	}
 }
 
-func hsKey() Key {
-	return Key{ID: "hs-1", Algorithm: HS256, Secret: []byte("0123456789abcdef0123456789abcdef")}
+func hsKey() bearer.Key {
+	return bearer.Key{ID: "hs-1", Algorithm: bearer.HS256, Secret: []byte("0123456789abcdef0123456789abcdef")}
 }
 
-func newAuth(t testing.TB, now func() time.Time, keys ...Key) *Authenticator {
+func newAuth(t testing.TB, now func() time.Time, keys ...bearer.Key) *bearer.Authenticator {
 	t.Helper()
-	a, err := NewAuthenticator(AuthConfig{Keys: keys, Now: now})
+	a, err := bearer.NewAuthenticator(bearer.Config{Keys: keys, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +138,7 @@ func stubConfig(t testing.TB, teller Teller, log *slog.Logger) Config {
 
 func tokenFor(t testing.TB, user envelope.UserID, scope string) string {
 	t.Helper()
-	s, err := MintToken(hsKey(), user, scope, time.Hour, noon())
+	s, err := bearer.Mint(hsKey(), user, scope, time.Hour, noon())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 )
 
 // Refusals of handlers beside the public API: internal/operator's. They go
@@ -20,11 +21,8 @@ var (
 
 // Unauthenticated refuses a caller without a token that counts.
 func Unauthenticated(why string) error {
-	return &refusal{code: codeUnauthenticated, detail: why, challenge: errNoToken.challenge}
+	return &refusal{code: codeUnauthenticated, detail: why, challenge: bearer.Realm}
 }
-
-// Lacking refuses a caller whose token does not cover the call.
-func Lacking(need Scope) error { return lacking(need) }
 
 // RuleForbids refuses what is well said and what a rule forbids as things stand.
 func RuleForbids(e *envelope.InvalidError) error {
@@ -56,7 +54,7 @@ func (p *Problems) Code(err error) string {
 func (p *Problems) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refused := classify(err)
 	row := p.table.row(refused.code)
-	if _, said := errors.AsType[*refusal](err); !said && refused.field == "" {
+	if !inOwnWords(err) && refused.field == "" {
 		refused.detail = err.Error()
 	}
 	level := slog.LevelInfo
@@ -67,6 +65,13 @@ func (p *Problems) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p.log.LogAttrs(r.Context(), level, "operator's call not carried out", slog.String("code", row.code),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("request_id", refused.requestID), slog.Any("error", err))
 	row.write(w, r, row.appendBody(nil, &refused), &refused)
+}
+
+// inOwnWords reports an error that says itself what a caller learns.
+func inOwnWords(err error) bool {
+	_, ofHTTP := errors.AsType[*refusal](err)
+	_, ofToken := errors.AsType[*bearer.Error](err)
+	return ofHTTP || ofToken
 }
 
 // RefuseWith answers an error with the members of more beside those of a problem,

@@ -4,10 +4,8 @@
 //
 // Guaranteed here:
 //
-//   - Who asks is the sub of a verified bearer token, and nothing else: no body,
-//     query or header names a user (FH5, FH14).
-//   - A token is accepted under the algorithm of its registered key only, and
-//     never at or after its exp, whether or not it was seen before.
+//   - The caller is the sub of a verified bearer token (package bearer), and nothing
+//     else: no body, query or header names a user (FH5, FH14).
 //   - An envelope that does not exist, one the caller may not know of and an ID
 //     that cannot exist are answered by the same bytes (FH6).
 //   - A body is JSON in the narrowest reading: exact member names, each at most
@@ -16,9 +14,9 @@
 //     opaque 500 with a request_id; the error itself goes to the log (FH15).
 //   - openapi.json lists exactly the calls that are routed, and every code.
 //   - Every body, header, wait, cache and number of connections has a bound, and
-//     on shutdown whatever was admitted is answered within one (FA15).
+//     on shutdown what was admitted is answered within one (FA15).
 //   - A client that is slow, or never reads, holds a connection until its time is
-//     up and nothing else that others need (FS17).
+//     up and nothing else that others need (FS17; package intake).
 //   - A path is spelled in one way, a body is framed in one way (FS28), and what
 //     net/http refuses before there is a request is a problem like any other.
 //
@@ -27,7 +25,7 @@
 //   - A request that is pipelined is answered, and the connection is closed after
 //     the first answer: the rest has to be sent again.
 //   - No TLS, no revocation of tokens and no quota per user: those belong to the
-//     edge. A key is withdrawn by a restart without it.
+//     edge. A key is withdrawn by a reload without it.
 //   - A client that lets an idle connection be closed under its next request gets
 //     a connection error; the request was not admitted and may be repeated.
 package httpapi

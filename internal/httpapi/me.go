@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 )
 
 // The years that a book can be asked for: order IDs begin with the first.
@@ -34,7 +35,7 @@ func (a *API) bookAsk(c *gin.Context, params ...string) (bookAsk, error) {
 	if a.cfg.Books == nil {
 		return bookAsk{}, errNoSuchPath
 	}
-	user, err := a.caller(c, ScopeShow)
+	user, err := a.caller(c, bearer.ScopeShow)
 	if err != nil {
 		return bookAsk{}, err
 	}

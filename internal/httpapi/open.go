@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 )
 
 // An ask is what the calls about one envelope have in common.
@@ -28,7 +29,7 @@ const (
 
 // ask reads one: who, nothing but headers, which envelope. The ticket is the
 // teller's to check.
-func (a *API) ask(c *gin.Context, need Scope, ticketed ticketed) (ask, error) {
+func (a *API) ask(c *gin.Context, need bearer.Scope, ticketed ticketed) (ask, error) {
 	user, err := a.caller(c, need)
 	if err != nil {
 		return ask{}, err
@@ -52,13 +53,13 @@ func (a *API) ask(c *gin.Context, need Scope, ticketed ticketed) (ask, error) {
 }
 
 // caller is who asks, if the token covers the call.
-func (a *API) caller(c *gin.Context, need Scope) (envelope.UserID, error) {
+func (a *API) caller(c *gin.Context, need bearer.Scope) (envelope.UserID, error) {
 	caller, err := a.cfg.Auth.Authenticate(c.Request.Header)
 	if err != nil {
 		return "", err
 	}
 	if caller.Scopes&need == 0 {
-		return "", lacking(need)
+		return "", bearer.Lacking(need)
 	}
 	return caller.User, nil
 }
@@ -85,7 +86,7 @@ func (a *API) echo(c *gin.Context) error { return a.opening(c, a.cfg.Echo) }
 type take func(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
 
 func (a *API) opening(c *gin.Context, do take) error {
-	q, err := a.ask(c, ScopeOpen, ticketRequired)
+	q, err := a.ask(c, bearer.ScopeOpen, ticketRequired)
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func appendOutcome(b []byte, o envelope.Outcome) []byte {
 
 // grab says whether the envelope is worth opening.
 func (a *API) grab(c *gin.Context) error {
-	q, err := a.ask(c, ScopeOpen, ticketRequired)
+	q, err := a.ask(c, bearer.ScopeOpen, ticketRequired)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/queue"
 )
 
@@ -180,6 +181,9 @@ func classify(err error) refusal {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return *r
 	}
+	if bad, ok := errors.AsType[*bearer.Error](err); ok {
+		return unauthorized(bad)
+	}
 	if invalid, ok := errors.AsType[*envelope.InvalidError](err); ok {
 		return refusal{code: codeInvalidField, field: invalid.Field, rule: invalid.Why}
 	}
@@ -203,8 +207,18 @@ func classify(err error) refusal {
 	case errors.Is(err, envelope.ErrTransferConflict):
 		return refusal{code: "transfer_conflict"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		// Whoever gave up at its deadline need not have noticed in time.
+		// A call that gave up at its deadline need not have done so in time.
 		return refusal{code: codeOutcomeUnknown, retryAfter: retryAfterDefault}
 	}
 	return refusal{code: codeInternal}
+}
+
+// unauthorized is a 401 for a credential that does not count, and a 403 for one
+// that does not cover the call.
+func unauthorized(e *bearer.Error) refusal {
+	code := codeUnauthenticated
+	if e.Needs != 0 {
+		code = codeScope
+	}
+	return refusal{code: code, detail: e.Why, challenge: e.Challenge()}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/queue"
 )
 
@@ -190,9 +191,14 @@ func TestTheTableIsConsistent(t *testing.T) {
 		}
 	}
 	for _, r := range []*refusal{errBodyUnreadable, errBodyNotAllowed, errBodyTimeout, errBodyTooLarge, errQueryNotAllowed,
-		errNoSuchPath, errMethodNotAllowed, errMediaType, errForged, errUnknownOrder, errNoToken, errTokenKey} {
+		errNoSuchPath, errMethodNotAllowed, errMediaType, errForged, errUnknownOrder} {
 		if !seen[r.code] {
 			t.Errorf("refusal %v has no row", r)
+		}
+	}
+	for _, err := range []error{&bearer.Error{}, bearer.Lacking(bearer.ScopeOpen)} {
+		if r := classify(err); !seen[r.code] || r.code == codeInternal {
+			t.Errorf("%v is answered as %s", err, r.code)
 		}
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 )
 
 // send makes an unpaid envelope. A repeat of the key is a 201 like the first: the
 // caller who never saw that one must not have to tell the two apart. Whatever
 // headers alone can refuse is refused before the body is read.
 func (a *API) send(c *gin.Context) error {
-	user, err := a.caller(c, ScopeSend)
+	user, err := a.caller(c, bearer.ScopeSend)
 	if err != nil {
 		return err
 	}

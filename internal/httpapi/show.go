@@ -9,11 +9,12 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi/bearer"
 )
 
 // show answers an envelope with its shares so far.
 func (a *API) show(c *gin.Context) error {
-	q, err := a.ask(c, ScopeShow, ticketOptional)
+	q, err := a.ask(c, bearer.ScopeShow, ticketOptional)
 	if err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func (a *API) show(c *gin.Context) error {
 // payout asks for the caller's payouts again that they had not confirmed in time, and
 // answers all that go to them.
 func (a *API) payout(c *gin.Context) error {
-	q, err := a.ask(c, ScopeOpen, ticketOptional)
+	q, err := a.ask(c, bearer.ScopeOpen, ticketOptional)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/orderset"
 )
 
@@ -65,7 +66,7 @@ type Set interface {
 type Config struct {
 	Sets      func() []Set                   // in the order of the topology
 	Set       func(envelope.ID) (Set, error) // of an envelope, however old
-	Operators *httpapi.Authenticator         // nil: nothing can be changed
+	Operators *bearer.Authenticator          // nil: nothing can be changed
 	Mint      func() error                   // nil when envelopes can be minted; else why not
 	Draining  func() bool                    // the process is about to stop
 	Metrics   prometheus.Gatherer
@@ -229,8 +230,8 @@ func (a *API) person(r *http.Request) (Person, error) {
 		return "", httpapi.Unauthenticated("this wants a person's token with scope operate, signed under keys.operators: hongbaoctl token --user YOU --scope operate")
 	case err != nil:
 		return "", err
-	case caller.Scopes&httpapi.ScopeOperate == 0:
-		return "", httpapi.Lacking(httpapi.ScopeOperate)
+	case caller.Scopes&bearer.ScopeOperate == 0:
+		return "", bearer.Lacking(bearer.ScopeOperate)
 	}
 	if err := orderset.CheckPerson("operator", string(caller.User)); err != nil {
 		return "", httpapi.Unauthenticated("the token's sub, which names the person who operates, " + strings.TrimPrefix(err.Error(), "operator "))

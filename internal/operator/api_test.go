@@ -18,11 +18,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongbao/envelope"
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/orderset"
 )
 
-var operatorKey = httpapi.Key{ID: "operators", Algorithm: httpapi.HS256, Secret: []byte(strings.Repeat("k", 32))}
+var operatorKey = bearer.Key{ID: "operators", Algorithm: bearer.HS256, Secret: []byte(strings.Repeat("k", 32))}
 
 // noted is a SET that notes what changes it, and answers as it is told. What a SET
 // does with money is tested on a real database, in orderset and cmd/hongbaod.
@@ -119,7 +119,7 @@ var someNo = envelope.TransferNo(someID, 1, 1)
 // newAPI is an API over two SETs, with the servers' own listener.
 func newAPI(t *testing.T, adjust func(*Config)) (*API, []*noted) {
 	t.Helper()
-	operators, err := httpapi.NewAuthenticator(httpapi.AuthConfig{Keys: []httpapi.Key{operatorKey}, Now: time.Now})
+	operators, err := bearer.NewAuthenticator(bearer.Config{Keys: []bearer.Key{operatorKey}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func newAPI(t *testing.T, adjust func(*Config)) (*API, []*noted) {
 
 func token(t *testing.T, person, scope string) string {
 	t.Helper()
-	token, err := httpapi.MintToken(operatorKey, envelope.UserID(person), scope, time.Minute, time.Now())
+	token, err := bearer.Mint(operatorKey, envelope.UserID(person), scope, time.Minute, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

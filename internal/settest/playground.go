@@ -21,6 +21,7 @@ import (
 	"hongbao/internal/cluster"
 	"hongbao/internal/contract"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/orderset"
 )
 
@@ -46,7 +47,7 @@ type Live struct {
 	ports    []int    // the same at every Up
 	up       *cluster.Process
 	auditors []*orderset.Auditor
-	tokenKey httpapi.Key
+	tokenKey bearer.Key
 
 	booksDSNs []string // of users' books, SELECT only
 	document  *contract.Document
@@ -184,7 +185,7 @@ func (p *Live) read() error {
 	}
 	p.API, p.Operator, p.PaymentSimulator, p.Events = f.API, f.Operator, f.PaymentSimulator, f.Events
 	secret, err := os.ReadFile(filepath.Join(p.Dir, f.TokenKeyFile))
-	p.tokenKey = httpapi.Key{ID: f.TokenKeyID, Algorithm: httpapi.HS256, Secret: bytes.TrimSpace(secret)}
+	p.tokenKey = bearer.Key{ID: f.TokenKeyID, Algorithm: bearer.HS256, Secret: bytes.TrimSpace(secret)}
 	return err
 }
 
@@ -254,7 +255,7 @@ func (p *Live) connect(t testing.TB) {
 
 // Token is a bearer token of user.
 func (p *Live) Token(user string) string {
-	token, err := httpapi.MintToken(p.tokenKey, envelope.UserID(user), "", tokenLife, time.Now())
+	token, err := bearer.Mint(p.tokenKey, envelope.UserID(user), "", tokenLife, time.Now())
 	if err != nil {
 		panic(err) // the caller wrote the user's name
 	}
@@ -269,8 +270,8 @@ func (p *Live) Operate(t testing.TB, method, path, person string) *Answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := httpapi.Key{ID: "operators", Algorithm: httpapi.HS256, Secret: bytes.TrimSpace(secret)}
-	token, err := httpapi.MintToken(key, envelope.UserID(person), httpapi.ScopeOperate.String(), tokenLife, time.Now())
+	key := bearer.Key{ID: "operators", Algorithm: bearer.HS256, Secret: bytes.TrimSpace(secret)}
+	token, err := bearer.Mint(key, envelope.UserID(person), bearer.ScopeOperate.String(), tokenLife, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,19 +14,19 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/payment"
 	"hongbao/orderset"
 )
 
 // TokenKeys reads the registered keys of IM backends. An EdDSA file is a PEM
 // public key; an HS256 file is the secret's text.
-func (s *Settings) TokenKeys() ([]httpapi.Key, error) {
+func (s *Settings) TokenKeys() ([]bearer.Key, error) {
 	return s.readKeys("keys.tokens", s.Keys.Tokens)
 }
 
 // OperatorKeys reads the keys that operators' tokens are signed with.
-func (s *Settings) OperatorKeys() ([]httpapi.Key, error) {
+func (s *Settings) OperatorKeys() ([]bearer.Key, error) {
 	keys, err := s.readKeys("keys.operators", s.Keys.Operators)
 	if err != nil {
 		return keys, err
@@ -67,8 +67,8 @@ func (s *Settings) personMistakes() (found []error) {
 	return found
 }
 
-func (s *Settings) readKeys(setting string, from []TokenKey) ([]httpapi.Key, error) {
-	keys := make([]httpapi.Key, 0, len(from))
+func (s *Settings) readKeys(setting string, from []TokenKey) ([]bearer.Key, error) {
+	keys := make([]bearer.Key, 0, len(from))
 	var mistakes []error
 	for i, t := range from {
 		key, err := s.readKey(fmt.Sprintf("%s[%d].file", setting, i), t)
@@ -77,13 +77,13 @@ func (s *Settings) readKeys(setting string, from []TokenKey) ([]httpapi.Key, err
 	return keys, errors.Join(mistakes...)
 }
 
-func (s *Settings) readKey(setting string, t TokenKey) (httpapi.Key, error) {
-	key := httpapi.Key{ID: t.KeyID, Algorithm: t.Algorithm, Person: t.Person, Audience: s.Keys.Audience, LifeMax: s.Keys.TokenLifeMax}
+func (s *Settings) readKey(setting string, t TokenKey) (bearer.Key, error) {
+	key := bearer.Key{ID: t.KeyID, Algorithm: t.Algorithm, Person: t.Person, Audience: s.Keys.Audience, LifeMax: s.Keys.TokenLifeMax}
 	secret, err := s.Secret(setting, t.File)
 	if err != nil {
 		return key, err
 	}
-	if t.Algorithm != httpapi.EdDSA {
+	if t.Algorithm != bearer.EdDSA {
 		key.Secret = secret
 	} else if key.Public, err = ed25519Public(secret); err != nil {
 		return key, fmt.Errorf("settings: %s: %s: %w", setting, t.File, err)
@@ -110,7 +110,7 @@ func ed25519Public(text []byte) (ed25519.PublicKey, error) {
 // or of the operators when the scope is theirs.
 func (s *Settings) MintToken(user, scope string, ttl time.Duration, now time.Time) (string, error) {
 	setting, read := "keys.tokens", s.TokenKeys
-	if slices.Contains(strings.Split(scope, " "), httpapi.ScopeOperate.String()) {
+	if slices.Contains(strings.Split(scope, " "), bearer.ScopeOperate.String()) {
 		setting, read = "keys.operators", s.OperatorKeys
 	}
 	keys, err := read()
@@ -119,8 +119,8 @@ func (s *Settings) MintToken(user, scope string, ttl time.Duration, now time.Tim
 	}
 	for _, person := range []string{user, ""} { // a key of the user's own first
 		for _, key := range keys {
-			if key.Algorithm == httpapi.HS256 && key.Person == person {
-				return httpapi.MintToken(key, envelope.UserID(user), scope, ttl, now)
+			if key.Algorithm == bearer.HS256 && key.Person == person {
+				return bearer.Mint(key, envelope.UserID(user), scope, ttl, now)
 			}
 		}
 	}

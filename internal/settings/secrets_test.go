@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/settings"
 )
 
@@ -167,7 +167,7 @@ func TestTokenKeysAreReadByTheirAlgorithm(t *testing.T) {
 	if len(keys) != 2 || keys[0].ID != "im-2" || keys[0].Secret != nil || keys[0].Public == nil || keys[1].ID != "im-1" || keys[1].Public != nil || len(keys[1].Secret) < 32 {
 		t.Errorf("got %d keys, want im-2 with a public key and im-1 with a secret", len(keys))
 	}
-	if _, err := httpapi.NewAuthenticator(httpapi.AuthConfig{Keys: keys, Now: time.Now}); err != nil {
+	if _, err := bearer.NewAuthenticator(bearer.Config{Keys: keys, Now: time.Now}); err != nil {
 		t.Errorf("the keys are no keys: %v", err)
 	}
 	merchant, err := os.ReadFile(filepath.Join(d.dir, "platform.pem"))

@@ -24,7 +24,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/durable"
-	"hongbao/internal/httpapi"
+	"hongbao/internal/httpapi/bearer"
 	"hongbao/orderset"
 )
 
@@ -282,7 +282,7 @@ func (s *Settings) mistakes() (found []error) {
 		}
 	}
 	found = append(found, s.listenMistakes()...)
-	if err := (httpapi.Key{Audience: s.Keys.Audience, LifeMax: s.Keys.TokenLifeMax}).CheckRules(); err != nil {
+	if err := (bearer.Key{Audience: s.Keys.Audience, LifeMax: s.Keys.TokenLifeMax}).CheckRules(); err != nil {
 		wrong("keys.%w", err)
 	}
 	for _, n := range []struct {

@@ -1,4 +1,4 @@
-package httpapi
+package bearer
 
 import (
 	"strconv"
@@ -42,19 +42,19 @@ func (c *claims) check(key *Key, now time.Time) error {
 	ahead := now.Add(clockLeeway)
 	switch {
 	case !c.Expires.given:
-		return errTokenNoExpiry
+		return errNoExpiry
 	case !now.Before(c.Expires.time()):
-		return errTokenExpired
+		return errExpired
 	case c.NotBefore.given && c.NotBefore.time().After(ahead), c.IssuedAt.given && c.IssuedAt.time().After(ahead):
-		return errTokenNotYet
+		return errNotYet
 	case c.life(now) > key.lifeMax():
-		return errTokenLife
+		return errLife
 	case c.Audience.given && !c.Audience.names(key.Audience):
-		return errTokenForOthers
+		return errForOthers
 	case !c.Audience.given && key.Audience != "":
-		return errTokenNoAud
+		return errNoAudience
 	case envelope.CheckName("sub", c.Subject.text) != nil:
-		return errTokenSubject
+		return errSubject
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ type seconds struct {
 func (s *seconds) UnmarshalJSON(b []byte) error {
 	n, err := strconv.ParseUint(string(b), 10, 64) // digits only: no sign, fraction, exponent or quotes
 	if err != nil || n > secondsMax {
-		return errTokenTime
+		return errTime
 	}
 	*s = seconds{given: true, n: int64(n)}
 	return nil
@@ -96,7 +96,7 @@ type text struct {
 
 func (t *text) UnmarshalJSON(b []byte) error {
 	if jsontext.Value(b).Kind() != '"' {
-		return errTokenText
+		return errText
 	}
 	t.given = true
 	return json.Unmarshal(b, &t.text)
@@ -116,7 +116,7 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	if jsontext.Value(b).Kind() != '[' || json.Unmarshal(b, &a.all) != nil || len(a.all) == 0 {
-		return errTokenAudience
+		return errAudience
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package httpapi
+package bearer
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ const (
 )
 
 // tokenCache remembers verified tokens, so that a repeat costs no cryptography.
-// It knows nothing of time: whoever gets an entry holds it to its expiry.
+// It knows nothing of time: the expiry of an entry is checked where it is used.
 //
 // Each shard has two generations. New and used entries live in the young one;
 // when that is full it becomes the old one, and what the old one still held was

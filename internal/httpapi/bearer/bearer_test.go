@@ -1,4 +1,4 @@
-package httpapi
+package bearer
 
 import (
 	"crypto/ed25519"
@@ -15,9 +15,37 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/goleak"
 
 	"hongbao/envelope"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// noon is when the tests take place, unless they say otherwise.
+func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+func hsKey() Key {
+	return Key{ID: "hs-1", Algorithm: HS256, Secret: []byte("0123456789abcdef0123456789abcdef")}
+}
+
+func newAuth(t testing.TB, now func() time.Time, keys ...Key) *Authenticator {
+	t.Helper()
+	a, err := NewAuthenticator(Config{Keys: keys, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func tokenFor(t testing.TB, user envelope.UserID, scope string) string {
+	t.Helper()
+	s, err := Mint(hsKey(), user, scope, time.Hour, noon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 func edKey() Key {
 	private := ed25519.NewKeyFromSeed([]byte("0123456789abcdef0123456789abcdef"))
@@ -49,7 +77,7 @@ func TestAMintedTokenSpeaksForItsUser(t *testing.T) {
 		for scope, want := range map[string]Scope{
 			"": scopeAll, "send": ScopeSend, "open": ScopeOpen, "show send": ScopeShow | ScopeSend, "admin": 0, "opens": 0, "operate": ScopeOperate,
 		} {
-			token, err := MintToken(key, "alice", scope, time.Minute, noon())
+			token, err := Mint(key, "alice", scope, time.Minute, noon())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,8 +96,8 @@ func TestAKeyOfOnePersonSignsForNobodyElse(t *testing.T) {
 	bound, free := hsKey(), hsKey()
 	bound.Person = "alice"
 	a := newAuth(t, noon, bound)
-	for user, want := range map[envelope.UserID]error{"alice": nil, "Alice": errTokenPerson, "bob": errTokenPerson} {
-		token, err := MintToken(free, user, "operate", time.Minute, noon())
+	for user, want := range map[envelope.UserID]error{"alice": nil, "Alice": errPerson, "bob": errPerson} {
+		token, err := Mint(free, user, "operate", time.Minute, noon())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +106,7 @@ func TestAKeyOfOnePersonSignsForNobodyElse(t *testing.T) {
 				t.Errorf("%s: %v, want %v", user, err, want)
 			}
 		}
-		if _, err := MintToken(bound, user, "operate", time.Minute, noon()); (err == nil) != (want == nil) {
+		if _, err := Mint(bound, user, "operate", time.Minute, noon()); (err == nil) != (want == nil) {
 			t.Errorf("minted for %s: %v", user, err)
 		}
 	}
@@ -94,7 +122,7 @@ func TestATokenIsRefusedByTheRuleItBreaks(t *testing.T) {
 		t.Fatal(err) // so that the refusals below mean something
 	}
 	parts := strings.Split(valid, ".")
-	ed, err := MintToken(edKey(), "alice", "", time.Minute, noon())
+	ed, err := Mint(edKey(), "alice", "", time.Minute, noon())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,63 +135,63 @@ func TestATokenIsRefusedByTheRuleItBreaks(t *testing.T) {
 		token string
 		want  error
 	}{
-		"alg none":                       {none, errTokenSignature},
-		"alg None":                       {segment(`{"alg":"None","kid":"hs-1"}`) + "." + segment(claims) + ".", errTokenKey},
-		"no alg":                         {forge(`{"kid":"hs-1"}`, claims, hs.Secret), errTokenKey},
-		"another HMAC with the secret":   {hs384, errTokenSignature},
-		"HS256 over the EdDSA kid":       {forge(`{"alg":"HS256","kid":"ed-1"}`, claims, edKey().Public), errTokenKey},
-		"EdDSA over the HS256 kid":       {strings.Replace(ed, segmentOf(ed, 0), segment(`{"alg":"EdDSA","kid":"hs-1"}`), 1), errTokenKey},
-		"EdDSA tampered":                 {strings.Replace(ed, segmentOf(ed, 1), segment(claims), 1), errTokenSignature},
-		"unknown kid":                    {forge(`{"alg":"HS256","kid":"hs-2"}`, claims, hs.Secret), errTokenKey},
-		"no kid":                         {forge(`{"alg":"HS256"}`, claims, hs.Secret), errTokenKey},
-		"kid not a string":               {forge(`{"alg":"HS256","kid":["hs-1"]}`, claims, hs.Secret), errTokenKey},
-		"critical header":                {forge(`{"alg":"HS256","kid":"hs-1","crit":["b64"],"b64":false}`, claims, hs.Secret), errTokenKey},
-		"wrong secret":                   {forge(good, claims, []byte("fedcba9876543210fedcba9876543210")), errTokenSignature},
-		"other claims, same signature":   {parts[0] + "." + segment(strings.Replace(claims, "alice", "mallory", 1)) + "." + parts[2], errTokenSignature},
-		"signature cut":                  {valid[:len(valid)-1], errTokenMalformed},
-		"signature missing":              {parts[0] + "." + parts[1] + ".", errTokenSignature},
-		"two segments":                   {parts[0] + "." + parts[1], errTokenMalformed},
-		"four segments":                  {valid + ".x", errTokenMalformed},
-		"padded":                         {valid + "=", errTokenMalformed},
-		"last bits of base64 not zero":   {valid[:len(valid)-1] + string(valid[len(valid)-1]+1), errTokenMalformed},
-		"header not JSON":                {forge(`{`, claims, hs.Secret), errTokenMalformed},
-		"claims not JSON":                {forge(good, `{"sub":`, hs.Secret), errTokenMalformed},
-		"claims null":                    {forge(good, `null`, hs.Secret), errTokenNoExpiry},
-		"claims an array":                {forge(good, `[]`, hs.Secret), errTokenMalformed},
-		"sub twice":                      {claimed(`"sub":"alice","sub":"bob"`), errTokenMalformed},
-		"no exp":                         {forge(good, `{"sub":"alice"}`, hs.Secret), errTokenNoExpiry},
-		"exp null":                       {forge(good, `{"sub":"alice","exp":null}`, hs.Secret), errTokenTime},
-		"exp in another case":            {forge(good, fmt.Sprintf(`{"sub":"alice","EXP":%d}`, now+60), hs.Secret), errTokenNoExpiry},
-		"exp beyond time":                {forge(good, `{"sub":"alice","exp":1e300}`, hs.Secret), errTokenTime},
-		"expired long ago":               {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-3600), hs.Secret), errTokenExpired},
-		"expired within the leeway":      {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-1), hs.Secret), errTokenExpired},
-		"expires now":                    {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now), hs.Secret), errTokenExpired},
-		"not before, beyond the leeway":  {claimed(fmt.Sprintf(`"sub":"alice","nbf":%d`, now+31)), errTokenNotYet},
-		"issued later than the leeway":   {claimed(fmt.Sprintf(`"sub":"alice","iat":%d`, now+31)), errTokenNotYet},
-		"no sub":                         {claimed(`"iss":"im"`), errTokenSubject},
-		"sub empty":                      {claimed(`"sub":""`), errTokenSubject},
-		"sub in another case":            {claimed(`"SUB":"alice"`), errTokenSubject},
-		"sub with long s":                {claimed(`"ſub":"alice"`), errTokenSubject},
-		"sub with a space":               {claimed(`"sub":"al ice"`), errTokenSubject},
-		"sub with a NUL":                 {claimed(`"sub":"al\u0000ice"`), errTokenSubject},
-		"sub not ASCII":                  {claimed(`"sub":"爱丽丝"`), errTokenSubject},
-		"sub too long":                   {claimed(`"sub":"` + strings.Repeat("a", 65) + `"`), errTokenSubject},
-		"sub a number":                   {claimed(`"sub":7`), errTokenText},
-		"scope null":                     {claimed(`"sub":"alice","scope":null`), errTokenText},
-		"scope a list":                   {claimed(`"sub":"alice","scope":["open"]`), errTokenText},
-		"too long":                       {claimed(`"sub":"alice","x":"` + strings.Repeat("a", tokenBytesMax) + `"`), errTokenMalformed},
+		"alg none":                       {none, errSignature},
+		"alg None":                       {segment(`{"alg":"None","kid":"hs-1"}`) + "." + segment(claims) + ".", errKey},
+		"no alg":                         {forge(`{"kid":"hs-1"}`, claims, hs.Secret), errKey},
+		"another HMAC with the secret":   {hs384, errSignature},
+		"HS256 over the EdDSA kid":       {forge(`{"alg":"HS256","kid":"ed-1"}`, claims, edKey().Public), errKey},
+		"EdDSA over the HS256 kid":       {strings.Replace(ed, segmentOf(ed, 0), segment(`{"alg":"EdDSA","kid":"hs-1"}`), 1), errKey},
+		"EdDSA tampered":                 {strings.Replace(ed, segmentOf(ed, 1), segment(claims), 1), errSignature},
+		"unknown kid":                    {forge(`{"alg":"HS256","kid":"hs-2"}`, claims, hs.Secret), errKey},
+		"no kid":                         {forge(`{"alg":"HS256"}`, claims, hs.Secret), errKey},
+		"kid not a string":               {forge(`{"alg":"HS256","kid":["hs-1"]}`, claims, hs.Secret), errKey},
+		"critical header":                {forge(`{"alg":"HS256","kid":"hs-1","crit":["b64"],"b64":false}`, claims, hs.Secret), errKey},
+		"wrong secret":                   {forge(good, claims, []byte("fedcba9876543210fedcba9876543210")), errSignature},
+		"other claims, same signature":   {parts[0] + "." + segment(strings.Replace(claims, "alice", "mallory", 1)) + "." + parts[2], errSignature},
+		"signature cut":                  {valid[:len(valid)-1], errMalformed},
+		"signature missing":              {parts[0] + "." + parts[1] + ".", errSignature},
+		"two segments":                   {parts[0] + "." + parts[1], errMalformed},
+		"four segments":                  {valid + ".x", errMalformed},
+		"padded":                         {valid + "=", errMalformed},
+		"last bits of base64 not zero":   {valid[:len(valid)-1] + string(valid[len(valid)-1]+1), errMalformed},
+		"header not JSON":                {forge(`{`, claims, hs.Secret), errMalformed},
+		"claims not JSON":                {forge(good, `{"sub":`, hs.Secret), errMalformed},
+		"claims null":                    {forge(good, `null`, hs.Secret), errNoExpiry},
+		"claims an array":                {forge(good, `[]`, hs.Secret), errMalformed},
+		"sub twice":                      {claimed(`"sub":"alice","sub":"bob"`), errMalformed},
+		"no exp":                         {forge(good, `{"sub":"alice"}`, hs.Secret), errNoExpiry},
+		"exp null":                       {forge(good, `{"sub":"alice","exp":null}`, hs.Secret), errTime},
+		"exp in another case":            {forge(good, fmt.Sprintf(`{"sub":"alice","EXP":%d}`, now+60), hs.Secret), errNoExpiry},
+		"exp beyond time":                {forge(good, `{"sub":"alice","exp":1e300}`, hs.Secret), errTime},
+		"expired long ago":               {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-3600), hs.Secret), errExpired},
+		"expired within the leeway":      {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-1), hs.Secret), errExpired},
+		"expires now":                    {forge(good, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now), hs.Secret), errExpired},
+		"not before, beyond the leeway":  {claimed(fmt.Sprintf(`"sub":"alice","nbf":%d`, now+31)), errNotYet},
+		"issued later than the leeway":   {claimed(fmt.Sprintf(`"sub":"alice","iat":%d`, now+31)), errNotYet},
+		"no sub":                         {claimed(`"iss":"im"`), errSubject},
+		"sub empty":                      {claimed(`"sub":""`), errSubject},
+		"sub in another case":            {claimed(`"SUB":"alice"`), errSubject},
+		"sub with long s":                {claimed(`"ſub":"alice"`), errSubject},
+		"sub with a space":               {claimed(`"sub":"al ice"`), errSubject},
+		"sub with a NUL":                 {claimed(`"sub":"al\u0000ice"`), errSubject},
+		"sub not ASCII":                  {claimed(`"sub":"爱丽丝"`), errSubject},
+		"sub too long":                   {claimed(`"sub":"` + strings.Repeat("a", 65) + `"`), errSubject},
+		"sub a number":                   {claimed(`"sub":7`), errText},
+		"scope null":                     {claimed(`"sub":"alice","scope":null`), errText},
+		"scope a list":                   {claimed(`"sub":"alice","scope":["open"]`), errText},
+		"too long":                       {claimed(`"sub":"alice","x":"` + strings.Repeat("a", tokenBytesMax) + `"`), errMalformed},
 		"nothing":                        {"", errNotBearer},
-		"two spaces":                     {" " + valid, errTokenMalformed},
-		"trailing space":                 {valid + " ", errTokenMalformed},
-		"a second token":                 {valid + "," + valid, errTokenMalformed},
-		"null byte":                      {valid + "\x00", errTokenMalformed},
-		"EdDSA key as an HS256 secret":   {forge(`{"alg":"HS256","kid":"ed-1"}`, claims, []byte(edKey().Public)), errTokenKey},
-		"key smuggled in the header":     {forge(`{"alg":"HS256","kid":"x","jwk":{"kty":"oct","k":"AA"}}`, claims, []byte{0}), errTokenKey},
-		"alg Ed25519":                    {strings.Replace(ed, segmentOf(ed, 0), segment(`{"alg":"Ed25519","kid":"ed-1"}`), 1), errTokenKey},
-		"alg Ed25519, signed":            {edSigned(`{"alg":"Ed25519","kid":"ed-1"}`, claims), errTokenKey},
-		"alg eddsa, signed":              {edSigned(`{"alg":"eddsa","kid":"ed-1"}`, claims), errTokenKey},
-		"kid of a path":                  {forge(`{"alg":"HS256","kid":"../../dev/null"}`, claims, nil), errTokenKey},
-		"compact serialisation of a JWE": {strings.Repeat("a.", 4) + "a", errTokenMalformed},
+		"two spaces":                     {" " + valid, errMalformed},
+		"trailing space":                 {valid + " ", errMalformed},
+		"a second token":                 {valid + "," + valid, errMalformed},
+		"null byte":                      {valid + "\x00", errMalformed},
+		"EdDSA key as an HS256 secret":   {forge(`{"alg":"HS256","kid":"ed-1"}`, claims, []byte(edKey().Public)), errKey},
+		"key smuggled in the header":     {forge(`{"alg":"HS256","kid":"x","jwk":{"kty":"oct","k":"AA"}}`, claims, []byte{0}), errKey},
+		"alg Ed25519":                    {strings.Replace(ed, segmentOf(ed, 0), segment(`{"alg":"Ed25519","kid":"ed-1"}`), 1), errKey},
+		"alg Ed25519, signed":            {edSigned(`{"alg":"Ed25519","kid":"ed-1"}`, claims), errKey},
+		"alg eddsa, signed":              {edSigned(`{"alg":"eddsa","kid":"ed-1"}`, claims), errKey},
+		"kid of a path":                  {forge(`{"alg":"HS256","kid":"../../dev/null"}`, claims, nil), errKey},
+		"compact serialisation of a JWE": {strings.Repeat("a.", 4) + "a", errMalformed},
 	} {
 		if got, err := authorize(a, tt.token); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %+v, %v; want %v", name, got, err, tt.want)
@@ -220,7 +248,7 @@ func TestACachedTokenExpiresToTheInstant(t *testing.T) {
 	for _, tt := range []struct {
 		after time.Duration
 		want  error
-	}{{0, nil}, {time.Hour - time.Nanosecond, nil}, {time.Hour, errTokenExpired}, {2 * time.Hour, errTokenExpired}} {
+	}{{0, nil}, {time.Hour - time.Nanosecond, nil}, {time.Hour, errExpired}, {2 * time.Hour, errExpired}} {
 		now = noon().Add(tt.after)
 		if _, err := authorize(a, token); !errors.Is(err, tt.want) {
 			t.Errorf("after %v: %v, want %v", tt.after, err, tt.want)
@@ -232,8 +260,8 @@ func TestARefusedTokenIsNotRemembered(t *testing.T) {
 	a := newAuth(t, noon, hsKey())
 	forged := forge(`{"alg":"HS256","kid":"hs-1"}`, `{"sub":"alice","exp":99999999999}`, make([]byte, 32))
 	for range 3 {
-		if _, err := authorize(a, forged); !errors.Is(err, errTokenSignature) {
-			t.Fatalf("forged token: %v, want %v", err, errTokenSignature)
+		if _, err := authorize(a, forged); !errors.Is(err, errSignature) {
+			t.Fatalf("forged token: %v, want %v", err, errSignature)
 		}
 	}
 	if _, known := a.cache.get(forged); known {
@@ -251,14 +279,14 @@ func TestKeysThatProtectNothingAreRefused(t *testing.T) {
 		"no key": nil, "short secret": {short}, "short public key": {private}, "algorithm none": {none},
 		"no kid": {nameless}, "long kid": {long}, "same kid twice": {hsKey(), hsKey()}, "too many": make([]Key, keysMax+1),
 	} {
-		if _, err := NewAuthenticator(AuthConfig{Keys: keys, Now: noon}); err == nil {
+		if _, err := NewAuthenticator(Config{Keys: keys, Now: noon}); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := NewAuthenticator(AuthConfig{Keys: []Key{hsKey()}}); err == nil {
+	if _, err := NewAuthenticator(Config{Keys: []Key{hsKey()}}); err == nil {
 		t.Error("no clock: accepted")
 	}
-	for _, cfg := range []AuthConfig{{CacheEntriesMax: 1}, {CacheBytesMax: 1}} {
+	for _, cfg := range []Config{{CacheEntriesMax: 1}, {CacheBytesMax: 1}} {
 		cfg.Keys, cfg.Now = []Key{hsKey()}, noon
 		if _, err := NewAuthenticator(cfg); err == nil {
 			t.Errorf("cache of %d entries, %d bytes: accepted", cfg.CacheEntriesMax, cfg.CacheBytesMax)
@@ -270,11 +298,11 @@ func TestMintRefusesWhatTheServerWould(t *testing.T) {
 	public := edKey()
 	public.Private = nil
 	for name, mint := range map[string]func() (string, error){
-		"no user":     func() (string, error) { return MintToken(hsKey(), "", "", time.Hour, noon()) },
-		"bad user":    func() (string, error) { return MintToken(hsKey(), "a b", "", time.Hour, noon()) },
-		"no life":     func() (string, error) { return MintToken(hsKey(), "alice", "", 0, noon()) },
-		"public only": func() (string, error) { return MintToken(public, "alice", "", time.Hour, noon()) },
-		"no key":      func() (string, error) { return MintToken(Key{}, "alice", "", time.Hour, noon()) },
+		"no user":     func() (string, error) { return Mint(hsKey(), "", "", time.Hour, noon()) },
+		"bad user":    func() (string, error) { return Mint(hsKey(), "a b", "", time.Hour, noon()) },
+		"no life":     func() (string, error) { return Mint(hsKey(), "alice", "", 0, noon()) },
+		"public only": func() (string, error) { return Mint(public, "alice", "", time.Hour, noon()) },
+		"no key":      func() (string, error) { return Mint(Key{}, "alice", "", time.Hour, noon()) },
 	} {
 		if token, err := mint(); err == nil {
 			t.Errorf("%s: minted %s", name, token)
@@ -282,7 +310,7 @@ func TestMintRefusesWhatTheServerWould(t *testing.T) {
 	}
 	private := edKey()
 	private.Public = nil
-	if _, err := MintToken(private, "alice", "", time.Hour, noon()); err != nil {
+	if _, err := Mint(private, "alice", "", time.Hour, noon()); err != nil {
 		t.Errorf("private key alone: %v", err)
 	}
 }
@@ -349,7 +377,7 @@ func FuzzClaims(f *testing.F) {
 		for audience, a := range map[string]*Authenticator{"": a, "us": ours} {
 			caller, err := authorize(a, token)
 			if err != nil {
-				if r, ok := errors.AsType[*refusal](err); !ok || r.code != codeUnauthenticated {
+				if r, ok := errors.AsType[*Error](err); !ok || r.Needs != 0 {
 					t.Fatalf("%q: %v, want a 401", claims, err)
 				}
 				continue
@@ -373,7 +401,7 @@ func FuzzClaims(f *testing.F) {
 				from = at["iat"]
 			}
 			lives := new(big.Int).Sub(at["exp"], from)
-			if at["exp"].Cmp(big.NewInt(now)) <= 0 || lives.Cmp(big.NewInt(int64(DefaultTokenLifeMax/time.Second))) > 0 || said["sub"] != string(caller.User) {
+			if at["exp"].Cmp(big.NewInt(now)) <= 0 || lives.Cmp(big.NewInt(int64(DefaultLifeMax/time.Second))) > 0 || said["sub"] != string(caller.User) {
 				t.Fatalf("%q got in as %+v", claims, caller)
 			}
 			if _, named := said["aud"]; named != (audience != "") {
@@ -391,22 +419,22 @@ func TestClaimsAreOfTheStandardsTypesAndExact(t *testing.T) {
 	for _, name := range []string{"nbf", "iat"} {
 		for _, value := range []string{"1e19", "1e3", "10000000000000000000", "9223372036854775808", "18446744073709551616", "18446744073709551617",
 			"253402300800", "-1", "-0", "0.5", "1.0", "null", `"1"`, `""`, "true", "[]", "{}", "1E2"} {
-			if err := with(`"` + name + `":` + value); !errors.Is(err, errTokenTime) {
-				t.Errorf("%s %s: %v, want %v", name, value, err, errTokenTime)
+			if err := with(`"` + name + `":` + value); !errors.Is(err, errTime) {
+				t.Errorf("%s %s: %v, want %v", name, value, err, errTime)
 			}
 		}
-		if err := with(fmt.Sprintf(`"%s":%d`, name, int64(secondsMax))); !errors.Is(err, errTokenNotYet) {
+		if err := with(fmt.Sprintf(`"%s":%d`, name, int64(secondsMax))); !errors.Is(err, errNotYet) {
 			t.Errorf("%s in the year 9999: %v", name, err)
 		}
 	}
 	for _, exp := range []string{"1e19", "10000000000000000000", "9223372036854775807", `"99999999999"`, fmt.Sprintf(`"%d"`, now+60), fmt.Sprintf("%d.0", now+60), "null", "true"} {
-		if _, err := authorize(a, forge(`{"alg":"HS256","kid":"hs-1"}`, `{"sub":"alice","exp":`+exp+`}`, hsKey().Secret)); !errors.Is(err, errTokenTime) {
-			t.Errorf("exp %s: %v, want %v", exp, err, errTokenTime)
+		if _, err := authorize(a, forge(`{"alg":"HS256","kid":"hs-1"}`, `{"sub":"alice","exp":`+exp+`}`, hsKey().Secret)); !errors.Is(err, errTime) {
+			t.Errorf("exp %s: %v, want %v", exp, err, errTime)
 		}
 	}
 	for _, claims := range []string{`"iss":7`, `"iss":null`, `"jti":{}`, `"scope":7`, `"scope":true`} {
-		if err := with(claims); !errors.Is(err, errTokenText) {
-			t.Errorf("%s: %v, want %v", claims, err, errTokenText)
+		if err := with(claims); !errors.Is(err, errText) {
+			t.Errorf("%s: %v, want %v", claims, err, errText)
 		}
 	}
 	if err := with(`"iss":"im","jti":"1","anything":[null]`); err != nil {
@@ -436,20 +464,20 @@ func TestATokenIsForItsAudience(t *testing.T) {
 	key.Audience = "hongbao"
 	open, ours := newAuth(t, noon, hsKey()), newAuth(t, noon, key)
 	for claims, want := range map[string]struct{ open, ours error }{
-		``:                         {nil, errTokenNoAud},
-		`,"aud":"hongbao"`:         {errTokenForOthers, nil},
-		`,"aud":["x","hongbao"]`:   {errTokenForOthers, nil},
-		`,"aud":"Hongbao"`:         {errTokenForOthers, errTokenForOthers},
-		`,"aud":""`:                {errTokenForOthers, errTokenForOthers},
-		`,"aud":"hongbao other"`:   {errTokenForOthers, errTokenForOthers},
-		`,"aud":["other"]`:         {errTokenForOthers, errTokenForOthers},
-		`,"aud":[]`:                {errTokenAudience, errTokenAudience},
-		`,"aud":null`:              {errTokenAudience, errTokenAudience},
-		`,"aud":7`:                 {errTokenAudience, errTokenAudience},
-		`,"aud":{"hongbao":1}`:     {errTokenAudience, errTokenAudience},
-		`,"aud":["hongbao",null]`:  {errTokenAudience, errTokenAudience},
-		`,"aud":["hongbao",["x"]]`: {errTokenAudience, errTokenAudience},
-		`,"AUD":"other"`:           {nil, errTokenNoAud},
+		``:                         {nil, errNoAudience},
+		`,"aud":"hongbao"`:         {errForOthers, nil},
+		`,"aud":["x","hongbao"]`:   {errForOthers, nil},
+		`,"aud":"Hongbao"`:         {errForOthers, errForOthers},
+		`,"aud":""`:                {errForOthers, errForOthers},
+		`,"aud":"hongbao other"`:   {errForOthers, errForOthers},
+		`,"aud":["other"]`:         {errForOthers, errForOthers},
+		`,"aud":[]`:                {errAudience, errAudience},
+		`,"aud":null`:              {errAudience, errAudience},
+		`,"aud":7`:                 {errAudience, errAudience},
+		`,"aud":{"hongbao":1}`:     {errAudience, errAudience},
+		`,"aud":["hongbao",null]`:  {errAudience, errAudience},
+		`,"aud":["hongbao",["x"]]`: {errAudience, errAudience},
+		`,"AUD":"other"`:           {nil, errNoAudience},
 	} {
 		token := claimed(`"sub":"alice"` + claims)
 		if _, err := authorize(open, token); !errors.Is(err, want.open) {
@@ -459,7 +487,7 @@ func TestATokenIsForItsAudience(t *testing.T) {
 			t.Errorf("%s, audience hongbao: %v, want %v", claims, err, want.ours)
 		}
 	}
-	minted, err := MintToken(key, "alice", "", time.Hour, noon())
+	minted, err := Mint(key, "alice", "", time.Hour, noon())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -479,22 +507,22 @@ func TestATokensLifeHasABound(t *testing.T) {
 		want   error
 	}{
 		"the bound":                    {fmt.Sprintf(`"exp":%d,"iat":%d`, now+3600, now), nil},
-		"a second more":                {fmt.Sprintf(`"exp":%d,"iat":%d`, now+3601, now), errTokenLife},
-		"issued long ago":              {fmt.Sprintf(`"exp":%d,"iat":%d`, now+60, now-3600), errTokenLife},
+		"a second more":                {fmt.Sprintf(`"exp":%d,"iat":%d`, now+3601, now), errLife},
+		"issued long ago":              {fmt.Sprintf(`"exp":%d,"iat":%d`, now+60, now-3600), errLife},
 		"issued at no time":            {fmt.Sprintf(`"exp":%d`, now+3600), nil},
-		"issued at no time, and later": {fmt.Sprintf(`"exp":%d`, now+3601), errTokenLife},
-		"in the year 9999":             {fmt.Sprintf(`"exp":%d`, int64(secondsMax)), errTokenLife},
-		"issued in 1970":               {fmt.Sprintf(`"exp":%d,"iat":0`, now+60), errTokenLife},
+		"issued at no time, and later": {fmt.Sprintf(`"exp":%d`, now+3601), errLife},
+		"in the year 9999":             {fmt.Sprintf(`"exp":%d`, int64(secondsMax)), errLife},
+		"issued in 1970":               {fmt.Sprintf(`"exp":%d,"iat":0`, now+60), errLife},
 	} {
 		token := forge(`{"alg":"HS256","kid":"hs-1"}`, `{"sub":"alice",`+tt.claims+`}`, hsKey().Secret)
 		if _, err := authorize(a, token); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
-	if token, err := MintToken(key, "alice", "", time.Hour+time.Second, noon()); err == nil {
+	if token, err := Mint(key, "alice", "", time.Hour+time.Second, noon()); err == nil {
 		t.Errorf("minted %s, which the server would refuse", token)
 	}
-	if _, err := authorize(newAuth(t, noon, hsKey()), forge(`{"alg":"HS256","kid":"hs-1"}`, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now+8*24*3600), hsKey().Secret)); !errors.Is(err, errTokenLife) {
+	if _, err := authorize(newAuth(t, noon, hsKey()), forge(`{"alg":"HS256","kid":"hs-1"}`, fmt.Sprintf(`{"sub":"alice","exp":%d}`, now+8*24*3600), hsKey().Secret)); !errors.Is(err, errLife) {
 		t.Errorf("eight days, with nothing set: %v", err)
 	}
 }
@@ -515,7 +543,7 @@ func FuzzBearer(f *testing.F) {
 			t.Fatalf("%q: %+v, %v; again %+v, %v", header, first, err, again, errAgain)
 		}
 		if err != nil {
-			if r, ok := errors.AsType[*refusal](err); !ok || r.code != codeUnauthenticated || r.challenge == "" {
+			if r, ok := errors.AsType[*Error](err); !ok || r.Needs != 0 || r.Challenge() == "" {
 				t.Fatalf("%q: %v, want a 401", header, err)
 			}
 			return
