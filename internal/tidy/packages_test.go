@@ -25,7 +25,6 @@ type exception struct{ name, why string }
 var large = []exception{
 	{"cmd/hongbaoctl", "the playground is in it: it leaves for a package of its own"},
 	{"envelope", "the one contract of all packages: types of the domain, each with few methods, that import nothing"},
-	{"internal/httpapi", "the routes of callers and those of the playground's simulated parts are in it"},
 	{"internal/operator", "the types of the API, its handlers and its client are in it"},
 	{"internal/payment", "client, callback and bill are in it"},
 	{"internal/payment/simulator", "the whole provider is in it: payments, payouts, bills, journal"},
