@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 	"hongbao/internal/payment/simulator"
 	"hongbao/internal/settings"
 )
@@ -45,15 +45,15 @@ func (s simulatorCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	merchant, err := payment.LoadPublicKey(files.MerchantPublic)
+	merchant, err := apiv3.LoadPublicKey(files.MerchantPublic)
 	if err != nil {
 		return err
 	}
-	platform, err := payment.LoadPrivateKey(files.PlatformPrivate)
+	platform, err := apiv3.LoadPrivateKey(files.PlatformPrivate)
 	if err != nil {
 		return err
 	}
-	apiv3, err := payment.LoadAPIv3Key(files.APIv3)
+	apiv3, err := apiv3.LoadAPIv3Key(files.APIv3)
 	if err != nil {
 		return err
 	}

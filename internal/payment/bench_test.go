@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 // BenchmarkPlace is one payout over a local socket, and beside it what of that
@@ -44,14 +45,14 @@ func BenchmarkPlace(b *testing.B) {
 	})
 	b.Run("sign", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := Authorize(c.cfg.MerchantKey, testMerchant, "S", noon(), http.MethodPost, payoutPath, body); err != nil {
+			if _, err := apiv3.Authorize(c.cfg.MerchantKey, testMerchant, "S", noon(), http.MethodPost, payoutPath, body); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("verify", func(b *testing.B) {
 		for b.Loop() {
-			if err := c.verifier.verify(stamp, answer); err != nil {
+			if err := c.verifier.Verify(stamp, answer); err != nil {
 				b.Fatal(err)
 			}
 		}

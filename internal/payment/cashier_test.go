@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 // provider starts a provider that answers with what answer returns, signed, to
@@ -25,9 +26,9 @@ func provider(t testing.TB, answer func(r *http.Request, body []byte) reply) *Cl
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		var auth Authorization
+		var auth apiv3.Authorization
 		if err == nil {
-			auth, err = ParseAuthorization(r.Header.Get("Authorization"))
+			auth, err = apiv3.ParseAuthorization(r.Header.Get("Authorization"))
 		}
 		if err == nil {
 			err = auth.Verify(&merchantKey(t).PublicKey, noon(), r.Method, r.RequestURI, body)
@@ -36,7 +37,7 @@ func provider(t testing.TB, answer func(r *http.Request, body []byte) reply) *Cl
 			t.Errorf("%s %s: %v", r.Method, r.RequestURI, err)
 		}
 		said := answer(r, body)
-		if err := Stamp(w.Header(), platformKey(), testSerial, noon(), []byte(said.body)); err != nil {
+		if err := apiv3.Stamp(w.Header(), platformKey(), testSerial, noon(), []byte(said.body)); err != nil {
 			t.Error(err)
 		}
 		if said.tamper != nil {
@@ -351,9 +352,9 @@ func TestFG1SilenceAfterPlacingIsUnknown(t *testing.T) {
 // TestFG5StampsDecideWhoSpeaks covers good news and bad news alike.
 func TestFG5StampsDecideWhoSpeaks(t *testing.T) {
 	for _, tamper := range []func(http.Header){
-		func(h http.Header) { h.Del(HeaderSignature) },
-		func(h http.Header) { h.Set(HeaderSignature, probePrefix+h.Get(HeaderSignature)) },
-		func(h http.Header) { h.Set(HeaderSerial, "OTHER") },
+		func(h http.Header) { h.Del(apiv3.HeaderSignature) },
+		func(h http.Header) { h.Set(apiv3.HeaderSignature, apiv3.ProbePrefix+h.Get(apiv3.HeaderSignature)) },
+		func(h http.Header) { h.Set(apiv3.HeaderSerial, "OTHER") },
 	} {
 		for _, said := range []reply{
 			{200, string(marshal(t, told(testPayout(), "SUCCESS"))), tamper}, {200, string(marshal(t, told(testPayout(), "FAIL"))), tamper},

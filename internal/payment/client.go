@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 // Client speaks APIv3 for one merchant. It is safe for concurrent use.
 type Client struct {
 	cfg      *Config
-	verifier verifier
+	verifier apiv3.Verifier
 	http     *http.Client
 	metrics  *metrics
 }
@@ -46,7 +47,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	return &Client{
 		cfg:      c,
-		verifier: verifier{keys: c.PlatformKeys, now: c.Now},
+		verifier: apiv3.Verifier{Keys: c.PlatformKeys, Now: c.Now},
 		metrics:  newMetrics(),
 		http: &http.Client{
 			Timeout: c.Timeout,
@@ -117,13 +118,13 @@ func (c *Client) attempt(ctx context.Context, q call) (answer, error) {
 		a.stamp = errors.New("the answer is too long to be one")
 		return a, nil
 	}
-	a.stamp = c.verifier.verify(res.Header, body)
+	a.stamp = c.verifier.Verify(res.Header, body)
 	return a, nil
 }
 
 // request signs the call.
 func (c *Client) request(ctx context.Context, q *call) (*http.Request, error) {
-	auth, err := Authorize(c.cfg.MerchantKey, c.cfg.MerchantID, c.cfg.MerchantSerial, c.cfg.Now(), q.method, q.target, q.body)
+	auth, err := apiv3.Authorize(c.cfg.MerchantKey, c.cfg.MerchantID, c.cfg.MerchantSerial, c.cfg.Now(), q.method, q.target, q.body)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (c *Client) request(ctx context.Context, q *call) (*http.Request, error) {
 		return nil, err
 	}
 	req.Header.Set("Authorization", auth.String())
-	req.Header.Set(HeaderSerial, c.cfg.PlatformSerial)
+	req.Header.Set(apiv3.HeaderSerial, c.cfg.PlatformSerial)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "hongbao")
 	if len(q.body) > 0 {

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 const placedOK = `{"code_url":"weixin://wxpay/bizpayurl?pr=p4lpSuKzz"}`
@@ -31,7 +32,7 @@ func TestPrepaySaysWhatTheProviderExpects(t *testing.T) {
 	var got map[string]any
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		auth, err := ParseAuthorization(r.Header.Get("Authorization"))
+		auth, err := apiv3.ParseAuthorization(r.Header.Get("Authorization"))
 		if err == nil {
 			err = auth.Verify(&merchantKey(t).PublicKey, noon(), "POST", nativePath, body)
 		}
@@ -41,10 +42,10 @@ func TestPrepaySaysWhatTheProviderExpects(t *testing.T) {
 		if err != nil || auth.MerchantID != testMerchant || auth.Serial != "4A1E9C" {
 			t.Errorf("authorization %+v: %v", auth, err)
 		}
-		if serial := r.Header.Get(HeaderSerial); serial != testSerial {
+		if serial := r.Header.Get(apiv3.HeaderSerial); serial != testSerial {
 			t.Errorf("asks for answers under %q, want %q", serial, testSerial)
 		}
-		_ = Stamp(w.Header(), platformKey(), testSerial, noon(), []byte(placedOK))
+		_ = apiv3.Stamp(w.Header(), platformKey(), testSerial, noon(), []byte(placedOK))
 		_, _ = io.WriteString(w, placedOK)
 	}))
 	defer server.Close()
@@ -145,7 +146,7 @@ func TestFG5CodesOfPrepay(t *testing.T) {
 // as a 503, unless money may have moved.
 func TestAnswersOfAProxyAreAnOutage(t *testing.T) {
 	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
-		c, _ := providerSaying(t, reply{status, "<html><h1>no healthy upstream</h1></html>", func(h http.Header) { h.Del(HeaderSignature) }})
+		c, _ := providerSaying(t, reply{status, "<html><h1>no healthy upstream</h1></html>", func(h http.Header) { h.Del(apiv3.HeaderSignature) }})
 		if _, err := prepay(t, c); !isBusy(err) || errors.Is(err, envelope.ErrUnknownOutcome) {
 			t.Errorf("%d: %v, want busy %s", status, err, reasonOutage)
 		}
@@ -162,17 +163,17 @@ func TestPrepayRepeatsTheSameNumberUntilTheProviderIsBack(t *testing.T) {
 // TestAnswersThatDoNotVerifyAreUnknown covers good news and bad news alike.
 func TestAnswersThatDoNotVerifyAreUnknown(t *testing.T) {
 	tampers := map[string]func(http.Header){
-		"unsigned": func(h http.Header) { h.Del(HeaderSignature) },
+		"unsigned": func(h http.Header) { h.Del(apiv3.HeaderSignature) },
 		"wrongly signed": func(h http.Header) {
-			_ = Stamp(h, merchantKey(t), testSerial, noon(), []byte(placedOK))
+			_ = apiv3.Stamp(h, merchantKey(t), testSerial, noon(), []byte(placedOK))
 		},
-		"unknown key": func(h http.Header) { h.Set(HeaderSerial, "OTHER") },
-		"a probe":     func(h http.Header) { h.Set(HeaderSignature, probePrefix+h.Get(HeaderSignature)) },
+		"unknown key": func(h http.Header) { h.Set(apiv3.HeaderSerial, "OTHER") },
+		"a probe":     func(h http.Header) { h.Set(apiv3.HeaderSignature, apiv3.ProbePrefix+h.Get(apiv3.HeaderSignature)) },
 		"another kind": func(h http.Header) {
-			h.Set(HeaderSignatureType, "WECHATPAY2-SM2-WITH-SM3")
+			h.Set(apiv3.HeaderSignatureType, "WECHATPAY2-SM2-WITH-SM3")
 		},
 		"old": func(h http.Header) {
-			_ = Stamp(h, platformKey(), testSerial, noon().Add(-6*time.Minute), []byte(placedOK))
+			_ = apiv3.Stamp(h, platformKey(), testSerial, noon().Add(-6*time.Minute), []byte(placedOK))
 		},
 	}
 	for name, tamper := range tampers {
@@ -287,7 +288,7 @@ func TestEveryAttemptIsSignedAnew(t *testing.T) {
 	nonces := map[string]bool{}
 	c := newClient(t, nil)
 	c.http.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-		auth, err := ParseAuthorization(r.Header.Get("Authorization"))
+		auth, err := apiv3.ParseAuthorization(r.Header.Get("Authorization"))
 		if err != nil {
 			t.Error(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 const (
@@ -37,8 +38,8 @@ type Config struct {
 	// empty while there is one.
 	PlatformSerial string
 
-	APIv3Key  Secret // 32 bytes; opens notifications
-	NotifyURL string // where the provider calls us back; no query
+	APIv3Key  apiv3.Secret // 32 bytes; opens notifications
+	NotifyURL string       // where the provider calls us back; no query
 	Now       func() time.Time
 	Timeout   time.Duration // of one attempt, answer included; 0 is 3 s, at most 30 s
 
@@ -159,7 +160,7 @@ func (c *Config) checkKeys() error {
 	if c.MerchantKey == nil {
 		return fmt.Errorf("MerchantKey: want an RSA private key")
 	}
-	if err := checkBits("MerchantKey", &c.MerchantKey.PublicKey); err != nil {
+	if err := apiv3.CheckBits("MerchantKey", &c.MerchantKey.PublicKey); err != nil {
 		return err
 	}
 	if n := len(c.PlatformKeys); n < 1 || n > platformKeysMax {
@@ -169,15 +170,15 @@ func (c *Config) checkKeys() error {
 		if !isIdentifier(serial) || key == nil {
 			return fmt.Errorf("PlatformKeys: want a serial and a key, have %q", serial)
 		}
-		if err := checkBits("PlatformKeys: "+serial, key); err != nil {
+		if err := apiv3.CheckBits("PlatformKeys: "+serial, key); err != nil {
 			return err
 		}
 	}
 	if c.PlatformKeys[c.PlatformSerial] == nil {
 		return fmt.Errorf("PlatformSerial: want one of PlatformKeys, have %q", c.PlatformSerial)
 	}
-	if len(c.APIv3Key) != apiv3KeyBytes {
-		return fmt.Errorf("APIv3Key: want %d bytes, have %d", apiv3KeyBytes, len(c.APIv3Key))
+	if len(c.APIv3Key) != apiv3.SecretBytes {
+		return fmt.Errorf("APIv3Key: want %d bytes, have %d", apiv3.SecretBytes, len(c.APIv3Key))
 	}
 	return nil
 }

@@ -25,11 +25,11 @@
 //   - A batch is done when every payout in it is accounted for: numbers and sums
 //     agree with what was placed, and each payout that failed is one of the batch
 //     and has been asked about by itself. A batch that was closed is no exception.
-//   - Bills are checked against the signed hash and against their own sums, and
-//     their amounts go from text to fen without a float in between.
+//   - Bills are checked against the signed hash, and against their own sums
+//     (package bill).
 //   - Every call is bounded: attemptsMax attempts, each within Config.Timeout,
 //     each answer within answerBytesMax; a bill by billTimeMax, billBytesMax and
-//     billRowsMax. [Client.QueryBatch] makes a call more for every failuresPageMax
+//     the bounds of package bill. [Client.QueryBatch] makes a call more for every failuresPageMax
 //     payouts that failed and one for each of them, reasonsAtOnceMax at once.
 //   - Several platform keys are good at once, by their serials. A new key of
 //     ours comes with its own serial.

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,7 +34,7 @@ func orderNo() envelope.ID { return envelope.Body(1<<40 + 7).In(3) }
 // merchantKey is the key of the golden vectors; platformKey is made once a run.
 func merchantKey(t testing.TB) *rsa.PrivateKey {
 	t.Helper()
-	key, err := LoadPrivateKey("testdata/golden.key.pem")
+	key, err := apiv3.LoadPrivateKey("apiv3/testdata/golden.key.pem")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func merchantKey(t testing.TB) *rsa.PrivateKey {
 }
 
 var platformKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, rsaBitsMin)
+	key, err := rsa.GenerateKey(rand.Reader, apiv3.RSABitsMin)
 	if err != nil {
 		panic(err)
 	}
@@ -56,7 +57,7 @@ func testConfig(t testing.TB) Config {
 		MerchantSerial: "4A1E9C",
 		MerchantKey:    merchantKey(t),
 		PlatformKeys:   map[string]*rsa.PublicKey{testSerial: &platformKey().PublicKey},
-		APIv3Key:       Secret(testKey3),
+		APIv3Key:       apiv3.Secret(testKey3),
 		NotifyURL:      "http://127.0.0.1:2/v1/payment/notifications",
 		Now:            noon,
 	}
@@ -94,7 +95,7 @@ func providerSaying(t *testing.T, replies ...reply) (*Client, func() int) {
 		r := replies[min(requests, len(replies)-1)]
 		requests++
 		mu.Unlock()
-		if err := Stamp(w.Header(), platformKey(), testSerial, noon(), []byte(r.body)); err != nil {
+		if err := apiv3.Stamp(w.Header(), platformKey(), testSerial, noon(), []byte(r.body)); err != nil {
 			t.Error(err)
 		}
 		if r.tamper != nil {

@@ -13,17 +13,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 // eventOf wraps what the provider says about a transfer as it does.
 func eventOf(t testing.TB, event, kind string, said map[string]any) []byte {
 	t.Helper()
-	resource, err := SealResource(Secret(testKey3), kind, marshal(t, said))
+	resource, err := apiv3.SealResource(apiv3.Secret(testKey3), kind, marshal(t, said))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return marshal(t, Notification{ID: "EV-2", CreateTime: "2026-01-02T12:00:00+08:00", EventType: event,
-		ResourceType: ResourceTypeEncrypted, Summary: "s", Resource: resource})
+	return marshal(t, apiv3.Notification{ID: "EV-2", CreateTime: "2026-01-02T12:00:00+08:00", EventType: event,
+		ResourceType: apiv3.ResourceTypeEncrypted, Summary: "s", Resource: resource})
 }
 
 func finishedPayout(state string) map[string]any {
@@ -50,12 +51,12 @@ func TestTransferNotificationsAreReadAsTheirStatus(t *testing.T) {
 		said        map[string]any
 		want        envelope.TransferStatus
 	}{
-		{EventPayoutFinished, ResourceKindPayout, finishedPayout("SUCCESS"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressDone, Amount: 250, ProviderNo: "1330000000001"}},
-		{EventPayoutFinished, ResourceKindPayout, finishedPayout("FAIL"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressRefused, Amount: 250, ProviderNo: "1330000000001", Code: "ACCOUNT_FROZEN"}},
-		{EventPayoutFinished, ResourceKindPayout, finishedPayout("CANCELLED"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressRefused, Amount: 250, ProviderNo: "1330000000001", Code: "CANCELLED"}},
-		{EventRefundSuccess, ResourceKindRefund, endedRefund("SUCCESS"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressDone, Amount: 9000, ProviderNo: "5030"}},
-		{EventRefundAbnormal, ResourceKindRefund, endedRefund("ABNORMAL"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressStuck, Amount: 9000, ProviderNo: "5030", Code: "ABNORMAL"}},
-		{EventRefundClosed, ResourceKindRefund, endedRefund("CLOSED"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressRefused, Amount: 9000, ProviderNo: "5030", Code: "CLOSED"}},
+		{apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, finishedPayout("SUCCESS"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressDone, Amount: 250, ProviderNo: "1330000000001"}},
+		{apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, finishedPayout("FAIL"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressRefused, Amount: 250, ProviderNo: "1330000000001", Code: "ACCOUNT_FROZEN"}},
+		{apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, finishedPayout("CANCELLED"), envelope.TransferStatus{No: payout, Progress: envelope.ProgressRefused, Amount: 250, ProviderNo: "1330000000001", Code: "CANCELLED"}},
+		{apiv3.EventRefundSuccess, apiv3.ResourceKindRefund, endedRefund("SUCCESS"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressDone, Amount: 9000, ProviderNo: "5030"}},
+		{apiv3.EventRefundAbnormal, apiv3.ResourceKindRefund, endedRefund("ABNORMAL"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressStuck, Amount: 9000, ProviderNo: "5030", Code: "ABNORMAL"}},
+		{apiv3.EventRefundClosed, apiv3.ResourceKindRefund, endedRefund("CLOSED"), envelope.TransferStatus{No: refund, Progress: envelope.ProgressRefused, Amount: 9000, ProviderNo: "5030", Code: "CLOSED"}},
 	} {
 		c := newClient(t, nil)
 		body := eventOf(t, row.event, row.kind, row.said)
@@ -88,9 +89,9 @@ func TestAuthenticNotificationsAboutOthersAreNotOurs(t *testing.T) {
 			set(said)
 		}
 		return map[string][]byte{
-			"payout": eventOf(t, EventPayoutFinished, ResourceKindPayout, payout), "refund": eventOf(t, EventRefundSuccess, ResourceKindRefund, refund),
-			"batch":   eventOf(t, EventPayoutBatchClosed, ResourceKindPayout, batch),
-			"payment": eventOf(t, EventTransactionSuccess, ResourceKindTransaction, payment),
+			"payout": eventOf(t, apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, payout), "refund": eventOf(t, apiv3.EventRefundSuccess, apiv3.ResourceKindRefund, refund),
+			"batch":   eventOf(t, eventPayoutBatchClosed, apiv3.ResourceKindPayout, batch),
+			"payment": eventOf(t, apiv3.EventTransactionSuccess, apiv3.ResourceKindTransaction, payment),
 		}
 	}
 	for what, bodies := range map[string]map[string][]byte{
@@ -139,7 +140,7 @@ func TestFF5TransfersThatAreNotOursAreRefused(t *testing.T) {
 	} {
 		said := finishedPayout("SUCCESS")
 		said[change.key] = change.value
-		refuse(EventPayoutFinished, ResourceKindPayout, said, change.key, change.value)
+		refuse(apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, said, change.key, change.value)
 	}
 	for _, change := range []struct {
 		key   string
@@ -151,11 +152,11 @@ func TestFF5TransfersThatAreNotOursAreRefused(t *testing.T) {
 	} {
 		said := endedRefund("SUCCESS")
 		said[change.key] = change.value
-		refuse(EventRefundSuccess, ResourceKindRefund, said, change.key, change.value)
+		refuse(apiv3.EventRefundSuccess, apiv3.ResourceKindRefund, said, change.key, change.value)
 	}
-	refuse(EventPayoutFinished, ResourceKindRefund, finishedPayout("SUCCESS"), "kind", ResourceKindRefund)
-	refuse(EventRefundSuccess, ResourceKindPayout, endedRefund("SUCCESS"), "kind", ResourceKindPayout)
-	refuse(EventTransactionSuccess, ResourceKindTransaction, endedRefund("SUCCESS"), "event", EventTransactionSuccess)
+	refuse(apiv3.EventPayoutFinished, apiv3.ResourceKindRefund, finishedPayout("SUCCESS"), "kind", apiv3.ResourceKindRefund)
+	refuse(apiv3.EventRefundSuccess, apiv3.ResourceKindPayout, endedRefund("SUCCESS"), "kind", apiv3.ResourceKindPayout)
+	refuse(apiv3.EventTransactionSuccess, apiv3.ResourceKindTransaction, endedRefund("SUCCESS"), "event", apiv3.EventTransactionSuccess)
 }
 
 // batchNews is what a notification says about a batch.
@@ -186,14 +187,14 @@ func TestBatchNotificationsAreDoneOrWorthAQuestion(t *testing.T) {
 		said  map[string]any
 		want  envelope.PayoutBatchStatus
 	}{
-		"paid":              {EventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED"}), paid},
-		"one failed":        {EventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED", failed: []int{1}}), ask(0, 2)},
-		"paid, and closed":  {EventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED"}), paid},
-		"closed":            {EventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED", failed: []int{0, 1, 2}}), ask()},
-		"closed, and which": {EventPayoutBatchClosed, unaccounted, ask(0)},
+		"paid":              {eventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED"}), paid},
+		"one failed":        {eventPayoutBatchFinished, batchNews(desk{batch: b, status: "FINISHED", failed: []int{1}}), ask(0, 2)},
+		"paid, and closed":  {eventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED"}), paid},
+		"closed":            {eventPayoutBatchClosed, batchNews(desk{batch: b, status: "CLOSED", failed: []int{0, 1, 2}}), ask()},
+		"closed, and which": {eventPayoutBatchClosed, unaccounted, ask(0)},
 	} {
 		c := newClient(t, nil)
-		body := eventOf(t, row.event, ResourceKindPayout, row.said)
+		body := eventOf(t, row.event, apiv3.ResourceKindPayout, row.said)
 		got, err := c.ParseNotice(stamped(t, body), body)
 		if diff := cmp.Diff(Notice{Batch: &row.want}, got); diff != "" || err != nil {
 			t.Errorf("%s: %v %s", name, err, diff)
@@ -220,7 +221,7 @@ func TestFF5BatchesThatAreNotOursAreRefused(t *testing.T) {
 		for key, value := range change {
 			said[key] = value
 		}
-		for event, kind := range map[string]string{EventPayoutBatchFinished: ResourceKindPayout, EventPayoutFinished: ResourceKindPayout, EventPayoutBatchClosed: ResourceKindRefund} {
+		for event, kind := range map[string]string{eventPayoutBatchFinished: apiv3.ResourceKindPayout, apiv3.EventPayoutFinished: apiv3.ResourceKindPayout, eventPayoutBatchClosed: apiv3.ResourceKindRefund} {
 			body := eventOf(t, event, kind, said)
 			if n, err := c.ParseNotice(stamped(t, body), body); !notUsed(err) || n != (Notice{}) {
 				t.Errorf("%s with %v: %+v, %v, want it not used", event, change, n, err)
@@ -233,7 +234,7 @@ func TestRoundsAreHeardOfByTheirOwnNumber(t *testing.T) {
 	c := newClient(t, nil)
 	said := finishedPayout("SUCCESS")
 	said["out_bill_no"] = envelope.TransferNo(orderNo(), 7, 2)
-	body := eventOf(t, EventPayoutFinished, ResourceKindPayout, said)
+	body := eventOf(t, apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, said)
 	n, err := c.ParseNotice(stamped(t, body), body)
 	if err != nil || n.Transfer == nil || n.Transfer.No != envelope.TransferNo(orderNo(), 7, 2) {
 		t.Fatalf("%+v, %v", n, err)
@@ -248,10 +249,10 @@ func TestRoundsAreHeardOfByTheirOwnNumber(t *testing.T) {
 func TestFF3AHundredThousandMutationsAreRefused(t *testing.T) {
 	const mutations = 100_000
 	c := newClient(t, nil)
-	body := eventOf(t, EventPayoutFinished, ResourceKindPayout, finishedPayout("SUCCESS"))
+	body := eventOf(t, apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, finishedPayout("SUCCESS"))
 	header := stamped(t, body)
 	dice := rand.New(rand.NewPCG(3, 3))
-	names := []string{HeaderSignature, HeaderNonce, HeaderTimestamp, HeaderSerial}
+	names := []string{apiv3.HeaderSignature, apiv3.HeaderNonce, apiv3.HeaderTimestamp, apiv3.HeaderSerial}
 	for i := range mutations {
 		changed, said := header.Clone(), append([]byte(nil), body...)
 		for range 1 + dice.IntN(3) {
@@ -283,17 +284,17 @@ func TestFF3AHundredThousandMutationsAreRefused(t *testing.T) {
 func TestFF4ResendsPassAndReplaysEnd(t *testing.T) {
 	now := noon()
 	c := newClient(t, func(cfg *Config) { cfg.Now = func() time.Time { return now } })
-	body := eventOf(t, EventRefundSuccess, ResourceKindRefund, endedRefund("SUCCESS"))
+	body := eventOf(t, apiv3.EventRefundSuccess, apiv3.ResourceKindRefund, endedRefund("SUCCESS"))
 	first := stamped(t, body)
 	for range 16 {
 		resent := http.Header{}
-		if err := Stamp(resent, platformKey(), testSerial, now, body); err != nil {
+		if err := apiv3.Stamp(resent, platformKey(), testSerial, now, body); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.ParseNotice(resent, body); err != nil {
 			t.Errorf("%v later, signed anew: %v", now.Sub(noon()), err)
 		}
-		if _, err := c.ParseNotice(first, body); (err == nil) != (now.Sub(noon()) <= ClockSkewMax) {
+		if _, err := c.ParseNotice(first, body); (err == nil) != (now.Sub(noon()) <= apiv3.ClockSkewMax) {
 			t.Errorf("%v later, as captured: %v", now.Sub(noon()), err)
 		}
 		now = now.Add(2 * time.Minute)
@@ -304,11 +305,11 @@ func TestFF4ResendsPassAndReplaysEnd(t *testing.T) {
 // its clock, one that has to be verified, and the truth.
 func BenchmarkParseNotice(b *testing.B) {
 	c := newClient(b, nil)
-	body := eventOf(b, EventPayoutFinished, ResourceKindPayout, finishedPayout("SUCCESS"))
+	body := eventOf(b, apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, finishedPayout("SUCCESS"))
 	header := stamped(b, body)
 	stale, forged := header.Clone(), header.Clone()
-	stale.Set(HeaderTimestamp, strconv.FormatInt(noon().Add(-time.Hour).Unix(), 10))
-	forged.Set(HeaderNonce, "another")
+	stale.Set(apiv3.HeaderTimestamp, strconv.FormatInt(noon().Add(-time.Hour).Unix(), 10))
+	forged.Set(apiv3.HeaderNonce, "another")
 	for name, h := range map[string]http.Header{"stale": stale, "forged": forged, "authentic": header} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 // NotificationBytesMax bounds a notification's body. The provider's are about
@@ -32,33 +33,10 @@ var (
 	ErrNothingToDo = errors.New("the notification is of nothing that concerns us")
 )
 
-// Notification is the body of a callback.
-type Notification struct {
-	ID           string   `json:"id"`
-	CreateTime   string   `json:"create_time"` // RFC 3339
-	EventType    string   `json:"event_type"`
-	ResourceType string   `json:"resource_type"`
-	Summary      string   `json:"summary"`
-	Resource     Resource `json:"resource"`
-}
-
-// What notifications say of themselves. A finished payout is one that succeeded,
-// failed or was cancelled.
+// The events of a batch that has ended.
 const (
-	EventTransactionSuccess  = "TRANSACTION.SUCCESS"
-	EventRefundSuccess       = "REFUND.SUCCESS"
-	EventRefundAbnormal      = "REFUND.ABNORMAL"
-	EventRefundClosed        = "REFUND.CLOSED"
-	EventPayoutFinished      = "MCHTRANSFER.BILL.FINISHED"
-	EventPayoutBatchFinished = eventPayoutBatch + batchFinished
-	EventPayoutBatchClosed   = eventPayoutBatch + batchClosed
-
-	ResourceTypeEncrypted   = "encrypt-resource"
-	ResourceKindTransaction = "transaction"
-	ResourceKindRefund      = "refund"
-	ResourceKindPayout      = "mch_payment" // of a batch too
-
-	eventPayoutBatch = "MCHTRANSFER.BATCH." // and the status that it ended with
+	eventPayoutBatchFinished = apiv3.EventPayoutBatch + batchFinished
+	eventPayoutBatchClosed   = apiv3.EventPayoutBatch + batchClosed
 )
 
 // Notice is what a notification says: exactly one of its fields is set.
@@ -78,10 +56,10 @@ func (c *Client) ParseNotice(header http.Header, body []byte) (n Notice, err err
 	if len(body) > NotificationBytesMax {
 		return Notice{}, forged(fmt.Errorf("the body is over %d bytes", NotificationBytesMax))
 	}
-	if err := c.verifier.verify(header, body); err != nil {
+	if err := c.verifier.Verify(header, body); err != nil {
 		return Notice{}, forged(err)
 	}
-	var said Notification
+	var said apiv3.Notification
 	if err := json.Unmarshal(body, &said); err != nil {
 		return Notice{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
@@ -98,23 +76,23 @@ func (c *Client) ParseNotice(header http.Header, body []byte) (n Notice, err err
 	return n, nil
 }
 
-func (c *Client) opener(event string) func(*Notification) (Notice, error) {
+func (c *Client) opener(event string) func(*apiv3.Notification) (Notice, error) {
 	switch event {
-	case EventTransactionSuccess:
+	case apiv3.EventTransactionSuccess:
 		return c.openPayment
-	case EventRefundSuccess, EventRefundAbnormal, EventRefundClosed:
+	case apiv3.EventRefundSuccess, apiv3.EventRefundAbnormal, apiv3.EventRefundClosed:
 		return c.openRefund
-	case EventPayoutFinished:
+	case apiv3.EventPayoutFinished:
 		return c.openPayout
-	case EventPayoutBatchFinished, EventPayoutBatchClosed:
+	case eventPayoutBatchFinished, eventPayoutBatchClosed:
 		return c.openPayoutBatch
 	}
 	return nil
 }
 
 // openResource decrypts the resource, which has to be of that kind, into v.
-func (c *Client) openResource(n *Notification, kind string, v any) error {
-	if n.ResourceType != ResourceTypeEncrypted || n.Resource.OriginalType != kind {
+func (c *Client) openResource(n *apiv3.Notification, kind string, v any) error {
+	if n.ResourceType != apiv3.ResourceTypeEncrypted || n.Resource.OriginalType != kind {
 		return fmt.Errorf("resource %q of %q", cut(n.ResourceType, messageBytesMax), cut(n.Resource.OriginalType, messageBytesMax))
 	}
 	plaintext, err := n.Resource.Open(c.cfg.APIv3Key)
@@ -127,9 +105,9 @@ func (c *Client) openResource(n *Notification, kind string, v any) error {
 	return nil
 }
 
-func (c *Client) openPayment(n *Notification) (Notice, error) {
+func (c *Client) openPayment(n *apiv3.Notification) (Notice, error) {
 	var t transaction
-	if err := c.openResource(n, ResourceKindTransaction, &t); err != nil {
+	if err := c.openResource(n, apiv3.ResourceKindTransaction, &t); err != nil {
 		return Notice{}, err
 	}
 	if t.TradeState != "SUCCESS" {
@@ -139,9 +117,9 @@ func (c *Client) openPayment(n *Notification) (Notice, error) {
 	return Notice{Payment: &p}, err
 }
 
-func (c *Client) openRefund(n *Notification) (Notice, error) {
+func (c *Client) openRefund(n *apiv3.Notification) (Notice, error) {
 	var b refundBill
-	if err := c.openResource(n, ResourceKindRefund, &b); err != nil {
+	if err := c.openResource(n, apiv3.ResourceKindRefund, &b); err != nil {
 		return Notice{}, err
 	}
 	id, seq, _, err := envelope.ParseTransferNo(b.No)
@@ -155,9 +133,9 @@ func (c *Client) openRefund(n *Notification) (Notice, error) {
 	return Notice{Transfer: &status}, err
 }
 
-func (c *Client) openPayout(n *Notification) (Notice, error) {
+func (c *Client) openPayout(n *apiv3.Notification) (Notice, error) {
 	var b payoutBill
-	if err := c.openResource(n, ResourceKindPayout, &b); err != nil {
+	if err := c.openResource(n, apiv3.ResourceKindPayout, &b); err != nil {
 		return Notice{}, err
 	}
 	_, seq, _, err := envelope.ParseTransferNo(b.No)
@@ -174,9 +152,9 @@ func (c *Client) openPayout(n *Notification) (Notice, error) {
 	return Notice{Transfer: &status}, err
 }
 
-func (c *Client) openPayoutBatch(n *Notification) (Notice, error) {
+func (c *Client) openPayoutBatch(n *apiv3.Notification) (Notice, error) {
 	var b payoutBatch
-	if err := c.openResource(n, ResourceKindPayout, &b); err != nil {
+	if err := c.openResource(n, apiv3.ResourceKindPayout, &b); err != nil {
 		return Notice{}, err
 	}
 	if _, err := envelope.ParsePayoutBatchNo(b.No); err != nil || b.MerchantID != c.cfg.MerchantID {
@@ -186,7 +164,7 @@ func (c *Client) openPayoutBatch(n *Notification) (Notice, error) {
 	switch {
 	case err != nil:
 		return Notice{}, fmt.Errorf("batch %s: %w", b.No, err)
-	case n.EventType != eventPayoutBatch+b.Status:
+	case n.EventType != apiv3.EventPayoutBatch+b.Status:
 		return Notice{}, fmt.Errorf("batch %s: event %q of status %q", b.No, n.EventType, cut(b.Status, codeBytesMax))
 	case b.Status == batchFinished && !accounted:
 		return Notice{}, fmt.Errorf("batch %s: finished, and %s", b.No, b.sums())

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 // paid is the transaction that the tests' notifications carry.
@@ -32,21 +33,21 @@ func marshal(t testing.TB, v any) []byte {
 }
 
 // notificationOf wraps a transaction, given as JSON, as the provider does.
-func notificationOf(t testing.TB, plaintext []byte) Notification {
+func notificationOf(t testing.TB, plaintext []byte) apiv3.Notification {
 	t.Helper()
-	resource, err := SealResource(Secret(testKey3), ResourceKindTransaction, plaintext)
+	resource, err := apiv3.SealResource(apiv3.Secret(testKey3), apiv3.ResourceKindTransaction, plaintext)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Notification{ID: "EV-1", CreateTime: "2026-01-02T12:00:00+08:00", EventType: EventTransactionSuccess,
-		ResourceType: ResourceTypeEncrypted, Summary: "支付成功", Resource: resource}
+	return apiv3.Notification{ID: "EV-1", CreateTime: "2026-01-02T12:00:00+08:00", EventType: apiv3.EventTransactionSuccess,
+		ResourceType: apiv3.ResourceTypeEncrypted, Summary: "支付成功", Resource: resource}
 }
 
 // stamped is the header of a body that the provider signs now.
 func stamped(t testing.TB, body []byte) http.Header {
 	t.Helper()
 	h := http.Header{}
-	if err := Stamp(h, platformKey(), testSerial, noon(), body); err != nil {
+	if err := apiv3.Stamp(h, platformKey(), testSerial, noon(), body); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -75,7 +76,7 @@ func TestFF3EveryFlippedByteIsRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	header := stamped(t, body)
-	for _, name := range []string{HeaderSignature, HeaderTimestamp, HeaderNonce, HeaderSerial} {
+	for _, name := range []string{apiv3.HeaderSignature, apiv3.HeaderTimestamp, apiv3.HeaderNonce, apiv3.HeaderSerial} {
 		for i := range len(header.Get(name)) {
 			for bit := range 8 {
 				changed := header.Clone()
@@ -103,8 +104,8 @@ func TestFF3EveryFlippedByteIsRefused(t *testing.T) {
 func TestFF3StampsWithoutOneOfEachHeaderAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
-	for _, name := range []string{HeaderSignature, HeaderTimestamp, HeaderNonce, HeaderSerial} {
-		for what, values := range map[string][]string{"none": nil, "empty": {""}, "long": {strings.Repeat("1", stampFieldBytesMax+1)}} {
+	for _, name := range []string{apiv3.HeaderSignature, apiv3.HeaderTimestamp, apiv3.HeaderNonce, apiv3.HeaderSerial} {
+		for what, values := range map[string][]string{"none": nil, "empty": {""}, "long": {strings.Repeat("1", 1024+1)}} {
 			h := stamped(t, body)
 			h[name] = values
 			if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
@@ -124,7 +125,7 @@ func TestFF3OneSignatureHasOneSpelling(t *testing.T) {
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	for _, insert := range []string{"\n", "\r\n"} {
 		h := stamped(t, body)
-		h.Set(HeaderSignature, h.Get(HeaderSignature)[:10]+insert+h.Get(HeaderSignature)[10:])
+		h.Set(apiv3.HeaderSignature, h.Get(apiv3.HeaderSignature)[:10]+insert+h.Get(apiv3.HeaderSignature)[10:])
 		if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
 			t.Errorf("signature with %q inside: %v, want ErrForged", insert, err)
 		}
@@ -135,7 +136,7 @@ func TestFF3ProbesAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	h := stamped(t, body)
-	h.Set(HeaderSignature, probePrefix+h.Get(HeaderSignature))
+	h.Set(apiv3.HeaderSignature, apiv3.ProbePrefix+h.Get(apiv3.HeaderSignature))
 	if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
 		t.Errorf("probe: %v, want ErrForged", err)
 	}
@@ -145,7 +146,7 @@ func TestFF3SignatureOfAnotherKeyIsRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	h := http.Header{}
-	if err := Stamp(h, merchantKey(t), testSerial, noon(), body); err != nil {
+	if err := apiv3.Stamp(h, merchantKey(t), testSerial, noon(), body); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.ParseNotice(h, body); !errors.Is(err, ErrForged) {
@@ -157,8 +158,8 @@ func TestFF4ReplayIsRefusedAfterFiveMinutes(t *testing.T) {
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	header := stamped(t, body)
 	for later, want := range map[time.Duration]error{
-		0: nil, ClockSkewMax: nil, 6 * time.Minute: ErrForged, 24 * time.Hour: ErrForged,
-		-ClockSkewMax: nil, -6 * time.Minute: ErrForged,
+		0: nil, apiv3.ClockSkewMax: nil, 6 * time.Minute: ErrForged, 24 * time.Hour: ErrForged,
+		-apiv3.ClockSkewMax: nil, -6 * time.Minute: ErrForged,
 	} {
 		c := newClient(t, func(cfg *Config) { cfg.Now = func() time.Time { return noon().Add(later) } })
 		if _, err := c.ParseNotice(header, body); !errors.Is(err, want) {
@@ -174,7 +175,7 @@ func TestRotationAcceptsBothKeys(t *testing.T) {
 	})
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	h := http.Header{}
-	if err := Stamp(h, next, "NEXT", noon(), body); err != nil {
+	if err := apiv3.Stamp(h, next, "NEXT", noon(), body); err != nil {
 		t.Fatal(err)
 	}
 	for serial, header := range map[string]http.Header{testSerial: stamped(t, body), "NEXT": h} {
@@ -219,18 +220,18 @@ func TestFF5AuthenticButNotOurs(t *testing.T) {
 func TestNotificationWithABrokenResourceDoesNotPanic(t *testing.T) {
 	c := newClient(t, nil)
 	whole := notificationOf(t, marshal(t, paid()))
-	for name, change := range map[string]func(*Notification){
-		"no resource":      func(n *Notification) { n.Resource = Resource{} },
-		"no nonce":         func(n *Notification) { n.Resource.Nonce = "" },
-		"short nonce":      func(n *Notification) { n.Resource.Nonce = n.Resource.Nonce[1:] },
-		"long nonce":       func(n *Notification) { n.Resource.Nonce += "x" },
-		"other nonce":      func(n *Notification) { n.Resource.Nonce = "xxxxxxxxxxxx" },
-		"algorithm":        func(n *Notification) { n.Resource.Algorithm = "AEAD_SM4_GCM" },
-		"not base64":       func(n *Notification) { n.Resource.Ciphertext = "*" },
-		"no tag":           func(n *Notification) { n.Resource.Ciphertext = "" },
-		"other associated": func(n *Notification) { n.Resource.AssociatedData = "refund" },
-		"other kind":       func(n *Notification) { n.Resource.OriginalType = "refund" },
-		"other envelope":   func(n *Notification) { n.ResourceType = "plain" },
+	for name, change := range map[string]func(*apiv3.Notification){
+		"no resource":      func(n *apiv3.Notification) { n.Resource = apiv3.Resource{} },
+		"no nonce":         func(n *apiv3.Notification) { n.Resource.Nonce = "" },
+		"short nonce":      func(n *apiv3.Notification) { n.Resource.Nonce = n.Resource.Nonce[1:] },
+		"long nonce":       func(n *apiv3.Notification) { n.Resource.Nonce += "x" },
+		"other nonce":      func(n *apiv3.Notification) { n.Resource.Nonce = "xxxxxxxxxxxx" },
+		"algorithm":        func(n *apiv3.Notification) { n.Resource.Algorithm = "AEAD_SM4_GCM" },
+		"not base64":       func(n *apiv3.Notification) { n.Resource.Ciphertext = "*" },
+		"no tag":           func(n *apiv3.Notification) { n.Resource.Ciphertext = "" },
+		"other associated": func(n *apiv3.Notification) { n.Resource.AssociatedData = "refund" },
+		"other kind":       func(n *apiv3.Notification) { n.Resource.OriginalType = "refund" },
+		"other envelope":   func(n *apiv3.Notification) { n.ResourceType = "plain" },
 	} {
 		n := whole
 		change(&n)
@@ -261,13 +262,13 @@ func TestOtherEventsAreAuthenticButNothingToDo(t *testing.T) {
 func FuzzParseNotice(f *testing.F) {
 	body := marshal(f, notificationOf(f, marshal(f, paid())))
 	h := stamped(f, body)
-	f.Add(h.Get(HeaderTimestamp), h.Get(HeaderNonce), h.Get(HeaderSignature), h.Get(HeaderSerial), body)
+	f.Add(h.Get(apiv3.HeaderTimestamp), h.Get(apiv3.HeaderNonce), h.Get(apiv3.HeaderSignature), h.Get(apiv3.HeaderSerial), body)
 	f.Add("", "", "", "", []byte(nil))
-	f.Add("9223372036854775807", "n", probePrefix, testSerial, []byte("{}"))
+	f.Add("9223372036854775807", "n", apiv3.ProbePrefix, testSerial, []byte("{}"))
 	f.Add("-9223372036854775808", "n", "AAAA", testSerial, []byte("{}"))
 	c := newClient(f, nil)
 	f.Fuzz(func(t *testing.T, timestamp, nonce, signature, serial string, b []byte) {
-		header := http.Header{HeaderTimestamp: {timestamp}, HeaderNonce: {nonce}, HeaderSignature: {signature}, HeaderSerial: {serial}}
+		header := http.Header{apiv3.HeaderTimestamp: {timestamp}, apiv3.HeaderNonce: {nonce}, apiv3.HeaderSignature: {signature}, apiv3.HeaderSerial: {serial}}
 		_, err := c.ParseNotice(header, b)
 		authentic := string(b) == string(body)
 		for name := range header {
@@ -285,22 +286,22 @@ func FuzzParseNotice(f *testing.F) {
 func FuzzAuthenticNotification(f *testing.F) {
 	done := desk{batch: testBatch(3), status: "FINISHED"}
 	closed := desk{batch: testBatch(3), status: "CLOSED", failed: []int{1}}
-	f.Add(marshal(f, paid()), EventTransactionSuccess)
-	f.Add([]byte(`{"amount":null}`), EventTransactionSuccess)
+	f.Add(marshal(f, paid()), apiv3.EventTransactionSuccess)
+	f.Add([]byte(`{"amount":null}`), apiv3.EventTransactionSuccess)
 	f.Add(marshal(f, notificationOf(f, marshal(f, paid()))), "")
 	f.Add([]byte(`{"event_type":"TRANSACTION.SUCCESS","resource":{"nonce":"","algorithm":"AEAD_AES_256_GCM"}}`), "")
-	f.Add(marshal(f, finishedPayout("SUCCESS")), EventPayoutFinished)
-	f.Add(marshal(f, endedRefund("SUCCESS")), EventRefundSuccess)
-	f.Add(marshal(f, done.told()), EventPayoutBatchFinished)
-	f.Add(marshal(f, closed.told()), EventPayoutBatchClosed)
+	f.Add(marshal(f, finishedPayout("SUCCESS")), apiv3.EventPayoutFinished)
+	f.Add(marshal(f, endedRefund("SUCCESS")), apiv3.EventRefundSuccess)
+	f.Add(marshal(f, done.told()), eventPayoutBatchFinished)
+	f.Add(marshal(f, closed.told()), eventPayoutBatchClosed)
 	c := newClient(f, nil)
 	f.Fuzz(func(t *testing.T, b []byte, event string) {
 		if event != "" {
-			resource, err := SealResource(Secret(testKey3), resourceKindOf(event), b)
+			resource, err := apiv3.SealResource(apiv3.Secret(testKey3), resourceKindOf(event), b)
 			if err != nil {
 				t.Fatal(err)
 			}
-			b = marshal(t, Notification{EventType: strings.ToValidUTF8(event, ""), ResourceType: ResourceTypeEncrypted, Resource: resource})
+			b = marshal(t, apiv3.Notification{EventType: strings.ToValidUTF8(event, ""), ResourceType: apiv3.ResourceTypeEncrypted, Resource: resource})
 		}
 		n, err := c.ParseNotice(stamped(t, b), b)
 		if err != nil {
@@ -316,11 +317,11 @@ func FuzzAuthenticNotification(f *testing.F) {
 func resourceKindOf(event string) string {
 	switch {
 	case strings.HasPrefix(event, "TRANSACTION."):
-		return ResourceKindTransaction
+		return apiv3.ResourceKindTransaction
 	case strings.HasPrefix(event, "REFUND."):
-		return ResourceKindRefund
+		return apiv3.ResourceKindRefund
 	}
-	return ResourceKindPayout
+	return apiv3.ResourceKindPayout
 }
 
 // checkNotice holds that a notice says one thing, and that it can be true.

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/apiv3"
 )
 
 const batchProviderNo = "1030000071100999991182020050700019480001"
@@ -322,7 +323,7 @@ func TestFG1SilenceAfterPlacingABatchIsUnknown(t *testing.T) {
 
 // TestFG5StampsDecideWhoSpeaksOfABatch covers good news and bad news alike.
 func TestFG5StampsDecideWhoSpeaksOfABatch(t *testing.T) {
-	tamper := func(h http.Header) { h.Set(HeaderSignature, probePrefix+h.Get(HeaderSignature)) }
+	tamper := func(h http.Header) { h.Set(apiv3.HeaderSignature, apiv3.ProbePrefix+h.Get(apiv3.HeaderSignature)) }
 	d := desk{batch: testBatch(2), status: "FINISHED", failed: []int{0}}
 	for name, forges := range map[string]func(*http.Request) bool{
 		"everything": func(*http.Request) bool { return true },

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"hongbao/internal/payment/apiv3"
 )
 
 // TestMerchantKeysRotateBySerial: the provider knows our keys by their serials,
@@ -18,11 +20,11 @@ func TestMerchantKeysRotateBySerial(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		status, said := http.StatusOK, marshal(t, told(testPayout(), "ACCEPTED"))
-		auth, err := ParseAuthorization(r.Header.Get("Authorization"))
+		auth, err := apiv3.ParseAuthorization(r.Header.Get("Authorization"))
 		if err != nil || auth.Verify(known[auth.Serial], noon(), r.Method, r.RequestURI, body) != nil {
 			status, said = http.StatusUnauthorized, []byte(`{"code":"SIGN_ERROR"}`)
 		}
-		_ = Stamp(w.Header(), platformKey(), testSerial, noon(), said)
+		_ = apiv3.Stamp(w.Header(), platformKey(), testSerial, noon(), said)
 		w.WriteHeader(status)
 		_, _ = w.Write(said)
 	}))
@@ -46,9 +48,9 @@ func TestPlatformKeysRotateBySerial(t *testing.T) {
 	serial, key := testSerial, platformKey()
 	var asked string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = r.Header.Get(HeaderSerial)
+		asked = r.Header.Get(apiv3.HeaderSerial)
 		said := marshal(t, told(testPayout(), "ACCEPTED"))
-		_ = Stamp(w.Header(), key, serial, noon(), said)
+		_ = apiv3.Stamp(w.Header(), key, serial, noon(), said)
 		_, _ = w.Write(said)
 	}))
 	defer server.Close()

@@ -24,6 +24,8 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/bill"
 	"hongbao/internal/payment/simulator"
 )
 
@@ -42,7 +44,7 @@ func now() time.Time { return time.Date(2026, 1, 2, 4, 0, 0, 0, time.UTC) }
 // keyring is what both sides know of each other.
 type keyring struct {
 	merchant, platform *rsa.PrivateKey
-	apiv3              payment.Secret
+	apiv3              apiv3.Secret
 }
 
 // keys are those of all tests of a run, because making them is slow.
@@ -57,9 +59,9 @@ var keys = sync.OnceValues(func() (k keyring, err error) {
 		return k, err
 	}
 	var errs [3]error
-	k.merchant, errs[0] = payment.LoadPrivateKey(files.MerchantPrivate)
-	k.platform, errs[1] = payment.LoadPrivateKey(files.PlatformPrivate)
-	k.apiv3, errs[2] = payment.LoadAPIv3Key(files.APIv3)
+	k.merchant, errs[0] = apiv3.LoadPrivateKey(files.MerchantPrivate)
+	k.platform, errs[1] = apiv3.LoadPrivateKey(files.PlatformPrivate)
+	k.apiv3, errs[2] = apiv3.LoadAPIv3Key(files.APIv3)
 	return k, errors.Join(errs[:]...)
 })
 
@@ -346,9 +348,9 @@ func of(moved []movement, kinds ...string) []movement {
 	return slices.DeleteFunc(slices.Clone(moved), func(m movement) bool { return !slices.Contains(kinds, m.Kind) })
 }
 
-func entries(bill []payment.BillEntry) []movement {
+func entries(rows []bill.Entry) []movement {
 	var all []movement
-	for _, e := range bill {
+	for _, e := range rows {
 		all = append(all, movement{string(e.Kind), e.No, e.ProviderNo, e.Amount})
 	}
 	return all

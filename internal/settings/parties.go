@@ -16,6 +16,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 	"hongbao/orderset"
 )
 
@@ -179,16 +180,16 @@ func (s *Settings) eventSecret(key, file string) (string, error) {
 func (s *Settings) PaymentConfig(now func() time.Time) (payment.Config, error) {
 	p := &s.Payment
 	var mistakes []error
-	merchant := keyFile(s, &mistakes, "payment.merchant_key_file", p.MerchantKeyFile, payment.LoadPrivateKey)
-	apiv3 := keyFile(s, &mistakes, "payment.apiv3_key_file", p.APIv3KeyFile, payment.LoadAPIv3Key)
+	merchant := keyFile(s, &mistakes, "payment.merchant_key_file", p.MerchantKeyFile, apiv3.LoadPrivateKey)
+	secret := keyFile(s, &mistakes, "payment.apiv3_key_file", p.APIv3KeyFile, apiv3.LoadAPIv3Key)
 	platform := map[string]*rsa.PublicKey{}
 	for i, k := range p.PlatformKeys {
-		platform[k.Serial] = keyFile(s, &mistakes, fmt.Sprintf("payment.platform_keys[%d].file", i), k.File, payment.LoadPublicKey)
+		platform[k.Serial] = keyFile(s, &mistakes, fmt.Sprintf("payment.platform_keys[%d].file", i), k.File, apiv3.LoadPublicKey)
 	}
 	terms, _ := p.Terms() // what is wrong with them was said when the file was read
 	return payment.Config{
 		BaseURL: p.BaseURL, NotifyURL: p.NotifyURL, MerchantID: p.MerchantID, AppID: p.AppID,
-		MerchantSerial: p.MerchantSerial, MerchantKey: merchant, PlatformKeys: platform, APIv3Key: apiv3, Now: now,
+		MerchantSerial: p.MerchantSerial, MerchantKey: merchant, PlatformKeys: platform, APIv3Key: secret, Now: now,
 		Description: p.ChargeDescription, Payouts: terms, BillAccount: p.BillAccount,
 	}, errors.Join(mistakes...)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 const (
@@ -104,7 +104,7 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, status int, v
 }
 
 func (s *Simulator) stamp(h http.Header, serial string, body []byte) error {
-	return payment.Stamp(h, s.cfg.PlatformKey, serial, s.cfg.Now(), body)
+	return apiv3.Stamp(h, s.cfg.PlatformKey, serial, s.cfg.Now(), body)
 }
 
 // authenticate returns the raw body once the merchant's signature over it holds.
@@ -117,7 +117,7 @@ func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request, bytesMa
 	if len(headers) != 1 {
 		return nil, unauthorized("Http头缺少Authorization或重复")
 	}
-	auth, err := payment.ParseAuthorization(headers[0])
+	auth, err := apiv3.ParseAuthorization(headers[0])
 	if err != nil {
 		return nil, unauthorized(err.Error())
 	}
@@ -127,8 +127,8 @@ func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request, bytesMa
 	if err := auth.Verify(s.cfg.MerchantKey, s.cfg.Now(), r.Method, r.RequestURI, body); err != nil {
 		return nil, unauthorized(err.Error())
 	}
-	if want := r.Header.Get(payment.HeaderSerial); want != "" && want != s.cfg.PlatformSerial && want != s.certificate.serial {
-		return nil, badParameter(detail{Field: payment.HeaderSerial, Value: want, Issue: "no such platform key", Location: inHeader})
+	if want := r.Header.Get(apiv3.HeaderSerial); want != "" && want != s.cfg.PlatformSerial && want != s.certificate.serial {
+		return nil, badParameter(detail{Field: apiv3.HeaderSerial, Value: want, Issue: "no such platform key", Location: inHeader})
 	}
 	return body, nil
 }

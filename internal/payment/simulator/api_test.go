@@ -10,17 +10,17 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 // signedRequest is a request as the merchant makes it, before change.
 func signedRequest(t *testing.T, method, target, body string, at time.Time) *http.Request {
 	t.Helper()
-	key, err := payment.LoadPrivateKey(keyDir() + "/merchant.key.pem")
+	key, err := apiv3.LoadPrivateKey(keyDir() + "/merchant.key.pem")
 	if err != nil {
 		t.Fatal(err)
 	}
-	auth, err := payment.Authorize(key, testMerchant, testSerial, at, method, target, []byte(body))
+	auth, err := apiv3.Authorize(key, testMerchant, testSerial, at, method, target, []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,8 +80,8 @@ func TestBadlySignedRequestsGet401SignedByUs(t *testing.T) {
 		r := signedRequest(t, "POST", nativeTarget, body, time.Now())
 		change(r)
 		status, code, header := serve(s, r)
-		if status != 401 || code != "SIGN_ERROR" || header.Get(payment.HeaderSignature) == "" {
-			t.Errorf("%s: %d %s, stamp %q", name, status, code, header.Get(payment.HeaderSignature))
+		if status != 401 || code != "SIGN_ERROR" || header.Get(apiv3.HeaderSignature) == "" {
+			t.Errorf("%s: %d %s, stamp %q", name, status, code, header.Get(apiv3.HeaderSignature))
 		}
 	}
 	if status, code, _ := serve(s, signedRequest(t, "POST", nativeTarget, body, time.Now().Add(-6*time.Minute))); status != 401 {
@@ -118,7 +118,7 @@ func TestRequestsAreCheckedAsTheRealProviderDoes(t *testing.T) {
 		{"currency", func(r *nativeRequest) { r.Amount.Currency = "USD" }, "PARAM_ERROR"},
 	} {
 		status, code, header := serve(s, signedRequest(t, "POST", nativeTarget, nativeBody(row.change), time.Now()))
-		if status != 400 || code != row.code || header.Get(payment.HeaderSignature) == "" {
+		if status != 400 || code != row.code || header.Get(apiv3.HeaderSignature) == "" {
 			t.Errorf("%s: %d %s, want %s", row.name, status, code, row.code)
 		}
 	}
@@ -128,7 +128,7 @@ func TestRequestsAreCheckedAsTheRealProviderDoes(t *testing.T) {
 		"/v3/pay/transactions/out-trade-no/order-000009":                       400,
 		"/v3/nothing": 404,
 	} {
-		if status, code, header := serve(s, signedRequest(t, "GET", target, "", time.Now())); status != want || header.Get(payment.HeaderSignature) == "" {
+		if status, code, header := serve(s, signedRequest(t, "GET", target, "", time.Now())); status != want || header.Get(apiv3.HeaderSignature) == "" {
 			t.Errorf("%s: %d %s, want %d", target, status, code, want)
 		}
 	}
@@ -136,7 +136,7 @@ func TestRequestsAreCheckedAsTheRealProviderDoes(t *testing.T) {
 		t.Errorf("body over the bound: %d %s", status, code)
 	}
 	r := signedRequest(t, "POST", nativeTarget, nativeBody(nil), time.Now())
-	r.Header.Set(payment.HeaderSerial, "OTHER")
+	r.Header.Set(apiv3.HeaderSerial, "OTHER")
 	if status, code, _ := serve(s, r); status != 400 {
 		t.Errorf("unknown platform key: %d %s", status, code)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 const (
@@ -130,15 +130,15 @@ func (s *Simulator) notification(l *letter, v variant) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	resource, err := payment.SealResource(s.cfg.APIv3Key, l.kind, plaintext)
+	resource, err := apiv3.SealResource(s.cfg.APIv3Key, l.kind, plaintext)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(payment.Notification{
+	return json.Marshal(apiv3.Notification{
 		ID:           id,
 		CreateTime:   wireTime(l.at),
 		EventType:    event,
-		ResourceType: payment.ResourceTypeEncrypted,
+		ResourceType: apiv3.ResourceTypeEncrypted,
 		Summary:      l.summary,
 		Resource:     resource,
 	})
@@ -163,7 +163,7 @@ func (s *Simulator) post(ctx context.Context, l *letter, v variant) error {
 		return err
 	}
 	if v == probe {
-		req.Header.Set(payment.HeaderSignature, probePrefix+req.Header.Get(payment.HeaderSignature))
+		req.Header.Set(apiv3.HeaderSignature, probePrefix+req.Header.Get(apiv3.HeaderSignature))
 	}
 	return s.send(req)
 }

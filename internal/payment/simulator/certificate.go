@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 const (
@@ -78,7 +78,7 @@ type sealedCertificate struct {
 func (s *Simulator) certificates(*http.Request, []byte) (call, error) {
 	return call{operation: operation{kind: kindCertificates}, do: func(context.Context) (any, error) {
 		c := s.certificate
-		r, err := payment.SealResource(s.cfg.APIv3Key, certificateSealed, c.pem)
+		r, err := apiv3.SealResource(s.cfg.APIv3Key, certificateSealed, c.pem)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func (s *Simulator) certificates(*http.Request, []byte) (call, error) {
 // names, which authenticate has looked at. SDKs that name none go by certificates
 // if they have asked for them.
 func (s *Simulator) under(r *http.Request) string {
-	switch named := r.Header.Get(payment.HeaderSerial); {
+	switch named := r.Header.Get(apiv3.HeaderSerial); {
 	case named == s.certificate.serial, named == "" && s.certified.Load():
 		return s.certificate.serial
 	}

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"time"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 const (
@@ -29,7 +29,7 @@ type Config struct {
 
 	PlatformSerial string          // that we sign under; empty is the serial of our certificate
 	PlatformKey    *rsa.PrivateKey `json:"-"`
-	APIv3Key       payment.Secret  // encrypts notifications
+	APIv3Key       apiv3.Secret    // encrypts notifications
 
 	LedgerFile string // created when absent; one process at a time
 	PublicURL  string // scheme://host:port under which payers reach us; code_url starts so

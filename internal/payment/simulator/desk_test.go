@@ -19,7 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 // object is a JSON object as it came.
@@ -60,7 +60,7 @@ func openDesk(t testing.TB, cfg Config) *desk {
 // newDesk is a desk whose simulator somebody else starts.
 func newDesk(t testing.TB, cfg Config) *desk {
 	t.Helper()
-	key, err := payment.LoadPrivateKey(keyDir() + "/merchant.key.pem")
+	key, err := apiv3.LoadPrivateKey(keyDir() + "/merchant.key.pem")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +102,8 @@ func (d *desk) called(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the provider was killed in the middle of it
 	}
-	c := callback{at: time.Now(), signature: d.verify(r.Header, body), probe: strings.HasPrefix(r.Header.Get(payment.HeaderSignature), probePrefix)}
-	var n payment.Notification
+	c := callback{at: time.Now(), signature: d.verify(r.Header, body), probe: strings.HasPrefix(r.Header.Get(apiv3.HeaderSignature), probePrefix)}
+	var n apiv3.Notification
 	err = json.Unmarshal(body, &n)
 	if err == nil {
 		var plain []byte
@@ -124,11 +124,11 @@ func (d *desk) called(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *desk) verify(h http.Header, body []byte) error {
-	signature, err := base64.StdEncoding.DecodeString(h.Get(payment.HeaderSignature))
+	signature, err := base64.StdEncoding.DecodeString(h.Get(apiv3.HeaderSignature))
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n", h.Get(payment.HeaderTimestamp), h.Get(payment.HeaderNonce), body))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n", h.Get(apiv3.HeaderTimestamp), h.Get(apiv3.HeaderNonce), body))
 	return rsa.VerifyPKCS1v15(&d.cfg.PlatformKey.PublicKey, crypto.SHA256, sum[:], signature)
 }
 
@@ -153,7 +153,7 @@ func (d *desk) ask(ctx context.Context, method, target string, body any) reply {
 			d.t.Fatal(err)
 		}
 	}
-	auth, err := payment.Authorize(d.key, testMerchant, testSerial, d.cfg.Now(), method, target, raw)
+	auth, err := apiv3.Authorize(d.key, testMerchant, testSerial, d.cfg.Now(), method, target, raw)
 	if err != nil {
 		d.t.Fatal(err)
 	}

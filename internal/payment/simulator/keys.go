@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 
 	"hongbao/internal/durable"
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 // rsaBits is what the real provider issues.
@@ -71,7 +71,7 @@ func generatePair(private, public string) error {
 		return err
 	}
 	return create(public, func() ([]byte, error) {
-		key, err := payment.LoadPrivateKey(private)
+		key, err := apiv3.LoadPrivateKey(private)
 		if err != nil {
 			return nil, err
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 // TestFG1LiesAboutCallsComeInPairs tells every lie about a call, executed and
@@ -247,7 +247,7 @@ func TestFF3FF5ForgedProbingAndWrongCallbacksComeBeforeTheTrueOne(t *testing.T) 
 		}
 		amounts[c.event] = append(amounts[c.event], fmt.Sprint(fen, " ", valid))
 	}
-	for event, fen := range map[string]int{payment.EventTransactionSuccess: 1000, eventRefundSuccess: 600, eventTransferFinished: 500, eventBatchFinished: 10} {
+	for event, fen := range map[string]int{apiv3.EventTransactionSuccess: 1000, eventRefundSuccess: 600, eventTransferFinished: 500, eventBatchFinished: 10} {
 		want := fmt.Sprintf("[%d invalid %d probe %d valid %d valid]", fen+1, fen, fen+1, fen)
 		if have := fmt.Sprint(amounts[event]); have != want {
 			t.Errorf("%s: heard %s, want %s", event, have, want)

@@ -26,6 +26,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 // childEnv makes the test binary a simulator of its own, to be killed.
@@ -79,9 +80,9 @@ func configIn(dir, publicURL string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	merchant, err1 := payment.LoadPublicKey(keys.MerchantPublic)
-	platform, err2 := payment.LoadPrivateKey(keys.PlatformPrivate)
-	apiv3, err3 := payment.LoadAPIv3Key(keys.APIv3)
+	merchant, err1 := apiv3.LoadPublicKey(keys.MerchantPublic)
+	platform, err2 := apiv3.LoadPrivateKey(keys.PlatformPrivate)
+	apiv3, err3 := apiv3.LoadAPIv3Key(keys.APIv3)
 	return Config{
 		MerchantID: testMerchant, AppID: testApp, MerchantSerial: testSerial, MerchantKey: merchant,
 		PlatformSerial: testPlatform, PlatformKey: platform, APIv3Key: apiv3,
@@ -172,9 +173,9 @@ func (m *merchant) use(base string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	private, err1 := payment.LoadPrivateKey(keys.MerchantPrivate)
-	platform, err2 := payment.LoadPublicKey(keys.PlatformPublic)
-	apiv3, err3 := payment.LoadAPIv3Key(keys.APIv3)
+	private, err1 := apiv3.LoadPrivateKey(keys.MerchantPrivate)
+	platform, err2 := apiv3.LoadPublicKey(keys.PlatformPublic)
+	apiv3, err3 := apiv3.LoadAPIv3Key(keys.APIv3)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		m.t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package simulator
 
-import "hongbao/internal/payment"
+import (
+	"hongbao/internal/payment/apiv3"
+)
 
 // The events of refunds and payouts; payment has that of charges.
 const (
@@ -81,8 +83,8 @@ func (s *Simulator) letter(e event) (letter, error) {
 		return letter{}, err
 	}
 	return letter{
-		to: o.NotifyURL, id: "EV-" + o.transactionID, at: o.paidAt, event: payment.EventTransactionSuccess,
-		kind: payment.ResourceKindTransaction, summary: "支付成功",
+		to: o.NotifyURL, id: "EV-" + o.transactionID, at: o.paidAt, event: apiv3.EventTransactionSuccess,
+		kind: apiv3.ResourceKindTransaction, summary: "支付成功",
 		plaintext: s.transaction(&o, statePaid), // whatever was refunded since
 		about:     operation{kind: kindCharge, no: o.no},
 	}, nil

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/bill"
 )
 
 // TestOurClientRefundsPaysOutAndReadsBothBills has our own client on the other
@@ -24,10 +24,10 @@ func TestOurClientRefundsPaysOutAndReadsBothBills(t *testing.T) {
 	<-m.notified
 	refund := envelope.Transfer{OrderNo: charge.OrderNo, Round: 1, Payee: "sender", Amount: 2500, Charged: charge.Amount, CreatedAt: time.Now()}
 	payout := envelope.Transfer{OrderNo: charge.OrderNo, Seq: 1, Round: 1, Payee: "opener", Amount: 7500, CreatedAt: time.Now()}
-	want := map[payment.BillKind]payment.BillEntry{
-		payment.BillCharge: {No: string(charge.OrderNo), ProviderNo: paid.TransactionID, Amount: charge.Amount},
+	want := map[bill.Kind]bill.Entry{
+		bill.Charge: {No: string(charge.OrderNo), ProviderNo: paid.TransactionID, Amount: charge.Amount},
 	}
-	for kind, transfer := range map[payment.BillKind]envelope.Transfer{payment.BillRefund: refund, payment.BillPayout: payout} {
+	for kind, transfer := range map[bill.Kind]envelope.Transfer{bill.Refund: refund, bill.Payout: payout} {
 		status, err := m.client.Place(ctx, transfer)
 		if err != nil || status.No != transfer.No() || status.Progress == envelope.ProgressRefused {
 			t.Fatalf("placed %s: %+v, %v", transfer.No(), status, err)
@@ -39,7 +39,7 @@ func TestOurClientRefundsPaysOutAndReadsBothBills(t *testing.T) {
 		if asked, err := m.client.Query(ctx, transfer); err != nil || asked.Progress != envelope.ProgressDone || asked.ProviderNo != status.ProviderNo {
 			t.Errorf("asked: %+v, %v", asked, err)
 		}
-		want[kind] = payment.BillEntry{No: transfer.No(), ProviderNo: status.ProviderNo, Amount: transfer.Amount, Out: true}
+		want[kind] = bill.Entry{No: transfer.No(), ProviderNo: status.ProviderNo, Amount: transfer.Amount, Out: true}
 	}
 	day := envelope.DayOf(time.Now())
 	trade, err := m.client.TradeBill(ctx, day)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 // FS31: what has a number of the provider's is found by it, as by the merchant's,
@@ -88,7 +88,7 @@ func TestThePayerIsNamedOnceThereIsOne(t *testing.T) {
 func (d *desk) asked(target, serial string) *httptest.ResponseRecorder {
 	r := signedRequest(d.t.(*testing.T), http.MethodGet, target, "", d.cfg.Now())
 	if serial != "" {
-		r.Header.Set(payment.HeaderSerial, serial)
+		r.Header.Set(apiv3.HeaderSerial, serial)
 	}
 	w := httptest.NewRecorder()
 	d.s.Handler().ServeHTTP(w, r)
@@ -106,7 +106,7 @@ func (d *desk) platformCertificate() (*x509.Certificate, certificateInfo) {
 		d.t.Fatalf("%d %s: %v", w.Code, w.Body, err)
 	}
 	info := said.Data[0]
-	sealed := payment.Resource{
+	sealed := apiv3.Resource{
 		Algorithm: info.Encrypted.Algorithm, Nonce: info.Encrypted.Nonce, AssociatedData: info.Encrypted.AssociatedData, Ciphertext: info.Encrypted.Ciphertext,
 	}
 	plain, err := sealed.Open(d.cfg.APIv3Key)
@@ -124,8 +124,8 @@ func (d *desk) platformCertificate() (*x509.Certificate, certificateInfo) {
 	if have := strings.ToUpper(fmt.Sprintf("%x", cert.SerialNumber)); have != info.Serial || len(have) != 2*serialBytes {
 		d.t.Errorf("serial_no %s, the certificate's is %s", info.Serial, have)
 	}
-	if w.Header().Get(payment.HeaderSerial) != info.Serial {
-		d.t.Errorf("its own answer is signed under %s", w.Header().Get(payment.HeaderSerial))
+	if w.Header().Get(apiv3.HeaderSerial) != info.Serial {
+		d.t.Errorf("its own answer is signed under %s", w.Header().Get(apiv3.HeaderSerial))
 	}
 	d.verifies(cert, w.Header(), w.Body.Bytes())
 	return cert, info
@@ -133,11 +133,11 @@ func (d *desk) platformCertificate() (*x509.Certificate, certificateInfo) {
 
 func (d *desk) verifies(cert *x509.Certificate, h http.Header, body []byte) {
 	d.t.Helper()
-	signature, err := base64.StdEncoding.DecodeString(h.Get(payment.HeaderSignature))
+	signature, err := base64.StdEncoding.DecodeString(h.Get(apiv3.HeaderSignature))
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n", h.Get(payment.HeaderTimestamp), h.Get(payment.HeaderNonce), body))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n", h.Get(apiv3.HeaderTimestamp), h.Get(apiv3.HeaderNonce), body))
 	if err := rsa.VerifyPKCS1v15(cert.PublicKey.(*rsa.PublicKey), crypto.SHA256, sum[:], signature); err != nil {
 		d.t.Error(err)
 	}
@@ -149,7 +149,7 @@ func TestCertificatesAreServedAndAnsweredUnder(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	target := chargeTarget("order-1")
-	if have := d.asked(target, "").Header().Get(payment.HeaderSerial); have != testPlatform {
+	if have := d.asked(target, "").Header().Get(apiv3.HeaderSerial); have != testPlatform {
 		t.Errorf("before anyone asked for certificates: under %s", have)
 	}
 	cert, info := d.platformCertificate()
@@ -159,8 +159,8 @@ func TestCertificatesAreServedAndAnsweredUnder(t *testing.T) {
 	}
 	for named, want := range map[string]string{"": info.Serial, info.Serial: info.Serial, testPlatform: testPlatform} {
 		w := d.asked(target, named)
-		if w.Code != 200 || w.Header().Get(payment.HeaderSerial) != want {
-			t.Errorf("naming %q: %d under %s, want %s", named, w.Code, w.Header().Get(payment.HeaderSerial), want)
+		if w.Code != 200 || w.Header().Get(apiv3.HeaderSerial) != want {
+			t.Errorf("naming %q: %d under %s, want %s", named, w.Code, w.Header().Get(apiv3.HeaderSerial), want)
 		}
 		d.verifies(cert, w.Header(), w.Body.Bytes())
 	}
@@ -181,7 +181,7 @@ func TestWithoutAPublicKeyIDTheCertificateSignsNotificationsToo(t *testing.T) {
 	d := openDesk(t, cfg)
 	heard := make(chan string, 1)
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		heard <- r.Header.Get(payment.HeaderSerial)
+		heard <- r.Header.Get(apiv3.HeaderSerial)
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer hook.Close()

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/internal/payment"
+	"hongbao/internal/payment/apiv3"
 )
 
 const (
@@ -33,7 +33,7 @@ func (d *desk) fetch(ready reply) string {
 // raw is a signed GET whose answer is not looked at.
 func (d *desk) raw(target string) (int, string) {
 	d.t.Helper()
-	auth, err := payment.Authorize(d.key, testMerchant, testSerial, d.cfg.Now(), "GET", target, nil)
+	auth, err := apiv3.Authorize(d.key, testMerchant, testSerial, d.cfg.Now(), "GET", target, nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}

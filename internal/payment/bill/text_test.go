@@ -1,4 +1,4 @@
-package payment
+package bill
 
 import (
 	"slices"
@@ -10,7 +10,7 @@ import (
 )
 
 // goldenRead is a golden bill, read as it is.
-func goldenRead(t rapid.TB, bill string, s sheet) []BillEntry {
+func goldenRead(t rapid.TB, bill string, s sheet) []Entry {
 	t.Helper()
 	want, err := s.read(strings.NewReader(bill))
 	if err != nil {
@@ -51,7 +51,7 @@ func sheets() map[string]sheet {
 // FS12: the format has no quotes, and yet text in a cell changes no amount.
 func TestTextThatLooksLikeCellsIsMadeOut(t *testing.T) {
 	for name, s := range sheets() {
-		bill := goldenBill(t, name)
+		bill := golden(t, name)
 		want := goldenRead(t, bill, s)
 		rows, at := freeCells(bill)
 		for _, text := range []string{
@@ -74,7 +74,7 @@ func TestTextThatLooksLikeCellsIsMadeOut(t *testing.T) {
 
 // FS12: of a row that can not be made out, and only of it, a difference is told.
 func TestARowThatCanNotBeMadeOutIsADifferenceAndNotTheEndOfTheDay(t *testing.T) {
-	bill := goldenBill(t, "fundflow.csv")
+	bill := golden(t, "fundflow.csv")
 	want := goldenRead(t, bill, fundFlowSheet())
 	for name, change := range map[string][2]string{
 		"a fraction of a fen":  {"`2.5,", "`2.500,"},
@@ -86,7 +86,7 @@ func TestARowThatCanNotBeMadeOutIsADifferenceAndNotTheEndOfTheDay(t *testing.T) 
 		"a missing cell":       {",`F3", ""},
 		"two amounts":          {"`支出,`2.5,`1096.90,`system", "`支出,`2.5,`1096.90,`x,`收入,`9.99,`1.00,`system"},
 	} {
-		got, err := func() ([]BillEntry, error) {
+		got, err := func() ([]Entry, error) {
 			s := fundFlowSheet()
 			return s.read(strings.NewReader(strings.Replace(bill, change[0], change[1], 1)))
 		}()
@@ -95,7 +95,7 @@ func TestARowThatCanNotBeMadeOutIsADifferenceAndNotTheEndOfTheDay(t *testing.T) 
 			continue
 		}
 		for i := range got {
-			if unreadable := got[i].Kind == BillUnreadable; unreadable != (i == 2) || unreadable && (got[i].Line != 4 || got[i].Why == "") || !unreadable && !cmp.Equal(got[i], want[i]) {
+			if unreadable := got[i].Kind == Unreadable; unreadable != (i == 2) || unreadable && (got[i].Line != 4 || got[i].Why == "") || !unreadable && !cmp.Equal(got[i], want[i]) {
 				t.Errorf("%s: entry %d is %+v", name, i, got[i])
 			}
 		}
@@ -105,7 +105,7 @@ func TestARowThatCanNotBeMadeOutIsADifferenceAndNotTheEndOfTheDay(t *testing.T) 
 // FS12: whatever stands in the free cells, every row is read as it is or told.
 func TestAnyTextInAnyFreeCellLeavesTheOtherRowsAlone(t *testing.T) {
 	for name, s := range sheets() {
-		bill := goldenBill(t, name)
+		bill := golden(t, name)
 		want := goldenRead(t, bill, s)
 		rows, at := freeCells(bill)
 		piece := rapid.SampledFrom([]string{",", "`", ",`", "\n", "\r", "a", "0.00", "支出", "收入", "红", "🧧", "1", "-", "%", " "})
@@ -119,7 +119,7 @@ func TestAnyTextInAnyFreeCellLeavesTheOtherRowsAlone(t *testing.T) {
 				t.Fatalf("%d entries, %v", len(got), err)
 			}
 			for i := range got {
-				if !cmp.Equal(got[i], want[i]) && (i != cell[0]-1 || got[i].Kind != BillUnreadable) {
+				if !cmp.Equal(got[i], want[i]) && (i != cell[0]-1 || got[i].Kind != Unreadable) {
 					t.Errorf("entry %d is %+v, want %+v", i, got[i], want[i])
 				}
 			}

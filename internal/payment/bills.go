@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/bill"
 )
 
 const (
@@ -24,8 +25,6 @@ const (
 	// billBytesMax bounds a bill after decompression, billSentBytesMax before.
 	billBytesMax     = 512 << 20
 	billSentBytesMax = 128 << 20
-	// billRowsMax bounds what one bill takes in memory: about 200 bytes a row.
-	billRowsMax = 2_000_000
 	// billTimeMax bounds the download of one.
 	billTimeMax = 5 * time.Minute
 )
@@ -37,50 +36,22 @@ var (
 	ErrStatementCreating = errors.New("the provider is still making the statement")
 )
 
-// BillKind says what a row of a bill is about.
-type BillKind string
-
-// The kinds.
-const (
-	BillCharge BillKind = "charge"
-	BillRefund BillKind = "refund"
-	BillPayout BillKind = "payout"
-	BillOther  BillKind = "other" // fees, money people moved, numbers that are not ours
-	// BillUnreadable is a row that can not be made out, or says what can not be: a
-	// difference for people to look at, and no reason to leave out the others.
-	BillUnreadable BillKind = "unreadable"
-)
-
-// BillEntry is one row of a bill.
-type BillEntry struct {
-	At         time.Time
-	Kind       BillKind
-	No         string       // the merchant's number; an order ID or a transfer's number where it is ours
-	ProviderNo string       // transaction, refund or transfer bill
-	FlowNo     string       // fund flow only: the number of the movement itself
-	Amount     envelope.Fen // >= 1 unless Kind is other
-	Out        bool         // the money left the merchant
-	State      string       // trade bill only: SUCCESS; of a refund what it was on the day of the bill
-	Line       int          // unreadable only: which line of the bill, from 1
-	Why        string       // unreadable only
-}
-
 // TradeBill is what payers paid on a business day and what was to go back to
 // them, as the provider closed it at about 10:00 on the next. A refund stands on
 // the day it was accepted, and its state there never changes. A row that can not be
-// made out is there as [BillUnreadable]. The others have been checked against the bill's hash and its sums. The errors are [ErrNoStatement],
+// made out is there as [bill.Unreadable]. The others have been checked against the bill's hash and its sums. The errors are [ErrNoStatement],
 // [ErrStatementCreating], those of [Client.QueryCharge], and that the bill is not
 // whole.
-func (c *Client) TradeBill(ctx context.Context, day envelope.Day) ([]BillEntry, error) {
-	return c.bill(ctx, "trade_bill", tradeBillPath+"?bill_date="+day.String()+"&bill_type=ALL&tar_type=GZIP", tradeSheet())
+func (c *Client) TradeBill(ctx context.Context, day envelope.Day) ([]bill.Entry, error) {
+	return c.bill(ctx, "trade_bill", tradeBillPath+"?bill_date="+day.String()+"&bill_type=ALL&tar_type=GZIP", bill.ReadTrade)
 }
 
 // FundFlowBill is every movement of our account, Config.BillAccount, on a
 // business day; payouts are in this bill alone. Otherwise it is like
 // [Client.TradeBill].
-func (c *Client) FundFlowBill(ctx context.Context, day envelope.Day) ([]BillEntry, error) {
+func (c *Client) FundFlowBill(ctx context.Context, day envelope.Day) ([]bill.Entry, error) {
 	target := fundFlowBillPath + "?bill_date=" + day.String() + "&account_type=" + c.cfg.BillAccount + "&tar_type=GZIP"
-	return c.bill(ctx, "fund_flow_bill", target, fundFlowSheet())
+	return c.bill(ctx, "fund_flow_bill", target, bill.ReadFundFlow)
 }
 
 // billTicket says where a bill lies and what its hash is.
@@ -90,7 +61,7 @@ type billTicket struct {
 	DownloadURL string `json:"download_url"`
 }
 
-func (c *Client) bill(ctx context.Context, name, target string, sheet sheet) (entries []BillEntry, err error) {
+func (c *Client) bill(ctx context.Context, name, target string, read func(io.Reader) ([]bill.Entry, error)) (entries []bill.Entry, err error) {
 	defer c.metrics.observe(name, time.Now(), &err)
 	body, err := c.send(ctx, call{
 		name: name, method: http.MethodGet, target: target,
@@ -103,7 +74,7 @@ func (c *Client) bill(ctx context.Context, name, target string, sheet sheet) (en
 	if err := json.Unmarshal(body, &ticket); err != nil || ticket.HashType != "SHA1" {
 		return nil, fmt.Errorf("payment %s: %w: want a SHA1 and an address, have %q", name, envelope.ErrUnknownOutcome, cut(ticket.HashType, codeBytesMax))
 	}
-	entries, err = c.download(ctx, &ticket, sheet)
+	entries, err = c.download(ctx, &ticket, read)
 	if err != nil {
 		return nil, fmt.Errorf("payment %s: %w", name, err)
 	}
@@ -112,7 +83,7 @@ func (c *Client) bill(ctx context.Context, name, target string, sheet sheet) (en
 
 // download reads the bill as it comes in. Nobody signs a bill: what makes it
 // the provider's is the hash in the ticket, so no row counts before the last.
-func (c *Client) download(ctx context.Context, ticket *billTicket, sheet sheet) ([]BillEntry, error) {
+func (c *Client) download(ctx context.Context, ticket *billTicket, read func(io.Reader) ([]bill.Entry, error)) ([]bill.Entry, error) {
 	target, err := downloadTarget(ticket.DownloadURL)
 	if err != nil {
 		return nil, err
@@ -139,7 +110,7 @@ func (c *Client) download(ctx context.Context, ticket *billTicket, sheet sheet) 
 	}
 	hash := sha1.New()
 	plain := io.TeeReader(http.MaxBytesReader(nil, io.NopCloser(unzipped), billBytesMax), hash)
-	entries, err := sheet.read(plain)
+	entries, err := read(plain)
 	if err != nil {
 		return nil, err
 	}

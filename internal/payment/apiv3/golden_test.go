@@ -1,6 +1,7 @@
-package payment
+package apiv3
 
 import (
+	"crypto/rsa"
 	"net/http"
 	"os"
 	"strconv"
@@ -40,6 +41,16 @@ func loadGolden(t *testing.T) golden {
 	return g
 }
 
+// merchantKey is the key of the vectors.
+func merchantKey(t testing.TB) *rsa.PrivateKey {
+	t.Helper()
+	key, err := LoadPrivateKey("testdata/golden.key.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func (g *golden) at(t *testing.T) time.Time {
 	seconds, err := strconv.ParseInt(g.Timestamp, 10, 64)
 	if err != nil {
@@ -50,7 +61,7 @@ func (g *golden) at(t *testing.T) time.Time {
 
 func TestRequestSignaturesAreOpenSSLs(t *testing.T) {
 	g := loadGolden(t)
-	a := Authorization{MerchantID: testMerchant, Serial: "S", Nonce: g.Nonce, Timestamp: g.Timestamp}
+	a := Authorization{MerchantID: "1900000001", Serial: "S", Nonce: g.Nonce, Timestamp: g.Timestamp}
 	got, err := sign(merchantKey(t), a.lines(g.Method, g.Target, []byte(g.Body))...)
 	if err != nil || got != g.RequestSignature {
 		t.Fatalf("signature %q, %v, want %q", got, err, g.RequestSignature)
@@ -71,17 +82,13 @@ func TestStampsOfOpenSSLVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClient(t, func(cfg *Config) {
-		cfg.PlatformKeys["CERT"] = public
-		cfg.PlatformSerial = testSerial
-		cfg.Now = func() time.Time { return g.at(t) }
-	})
+	v := Verifier{Keys: map[string]*rsa.PublicKey{"CERT": public}, Now: func() time.Time { return g.at(t) }}
 	h := http.Header{}
 	h.Set(HeaderTimestamp, g.Timestamp)
 	h.Set(HeaderNonce, g.Nonce)
 	h.Set(HeaderSignature, g.StampSignature)
 	h.Set(HeaderSerial, "CERT")
-	if err := c.verifier.verify(h, []byte(g.Body)); err != nil {
+	if err := v.Verify(h, []byte(g.Body)); err != nil {
 		t.Error(err)
 	}
 }

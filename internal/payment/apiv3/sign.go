@@ -1,4 +1,4 @@
-package payment
+package apiv3
 
 import (
 	"crypto"
@@ -16,8 +16,8 @@ import (
 // Scheme names the only signature there is: RSA PKCS #1 v1.5 over SHA-256.
 const Scheme = "WECHATPAY2-SHA256-RSA2048"
 
-// The headers of a stamp, the signature that the provider puts on everything
-// it says. HeaderSerial on a request asks for answers under that key.
+// The headers of a stamp, the signature that the provider puts on every answer
+// and notification. HeaderSerial on a request asks for answers under that key.
 const (
 	HeaderTimestamp     = "Wechatpay-Timestamp"
 	HeaderNonce         = "Wechatpay-Nonce"
@@ -26,8 +26,8 @@ const (
 	HeaderSignatureType = "Wechatpay-Signature-Type"
 )
 
-// rsaBitsMin is the smallest modulus that signs or verifies here.
-const rsaBitsMin = 2048
+// RSABitsMin is the smallest modulus that signs or verifies here.
+const RSABitsMin = 2048
 
 // digest hashes the lines of a message; every line ends in a newline, the last
 // one too.
@@ -62,7 +62,7 @@ func checkSignature(key *rsa.PublicKey, signature string, lines ...[]byte) error
 }
 
 // Stamp signs a body as the provider does and puts the signature into h. The
-// serial tells the reader which public key verifies it.
+// serial names the public key that verifies it.
 func Stamp(h http.Header, key *rsa.PrivateKey, serial string, at time.Time, body []byte) error {
 	timestamp, nonce := unix(at), rand.Text()
 	signature, err := sign(key, []byte(timestamp), []byte(nonce), body)

@@ -1,4 +1,4 @@
-package payment
+package apiv3
 
 import (
 	"crypto/rand"

@@ -1,4 +1,4 @@
-package payment
+package apiv3
 
 import (
 	"crypto/rsa"
@@ -17,20 +17,20 @@ const (
 	// stampFieldBytesMax bounds each header of a stamp. A signature of the
 	// largest RSA key in use is 684 bytes of base64.
 	stampFieldBytesMax = 1024
-	// probePrefix starts the signatures of the provider's probe traffic, which
+	// ProbePrefix starts the signatures of the provider's probe traffic, which
 	// tests that we do verify. It must never pass.
-	probePrefix = "WECHATPAY/SIGNTEST/"
+	ProbePrefix = "WECHATPAY/SIGNTEST/"
 )
 
-// verifier checks stamps. Two keys at once is a rotation in progress.
-type verifier struct {
-	keys map[string]*rsa.PublicKey // by serial or public key ID
-	now  func() time.Time
+// Verifier checks stamps. Two keys at once is a rotation in progress.
+type Verifier struct {
+	Keys map[string]*rsa.PublicKey // by serial or public key ID
+	Now  func() time.Time
 }
 
-// verify checks that the provider said exactly body, recently. Everything here
-// is public, so nothing needs constant time.
-func (v verifier) verify(h http.Header, body []byte) error {
+// Verify checks that the provider signed exactly body, within [ClockSkewMax].
+// Everything here is public, so nothing needs constant time.
+func (v Verifier) Verify(h http.Header, body []byte) error {
 	var timestamp, nonce, signature, serial string
 	for _, field := range []struct {
 		name  string
@@ -45,14 +45,14 @@ func (v verifier) verify(h http.Header, body []byte) error {
 	if kind, given := h[HeaderSignatureType]; given && (len(kind) != 1 || kind[0] != Scheme) {
 		return fmt.Errorf("%s: want %s", HeaderSignatureType, Scheme)
 	}
-	if strings.HasPrefix(signature, probePrefix) {
+	if strings.HasPrefix(signature, ProbePrefix) {
 		return errors.New("the signature is a probe")
 	}
-	key, known := v.keys[serial]
+	key, known := v.Keys[serial]
 	if !known {
 		return fmt.Errorf("no platform key %q", serial)
 	}
-	if err := checkClock(timestamp, v.now()); err != nil {
+	if err := checkClock(timestamp, v.Now()); err != nil {
 		return err
 	}
 	return checkSignature(key, signature, []byte(timestamp), []byte(nonce), body)

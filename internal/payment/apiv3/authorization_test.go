@@ -1,4 +1,4 @@
-package payment
+package apiv3
 
 import (
 	"strings"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+var noon = time.Date(2026, 1, 2, 4, 0, 0, 0, time.UTC)
 
 func TestAuthorizationIsReadInAnyOrder(t *testing.T) {
 	want := Authorization{MerchantID: "m", Serial: "s", Nonce: "n", Timestamp: "1", Signature: "a+/="}
@@ -49,22 +51,22 @@ func TestAuthorizationRefusesWhatIsNotOne(t *testing.T) {
 
 func TestAuthorizationHoldsForOneRequestOnly(t *testing.T) {
 	key := merchantKey(t)
-	a, err := Authorize(key, testMerchant, "S", noon(), "POST", "/pay?a=1", []byte("body"))
+	a, err := Authorize(key, "1900000001", "S", noon, "POST", "/pay?a=1", []byte("body"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	verify := func(now time.Time, method, target, body string) error {
 		return a.Verify(&key.PublicKey, now, method, target, []byte(body))
 	}
-	if err := verify(noon().Add(ClockSkewMax), "POST", "/pay?a=1", "body"); err != nil {
+	if err := verify(noon.Add(ClockSkewMax), "POST", "/pay?a=1", "body"); err != nil {
 		t.Errorf("the same request: %v", err)
 	}
 	for name, err := range map[string]error{
-		"method": verify(noon(), "PUT", "/pay?a=1", "body"),
-		"query":  verify(noon(), "POST", "/pay?a=2", "body"),
-		"body":   verify(noon(), "POST", "/pay?a=1", "body2"),
-		"late":   verify(noon().Add(ClockSkewMax+time.Second), "POST", "/pay?a=1", "body"),
-		"early":  verify(noon().Add(-ClockSkewMax-time.Second), "POST", "/pay?a=1", "body"),
+		"method": verify(noon, "PUT", "/pay?a=1", "body"),
+		"query":  verify(noon, "POST", "/pay?a=2", "body"),
+		"body":   verify(noon, "POST", "/pay?a=1", "body2"),
+		"late":   verify(noon.Add(ClockSkewMax+time.Second), "POST", "/pay?a=1", "body"),
+		"early":  verify(noon.Add(-ClockSkewMax-time.Second), "POST", "/pay?a=1", "body"),
 	} {
 		if err == nil {
 			t.Errorf("%s: accepted", name)

@@ -1,4 +1,4 @@
-package payment
+package bill
 
 import (
 	"fmt"
@@ -36,7 +36,7 @@ func assign(pieces, columns, needed []string) ([]string, error) {
 				continue
 			}
 			if found && row[j] != piece {
-				return nil, fmt.Errorf("%d cells under %d names, and %s may be %q or %q", len(pieces), len(columns), column, cut(row[j], codeBytesMax), cut(piece, codeBytesMax))
+				return nil, fmt.Errorf("%d cells under %d names, and %s may be %.64q or %.64q", len(pieces), len(columns), column, row[j], piece)
 			}
 			row[j], found = piece, true
 		}

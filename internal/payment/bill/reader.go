@@ -1,4 +1,4 @@
-package payment
+package bill
 
 import (
 	"bufio"
@@ -13,16 +13,19 @@ import (
 	"hongbao/envelope"
 )
 
-// billLineBytesMax bounds one line of a bill.
-const billLineBytesMax = 64 << 10
+const (
+	// lineBytesMax bounds one line of a bill.
+	lineBytesMax = 64 << 10
+	// rowsMax bounds what one bill takes in memory: about 200 bytes a row.
+	rowsMax = 2_000_000
+)
 
 // sheet is how one kind of bill is laid out: a line of column names, the rows, a
 // line of names of sums, and the sums. The names are the provider's.
 type sheet struct {
 	columns []string // the ones we need
 	sums    []string // the ones we check; a name that ends in 数 counts, others add up yuan
-	rowsMax int
-	entry   func(r *row, totals map[string]envelope.Fen) BillEntry
+	entry   func(r *row, totals map[string]envelope.Fen) Entry
 }
 
 // row is a line under its column names. The first thing wrong with it stays in
@@ -52,12 +55,12 @@ func (r *row) time(column string) time.Time {
 }
 
 // read takes the whole bill. A row that can not be made out is an entry of its
-// own ([BillUnreadable]); any doubt about the rest, its sums above all, is an
+// own ([Unreadable]); any doubt about the rest, its sums above all, is an
 // error: half a bill would show differences that are none.
-func (s *sheet) read(from io.Reader) ([]BillEntry, error) {
+func (s *sheet) read(from io.Reader) ([]Entry, error) {
 	b := &billReading{sheet: s, totals: map[string]envelope.Fen{}}
 	lines := bufio.NewScanner(from)
-	lines.Buffer(nil, billLineBytesMax)
+	lines.Buffer(nil, lineBytesMax)
 	// The last two lines are the sums' names and the sums, whatever the text in
 	// some cell looks like: a line is a row's when two more have come.
 	var last [2]billLine
@@ -99,7 +102,7 @@ type billReading struct {
 	columns    []string
 	index      map[string]int
 	row        billLine // the one under way: text in a cell may end lines
-	entries    []BillEntry
+	entries    []Entry
 	totals     map[string]envelope.Fen
 	unreadable int
 }
@@ -118,7 +121,7 @@ func (b *billReading) line(l billLine) error {
 		err := b.endRow()
 		b.row = l
 		return err
-	case len(b.row.text)+len(l.text) < billLineBytesMax:
+	case len(b.row.text)+len(l.text) < lineBytesMax:
 		b.row.text += "\n" + l.text
 	}
 	return nil
@@ -140,13 +143,13 @@ func (b *billReading) endRow() error {
 	if b.row.n == 0 {
 		return nil
 	}
-	if len(b.entries) == b.rowsMax {
-		return fmt.Errorf("bill: want at most %d rows", b.rowsMax)
+	if len(b.entries) == rowsMax {
+		return fmt.Errorf("bill: want at most %d rows", rowsMax)
 	}
 	entry, totals, err := b.parse(b.row.text)
 	if err != nil {
 		b.unreadable++
-		entry = BillEntry{Kind: BillUnreadable, Line: b.row.n, Why: err.Error()}
+		entry = Entry{Kind: Unreadable, Line: b.row.n, Why: err.Error()}
 	} else {
 		for name, fen := range totals {
 			b.totals[name] += fen
@@ -157,14 +160,14 @@ func (b *billReading) endRow() error {
 	return nil
 }
 
-func (b *billReading) parse(text string) (e BillEntry, totals map[string]envelope.Fen, err error) {
+func (b *billReading) parse(text string) (e Entry, totals map[string]envelope.Fen, err error) {
 	cells, err := assign(cells(text), b.columns, b.sheet.columns)
 	if err != nil {
 		return e, nil, err
 	}
 	r, totals := row{index: b.index, cells: cells}, map[string]envelope.Fen{}
 	e = b.entry(&r, totals)
-	if r.err == nil && e.Kind != BillOther && e.Amount < 1 {
+	if r.err == nil && e.Kind != Other && e.Amount < 1 {
 		r.err = fmt.Errorf("want an amount >= 1 fen, have %d", e.Amount)
 	}
 	return e, totals, r.err

@@ -1,4 +1,4 @@
-package payment
+package apiv3
 
 import (
 	"bytes"
@@ -16,6 +16,9 @@ import (
 const keyFileBytesMax = 64 << 10
 
 const redacted = "(redacted)"
+
+// SecretBytes is the length of an APIv3 key.
+const SecretBytes = 32
 
 // Secret is key material. It prints as a placeholder wherever it is formatted,
 // logged or marshalled.
@@ -47,7 +50,7 @@ func LoadPrivateKey(file string) (*rsa.PrivateKey, error) {
 	if !ok {
 		return nil, fmt.Errorf("private key %s: want RSA, have %T", file, parsed)
 	}
-	return key, checkBits("private key "+file, &key.PublicKey)
+	return key, CheckBits("private key "+file, &key.PublicKey)
 }
 
 // LoadPublicKey reads an RSA key from a PEM file: a public key, or a platform
@@ -74,7 +77,7 @@ func LoadPublicKey(file string) (*rsa.PublicKey, error) {
 	if !ok {
 		return nil, fmt.Errorf("public key %s: want RSA, have %T", file, parsed)
 	}
-	return key, checkBits("public key "+file, key)
+	return key, CheckBits("public key "+file, key)
 }
 
 // LoadAPIv3Key reads the 32 bytes that notifications are encrypted under; one
@@ -85,8 +88,8 @@ func LoadAPIv3Key(file string) (Secret, error) {
 		return nil, err
 	}
 	raw = bytes.TrimSuffix(raw, []byte{'\n'})
-	if len(raw) != apiv3KeyBytes {
-		return nil, fmt.Errorf("APIv3 key %s: want %d bytes, have %d", file, apiv3KeyBytes, len(raw))
+	if len(raw) != SecretBytes {
+		return nil, fmt.Errorf("APIv3 key %s: want %d bytes, have %d", file, SecretBytes, len(raw))
 	}
 	return raw, nil
 }
@@ -119,9 +122,10 @@ func readKeyFile(file string) ([]byte, error) {
 	return raw, nil
 }
 
-func checkBits(what string, key *rsa.PublicKey) error {
-	if bits := key.N.BitLen(); bits < rsaBitsMin {
-		return fmt.Errorf("%s: want at least %d bits, have %d", what, rsaBitsMin, bits)
+// CheckBits refuses a key that is too short to sign or verify here.
+func CheckBits(what string, key *rsa.PublicKey) error {
+	if bits := key.N.BitLen(); bits < RSABitsMin {
+		return fmt.Errorf("%s: want at least %d bits, have %d", what, RSABitsMin, bits)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package payment
+package apiv3
 
 import (
 	"crypto/aes"
@@ -10,7 +10,6 @@ import (
 )
 
 const (
-	apiv3KeyBytes     = 32
 	resourceAlgorithm = "AEAD_AES_256_GCM"
 	gcmNonceBytes     = 12
 )
@@ -63,8 +62,8 @@ func (r *Resource) Open(key Secret) ([]byte, error) {
 }
 
 func newGCM(key Secret) (cipher.AEAD, error) {
-	if len(key) != apiv3KeyBytes {
-		return nil, fmt.Errorf("APIv3 key: want %d bytes, have %d", apiv3KeyBytes, len(key))
+	if len(key) != SecretBytes {
+		return nil, fmt.Errorf("APIv3 key: want %d bytes, have %d", SecretBytes, len(key))
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
