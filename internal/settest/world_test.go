@@ -2,6 +2,7 @@ package settest_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -9,6 +10,11 @@ import (
 	"hongbao/internal/settest"
 	"hongbao/orderset"
 )
+
+// servers are the databases of every test in this package.
+var servers settest.Servers
+
+func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 
 // recorder is a test that only takes down how it would have failed.
 type recorder struct {

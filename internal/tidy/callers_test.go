@@ -63,9 +63,9 @@ func callerRules() []rule {
 	}}
 }
 
-// harnesses are packages for tests only; their code is no caller, and what they
-// export is for tests.
-var harnesses = []string{"internal/settest", "internal/contract", rulebook}
+// harnesses are packages for tests and drills; their code is no caller, and what
+// they export is for those.
+var harnesses = []string{"internal/settest", "internal/faultproxy", "internal/contract", rulebook}
 
 // withoutCaller reports what is exported and has no caller, and exceptions
 // that are not needed.

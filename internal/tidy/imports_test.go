@@ -44,6 +44,7 @@ var places = []place{
 	{"internal/drill", "envelope orderset queue reconcile schema loadtest internal/cluster", "a drill breaks real processes and asks the ideas for the verdict"},
 	{"internal/contract", "", "answers are held to whatever document they are given"},
 	{"internal/settings", "envelope orderset queue internal/durable internal/httpapi internal/httpapi/bearer internal/payment internal/payment/apiv3", "one file sets what the ideas and the adapters take, and turns key files into their key types; the rest is wired in code"},
+	{"internal/faultproxy", "", "it knows the protocol and not what is said in it"},
 	{"internal/settest", everything, "the harness starts whatever a test needs"},
 	{"internal/tidy", "", "the rules read the tree and are no part of it"},
 	{"cmd/internal/command", "", "a command line is the same whatever the verb does"},

@@ -14,6 +14,7 @@ import (
 var unlinked = []struct{ dir, why string }{
 	{"internal/cluster", "what starts and kills databases is in hongbaoctl only (FH12)"},
 	{"internal/drill", "the production binary has no drill code (FH12)"},
+	{"internal/faultproxy", "what loses statements on purpose is for tests and drills"},
 	{"internal/settest", "the harness ends the process it runs in when a test cannot go on"},
 	{"internal/payment/simulator", "a provider that pays on request must not be reachable from a server that pays people"},
 	{"internal/webhook/receiver", "the sender of notifications must not be able to play their receiver"},

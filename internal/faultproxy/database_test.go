@@ -1,4 +1,4 @@
-package settest_test
+package faultproxy_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"hongbao/internal/faultproxy"
 	"hongbao/internal/settest"
 	"hongbao/schema"
 )
@@ -20,14 +21,14 @@ func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 // bench is a world of one SET, a client behind its proxy and one beside it.
 type bench struct {
 	*settest.World
-	proxy          *settest.Proxy
+	proxy          *faultproxy.Proxy
 	client, direct *sql.DB
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{World: servers.World(t, 1)}
-	b.proxy, b.direct = b.Proxies[0], b.Admin(t, 0)
+	b.proxy, b.direct = b.Proxies[0].Proxy, b.Admin(t, 0)
 	dsn := fmt.Sprintf("%s:%s@tcp(%s)/%s?interpolateParams=true", b.App.User, b.App.Password, b.proxy.Addr(), schema.DatabaseName(int(b.Specs[0].Number)))
 	var err error
 	if b.client, err = sql.Open("mysql", dsn); err != nil {
@@ -37,7 +38,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// The rows that tests write; nobody else begins a statement like that.
+// The rows that tests write; no other statement begins like that.
 const (
 	insertKey = "INSERT INTO send_key (order_id, sender_id, idempotency_key, request_hash, created_at) VALUES ('x', 'proxy', ?, REPEAT('x', 32), UTC_TIMESTAMP(3))"
 	deleteAll = "DELETE FROM send_key WHERE sender_id = 'proxy'"
@@ -59,9 +60,9 @@ func (b *bench) stored(t *testing.T, key string) bool {
 	return n == 1
 }
 
-func TestAStatementLostOnTheWayThereHasNotHappened(t *testing.T) {
+func TestLostBeforeHasNotHappened(t *testing.T) {
 	b := newBench(t)
-	b.proxy.Lose(settest.LostBefore, "INSERT INTO send_key (order_id")
+	b.proxy.Lose(faultproxy.LostBefore, "INSERT INTO send_key (order_id")
 	if err := b.insert(t, "k"); err == nil {
 		t.Error("the statement was answered")
 	}
@@ -73,9 +74,9 @@ func TestAStatementLostOnTheWayThereHasNotHappened(t *testing.T) {
 	}
 }
 
-func TestAStatementLostOnTheWayBackHasHappened(t *testing.T) {
+func TestLostAfterHasHappened(t *testing.T) {
 	b := newBench(t)
-	b.proxy.Lose(settest.LostAfter, "INSERT INTO send_key (order_id")
+	b.proxy.Lose(faultproxy.LostAfter, "INSERT INTO send_key (order_id")
 	if err := b.insert(t, "k"); err == nil {
 		t.Error("the statement was answered")
 	}
@@ -89,7 +90,7 @@ func TestAStatementLostOnTheWayBackHasHappened(t *testing.T) {
 
 func TestACommitCanBeLostBothWays(t *testing.T) {
 	b := newBench(t)
-	for fault, want := range map[settest.Fault]bool{settest.LostBefore: false, settest.LostAfter: true} {
+	for fault, want := range map[faultproxy.Fault]bool{faultproxy.LostBefore: false, faultproxy.LostAfter: true} {
 		key := fmt.Sprint("k", fault)
 		tx, err := b.client.BeginTx(t.Context(), nil)
 		if err != nil {
@@ -108,19 +109,19 @@ func TestACommitCanBeLostBothWays(t *testing.T) {
 	}
 }
 
-func TestFaultsHappenInTheOrderTheyWerePlannedAndToNothingElse(t *testing.T) {
+func TestFaultsHappenInTheirOrderOnly(t *testing.T) {
 	b := newBench(t)
 	if _, err := b.direct.ExecContext(t.Context(), "GRANT DELETE ON send_key TO app@127.0.0.1"); err != nil {
 		t.Fatal(err)
 	}
-	b.proxy.Lose(settest.LostBefore, "DELETE FROM send_key")
-	b.proxy.Lose(settest.LostBefore, "INSERT INTO send_key (order_id")
+	b.proxy.Lose(faultproxy.LostBefore, "DELETE FROM send_key")
+	b.proxy.Lose(faultproxy.LostBefore, "INSERT INTO send_key (order_id")
 	if err := b.insert(t, "k"); err != nil { // planned for later
 		t.Errorf("a statement that comes before its turn: %v", err)
 	}
 	var n int
 	if err := b.client.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM send_key WHERE sender_id = ?", "proxy").Scan(&n); err != nil || n != 1 {
-		t.Errorf("a statement that nobody planned a fault for: %d, %v", n, err)
+		t.Errorf("a statement without a planned fault: %d, %v", n, err)
 	}
 	if _, err := b.client.ExecContext(t.Context(), deleteAll); err == nil {
 		t.Error("the first planned fault did not happen")
@@ -142,7 +143,7 @@ func TestADelayHoldsEveryStatementBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	const delay = 100 * time.Millisecond
-	b.proxy.Delay(delay)
+	b.proxy.Delay(delay, 0)
 	start := time.Now()
 	if err := b.insert(t, "k"); err != nil {
 		t.Fatal(err)
@@ -152,7 +153,7 @@ func TestADelayHoldsEveryStatementBack(t *testing.T) {
 	}
 }
 
-func TestAFrozenProxyAnswersNobodyAndThawedEverybody(t *testing.T) {
+func TestAFrozenProxyAnswersNothing(t *testing.T) {
 	b := newBench(t)
 	if err := b.insert(t, "warm"); err != nil {
 		t.Fatal(err)
@@ -177,7 +178,7 @@ func TestAFrozenProxyAnswersNobodyAndThawedEverybody(t *testing.T) {
 	}
 }
 
-func TestACutEndsEveryConnectionAndNoNewOne(t *testing.T) {
+func TestACutEndsTheConnectionsThereAre(t *testing.T) {
 	b := newBench(t)
 	tx, err := b.client.BeginTx(t.Context(), nil)
 	if err != nil {
