@@ -68,7 +68,7 @@ func Open(c *mysql.Config, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pool(connector, conns), nil
+	return pool(explained{connector, c.TLS != nil}, conns), nil
 }
 
 // Open is [Open] with a guard in front of the pool.
@@ -77,7 +77,7 @@ func (g *Guard) Open(c *mysql.Config, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pool(g.Connector(connector), conns), nil
+	return pool(g.Connector(explained{connector, c.TLS != nil}), conns), nil
 }
 
 func pool(connector driver.Connector, conns int) *sql.DB {

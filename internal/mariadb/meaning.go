@@ -14,38 +14,41 @@ import (
 // The numbers of the server's errors that mean something to us; MySQL and MariaDB
 // agree unless noted.
 const (
-	errTooManyConns     = 1040
-	errOutOfResources   = 1041
-	errShutdown         = 1053
-	errDuplicateKey     = 1062
-	errHostBlocked      = 1129 // too many connections of this host were broken off
-	errNoThread         = 1135
-	errNoSuchGrant      = 1141
-	errNoSuchTable      = 1146
-	errNetRead          = 1158
-	errNetReadTimeout   = 1159
-	errNetWrite         = 1160
-	errNetWriteTimeout  = 1161
-	errCommitFailed     = 1180
-	errUserTooManyConns = 1203
-	errLockWait         = 1205
-	errDeadlock         = 1213
-	errUserLimit        = 1226 // of connections or statements an hour
-	errReadOnly         = 1290
-	errInterrupted      = 1317 // the statement was killed
-	errReadOnlyTx       = 1792
-	errReadOnlyMode     = 1836
-	errRecordChanged    = 1020 // MariaDB, innodb_snapshot_isolation
-	errKilled           = 1927 // MariaDB: the connection was killed
-	errTimeMariaDB      = 1969 // max_statement_time
-	errTimeMySQL        = 3024
-	errOffline          = 3032 // MySQL: offline_mode keeps all but administrators out
-	errLockedMySQL      = 3118 // the account is locked, which fences a server
-	errNotYet           = 3168 // MySQL: the server is not ready
-	errSessionKilled    = 3169 // MySQL
-	errNoWaitMySQL      = 3572 // FOR UPDATE NOWAIT; MariaDB says 1205
-	errSilentTooLong    = 4031 // MySQL: wait_timeout ran out
-	errLockedMariaDB    = 4151
+	errTooManyConns      = 1040
+	errOutOfResources    = 1041
+	errAccessDenied      = 1045
+	errShutdown          = 1053
+	errDuplicateKey      = 1062
+	errHostBlocked       = 1129 // too many connections of this host were broken off
+	errNoThread          = 1135
+	errNoSuchGrant       = 1141
+	errNoSuchTable       = 1146
+	errNetRead           = 1158
+	errNetReadTimeout    = 1159
+	errNetWrite          = 1160
+	errNetWriteTimeout   = 1161
+	errCommitFailed      = 1180
+	errUserTooManyConns  = 1203
+	errLockWait          = 1205
+	errDeadlock          = 1213
+	errUserLimit         = 1226 // of connections or statements an hour
+	errReadOnly          = 1290
+	errInterrupted       = 1317 // the statement was killed
+	errReadOnlyTx        = 1792
+	errReadOnlyMode      = 1836
+	errPasswordExpired   = 1862
+	errRecordChanged     = 1020 // MariaDB, innodb_snapshot_isolation
+	errKilled            = 1927 // MariaDB: the connection was killed
+	errTimeMariaDB       = 1969 // max_statement_time
+	errTimeMySQL         = 3024
+	errOffline           = 3032 // MySQL: offline_mode keeps all but administrators out
+	errLockedMySQL       = 3118 // the account is locked, which fences a server
+	errInsecureTransport = 3159 // MySQL: require_secure_transport; MariaDB says 1045
+	errNotYet            = 3168 // MySQL: the server is not ready
+	errSessionKilled     = 3169 // MySQL
+	errNoWaitMySQL       = 3572 // FOR UPDATE NOWAIT; MariaDB says 1205
+	errSilentTooLong     = 4031 // MySQL: wait_timeout ran out
+	errLockedMariaDB     = 4151
 )
 
 // number is the server's number of err, 0 when the server did not say it.
@@ -96,7 +99,7 @@ func Unavailable(err error) bool {
 		errOutOfResources, errHostBlocked, errNoThread, errUserLimit,
 		errNetRead, errNetReadTimeout, errNetWrite, errNetWriteTimeout,
 		errShutdown, errInterrupted, errKilled, errSessionKilled, errTimeMariaDB, errTimeMySQL,
-		errOffline, errLockedMySQL, errLockedMariaDB, errNotYet, errSilentTooLong:
+		errOffline, errLockedMySQL, errLockedMariaDB, errInsecureTransport, errNotYet, errSilentTooLong:
 		return true
 	case 0:
 		return unheard(err)

@@ -61,7 +61,7 @@ func TestEveryNumberHasItsMeaningHoweverItIsWrapped(t *testing.T) {
 		1040: "Unavailable", 1203: "Unavailable",
 		1053: "Unavailable", 1317: "Unavailable", 1927: "Unavailable",
 		1969: "Unavailable", 3024: "Unavailable",
-		3032: "Unavailable", 4031: "Unavailable", 3118: "Unavailable", 4151: "Unavailable", 3168: "Unavailable", 3169: "Unavailable",
+		3032: "Unavailable", 4031: "Unavailable", 3118: "Unavailable", 4151: "Unavailable", 3159: "Unavailable", 3168: "Unavailable", 3169: "Unavailable",
 		1041: "Unavailable", 1129: "Unavailable", 1135: "Unavailable", 1226: "Unavailable",
 		1158: "Unavailable", 1159: "Unavailable", 1160: "Unavailable", 1161: "Unavailable",
 		1045: "", 1054: "", 1064: "", 1142: "", 4025: "", 3819: "", // faults: of the grants, of a statement, of a CHECK

@@ -15,6 +15,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/cluster"
+	"hongbao/internal/mariadb"
 	"hongbao/internal/settest"
 	"hongbao/internal/settings"
 	"hongbao/orderset"
@@ -24,12 +25,27 @@ import (
 // secured is a deployment on a server that takes encrypted connections only.
 func secured(t *testing.T, a *settest.Authority, host string) *deployment {
 	t.Helper()
+	d, server := served(t, a.ServerArgs(t, host)...)
+	db, err := sql.Open("mysql", server.AdminDSN(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("SET GLOBAL require_secure_transport = ON"); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// served is a deployment on a server of its own.
+func served(t *testing.T, args ...string) (*deployment, *cluster.MariaDB) {
+	t.Helper()
 	ports, err := cluster.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server, err := cluster.StartMariaDB(t.Context(), cluster.MariaDBConfig{
-		Name: "secured", Dir: t.TempDir(), Port: ports[0], ServerID: 1, AdminPassword: "admin's password", Args: a.ServerArgs(t, host),
+		Name: "served", Dir: t.TempDir(), Port: ports[0], ServerID: 1, AdminPassword: "admin's password", Args: args,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -39,20 +55,12 @@ func secured(t *testing.T, a *settest.Authority, host string) *deployment {
 			t.Error(err)
 		}
 	})
-	db, err := sql.Open("mysql", server.AdminDSN(""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec("SET GLOBAL require_secure_transport = ON"); err != nil {
-		t.Fatal(err)
-	}
 	d := newDeployment(t)
 	block := 0
 	d.Sets = []settings.Set{{Set: "000", Primary: server.Addr(), Minting: true, MachineBlock: &block}}
 	d.Books = []settings.Shard{{Primary: server.Addr()}}
 	d.Accounts.Host = "127.0.0.1"
-	return d
+	return d, server
 }
 
 // account is one of the deployment's accounts, as the programs read it.
@@ -161,21 +169,13 @@ func opens(ctx context.Context, router *orderset.Router, key envelope.DrawKey) e
 // nothing else.
 func TestDatabasesAreReachedEncryptedUnderEveryAccount(t *testing.T) {
 	ours, other := settest.NewAuthority(t), settest.NewAuthority(t)
-	program, err := cluster.FindDatabase()
-	if err != nil {
-		t.Fatal(err)
-	}
-	refusal := "1045" // MariaDB takes the unencrypted for a stranger
-	if program.MySQL {
-		refusal = "3159"
-	}
 	d := secured(t, ours, "127.0.0.1")
 	for _, c := range []struct {
 		name      string
 		databases settings.Databases
 		want      string // in the error; empty: it serves
 	}{
-		{"in the clear", settings.Databases{}, refusal},
+		{"in the clear", settings.Databases{}, "the server takes encrypted connections only"},
 		{"of another authority", settings.Databases{TLS: settings.TLSVerify, CAFile: other.File}, "certificate signed by unknown authority"},
 		{"of an authority that the system does not know", settings.Databases{TLS: settings.TLSVerify}, "certificate signed by unknown authority"},
 		{"required", settings.Databases{TLS: settings.TLSRequired}, ""},
@@ -184,18 +184,41 @@ func TestDatabasesAreReachedEncryptedUnderEveryAccount(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d.Databases = c.databases
 			err := serves(t, d.mustLoad(t))
-			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-				t.Errorf("got %v, want %q", err, c.want)
+			if c.want != "" {
+				wantRefused(t, err, c.want)
+			} else if err != nil {
+				t.Error(err)
 			}
 		})
 	}
 	t.Run("another host's certificate", func(t *testing.T) {
 		d := secured(t, ours, "db.example")
 		d.Databases = settings.Databases{TLS: settings.TLSVerify, CAFile: ours.File}
-		if err := serves(t, d.mustLoad(t)); err == nil || !strings.Contains(err.Error(), "127.0.0.1") {
-			t.Errorf("got %v, want the host refused", err)
-		}
+		wantRefused(t, serves(t, d.mustLoad(t)), "127.0.0.1")
 	})
+}
+
+// wantRefused wants the setting named, and the server as good as down for requests.
+func wantRefused(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "databases.tls") || !mariadb.Unavailable(err) {
+		t.Errorf("got %v, want it unavailable, with %q and databases.tls", err, want)
+	}
+}
+
+// FS37: a server that does not encrypt is not used where the settings want it to.
+func TestAServerWithoutEncryptionIsRefused(t *testing.T) {
+	program, err := cluster.FindDatabase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	off := "--skip-ssl"
+	if program.MySQL {
+		off = "--tls-version="
+	}
+	d, _ := served(t, off)
+	d.Databases = settings.Databases{TLS: settings.TLSRequired}
+	wantRefused(t, serves(t, d.mustLoad(t)), "does not encrypt")
 }
 
 func TestNonsenseAboutDatabasesIsRefusedByName(t *testing.T) {
