@@ -240,7 +240,7 @@ func TestFC18AServerWithoutConnectionsToSpareIsBusy(t *testing.T) {
 func TestAKilledStatementOrConnectionIsBusyAndHasNoEffect(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
-	const waiting = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND user = ? AND command = 'Query'"
+	waiting := "SELECT id FROM " + sessions(t, w.Admin(t, 0)) + " WHERE db = DATABASE() AND user = ? AND command = 'Query'"
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
 		for _, kill := range []string{"KILL QUERY ", "KILL CONNECTION "} {
 			e, _ := warmed(t, w, s, 10)
