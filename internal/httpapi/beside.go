@@ -50,6 +50,16 @@ func (p *Problems) Code(err error) string {
 	return p.table.row(r.code).code
 }
 
+// Row is what the table says of a code, for descriptions: its status and title, and
+// whether an answer says when to ask again. The status of an unknown one is 0.
+func (p *Problems) Row(code string) (status int, title string, retryable bool) {
+	row := p.table[code]
+	if row == nil {
+		return 0, "", false
+	}
+	return row.status, row.title, row.retryable
+}
+
 // Refuse answers an error. Unlike the public, an operator is told it whole.
 func (p *Problems) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refused := classify(err)

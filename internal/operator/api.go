@@ -104,7 +104,7 @@ func New(cfg Config) (*API, error) {
 	described := open("GET /openapi.json", a.openAPI)
 	a.mux.Handle(described.pattern, a.handler(described))
 	var err error
-	if a.described, err = newDocument(a.calls()); err != nil {
+	if a.described, err = newDocument(a.calls(), a.problems); err != nil {
 		return nil, fmt.Errorf("operator: its document: %w", err)
 	}
 	return a, nil

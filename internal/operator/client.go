@@ -25,8 +25,9 @@ type Client struct {
 	HTTP  *http.Client // nil: the default one
 }
 
-// Problem is an answer that is not the one wanted.
+// Problem is an answer that is not the one wanted (RFC 9457).
 type Problem struct {
+	Type      string `json:"type"`
 	Status    int    `json:"status"`
 	Code      string `json:"code"`
 	Title     string `json:"title"`

@@ -3,27 +3,30 @@ package operator
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"reflect"
 	"strings"
-	"time"
+
+	"hongbao/internal/httpapi"
 )
 
 // A document describes the calls in OpenAPI 3.1. It is made from what they are
 // declared with, so it cannot fall behind them: the fields of an input are its
 // parameters, those of an answer its schema.
 type document struct {
-	schemas map[string]any
+	schemas  map[string]any
+	examples map[reflect.Type]any
+	problems *httpapi.Problems
 }
 
 // object is a JSON object of the document.
 type object = map[string]any
 
-func newDocument(calls []call) ([]byte, error) {
-	d := &document{schemas: object{"Problem": problemSchema()}}
+func newDocument(calls []call, problems *httpapi.Problems) ([]byte, error) {
+	d := &document{schemas: object{}, examples: examples(), problems: problems}
+	d.schema(reflect.TypeFor[Problem]())
 	paths := map[string]object{}
-	for _, c := range append(calls, call{pattern: "GET /readyz", open: true, in: reflect.TypeFor[None](), out: reflect.TypeFor[Readiness]()}) {
+	for _, c := range append(calls, readyCall) {
 		method, path, _ := strings.Cut(c.pattern, " ")
 		path = strings.TrimSuffix(path, "{$}")
 		if paths[path] == nil {
@@ -45,14 +48,18 @@ func newDocument(calls []call) ([]byte, error) {
 }
 
 func (d *document) operation(c call, method, path string) object {
-	refused := object{"description": "Refused, or not now: its code and status say which.", "content": object{"application/problem+json": object{"schema": schemaRef("Problem")}}}
-	op := object{"operationId": operationID(method, path), "responses": object{"4XX": refused, "5XX": refused}}
+	answers := d.refusals(c, method)
+	op := object{"operationId": operationID(method, path), "responses": answers}
 	if c.open {
 		op["security"] = []object{}
 	}
 	var inQuery []object
 	for _, p := range parameters(reflect.New(c.in).Elem()) {
-		in := object{"name": p.name, "in": "query", "required": p.required, "schema": d.schema(p.value.Type())}
+		schema := d.schema(p.value.Type())
+		if example := d.examples[p.value.Type()]; example != nil {
+			schema["examples"] = []any{example}
+		}
+		in := object{"name": p.name, "in": "query", "required": p.required, "schema": schema}
 		if p.inPath {
 			in["in"] = "path"
 		}
@@ -61,7 +68,6 @@ func (d *document) operation(c call, method, path string) object {
 	if len(inQuery) > 0 {
 		op["parameters"] = inQuery
 	}
-	answers := op["responses"].(object)
 	switch c.out {
 	case reflect.TypeFor[None]():
 		answers["204"] = object{"description": "Done."}
@@ -77,6 +83,9 @@ func (d *document) operation(c call, method, path string) object {
 	return op
 }
 
+// readyCall describes what is not a call: [API.readyz] answers by itself.
+var readyCall = call{pattern: "GET /readyz", open: true, in: reflect.TypeFor[None](), out: reflect.TypeFor[Readiness]()}
+
 // operationID is unique: a method and a path make one.
 func operationID(method, path string) string {
 	id := strings.ToLower(method)
@@ -84,61 +93,6 @@ func operationID(method, path string) string {
 		id += strings.ToUpper(part[:1]) + part[1:]
 	}
 	return id
-}
-
-func schemaRef(name string) object { return object{"$ref": "#/components/schemas/" + name} }
-
-// schema is what a Go type is in JSON. Structs get a name.
-func (d *document) schema(t reflect.Type) object {
-	if t == reflect.TypeFor[time.Time]() {
-		return object{"type": "string", "format": "date-time"}
-	}
-	switch t.Kind() {
-	case reflect.Pointer:
-		return d.schema(t.Elem())
-	case reflect.Slice:
-		return object{"type": "array", "items": d.schema(t.Elem())}
-	case reflect.Map:
-		return object{"type": "object", "additionalProperties": d.schema(t.Elem())}
-	case reflect.Bool:
-		return object{"type": "boolean"}
-	case reflect.Int, reflect.Int64, reflect.Uint16, reflect.Uint8:
-		return object{"type": "integer", "format": "int64"}
-	case reflect.Struct:
-		if d.schemas[t.Name()] == nil {
-			d.schemas[t.Name()] = object{} // a type may contain itself
-			d.schemas[t.Name()] = d.members(t)
-		}
-		return schemaRef(t.Name())
-	}
-	return object{"type": "string"}
-}
-
-// members are the fields of a struct, those of an embedded one among them.
-func (d *document) members(t reflect.Type) object {
-	properties, required := object{}, []string{}
-	for field := range t.Fields() {
-		name, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
-		switch {
-		case field.Anonymous && name == "":
-			inner := d.members(field.Type)
-			maps.Copy(properties, inner["properties"].(object))
-			required = append(required, inner["required"].([]string)...)
-		case field.IsExported() && name != "" && name != "-":
-			properties[name] = d.schema(field.Type)
-			if rest == "" {
-				required = append(required, name)
-			}
-		}
-	}
-	return object{"type": "object", "properties": properties, "required": required}
-}
-
-func problemSchema() object {
-	text, whole := object{"type": "string"}, object{"type": "integer"}
-	return object{"type": "object", "description": "RFC 9457.", "required": []string{"type", "title", "status", "code", "retryable"}, "properties": object{
-		"type": text, "title": text, "status": whole, "code": text, "retryable": object{"type": "boolean"},
-		"detail": text, "field": text, "rule": text, "request_id": text}}
 }
 
 // openAPI serves it.
