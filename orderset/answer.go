@@ -10,12 +10,6 @@ import (
 	"hongbao/internal/mariadb"
 )
 
-// errNotCommitted wraps the reason why a transaction had no effect.
-var errNotCommitted = errors.New("not committed")
-
-// errCommitUnknown says that COMMIT was sent and nobody knows its answer.
-var errCommitUnknown = errors.New("commit outcome unknown")
-
 // errConflict says that a header was not as the transaction expected it: some
 // other writer was first. Read again, decide again.
 var errConflict = errors.New("the envelope changed underneath")
@@ -43,7 +37,7 @@ func (s *Set) answer(what string, err error) error {
 		return err
 	}
 	switch {
-	case errors.Is(err, errCommitUnknown):
+	case errors.Is(err, mariadb.ErrCommitUnknown):
 		return fmt.Errorf("SET %v: %s: %w: %w", s.number, what, envelope.ErrUnknownOutcome, err)
 	case errors.Is(err, context.Canceled):
 		return busy("canceled", retryAfterLock, s, what, err)

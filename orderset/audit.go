@@ -5,11 +5,11 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 	"hongbao/schema"
 )
 
@@ -66,18 +66,15 @@ func NewAuditor(dsn string, key envelope.DrawKey) (*Auditor, error) {
 // OpenAuditor connects to a SET as an account that may only SELECT.
 func OpenAuditor(spec SetSpec, account Account, key envelope.DrawKey) (*Auditor, error) {
 	cfg := account.Config(spec.Primary, schema.DatabaseName(int(spec.Number)))
-	cfg.ReadTimeout, cfg.WriteTimeout = 0, 0 // an audit takes as long as it takes
 	return newAuditor(cfg, key)
 }
 
 func newAuditor(cfg *mysql.Config, key envelope.DrawKey) (*Auditor, error) {
-	cfg.ParseTime, cfg.Loc = true, time.UTC
-	cfg.Params = map[string]string{"time_zone": "'+00:00'"}
-	connector, err := mysql.NewConnector(cfg)
+	db, err := mariadb.OpenAudit(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	a := &Auditor{db: sql.OpenDB(connector)}
+	a := &Auditor{db: db}
 	if !key.IsZero() {
 		a.seed = key.Seed
 	}

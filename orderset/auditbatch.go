@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // batchPage is how many batches are audited at a time: what is in them is some ten
@@ -71,7 +72,7 @@ func (a *Auditor) pages(ctx context.Context, query string, row func(*sql.Rows) (
 	last := ""
 	for n := batchPage; n == batchPage; {
 		n = 0
-		err := each(ctx, a.db, func(rows *sql.Rows) (err error) {
+		err := mariadb.Each(ctx, a.db, func(rows *sql.Rows) (err error) {
 			n++
 			last, err = row(rows)
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"hongbao/internal/mariadb"
 )
 
 const selectDisputesFrom = "SELECT id, kind, number, COALESCE(order_id, ''), what, amount_fen, created_at FROM dispute WHERE id > ? ORDER BY id LIMIT ?"
@@ -13,7 +15,7 @@ func (a *Auditor) Disputes(ctx context.Context, visit func(Dispute)) error {
 	last := int64(0)
 	for n := listMax; n == listMax; {
 		n = 0
-		err := each(ctx, a.db, func(rows *sql.Rows) error {
+		err := mariadb.Each(ctx, a.db, func(rows *sql.Rows) error {
 			var d Dispute
 			err := rows.Scan(&last, &d.Kind, &d.Number, &d.ID, &d.What, &d.Amount, &d.At)
 			n++

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // The topics beside those of [envelope.Topic], spelled as in SQL.
@@ -83,7 +84,7 @@ func (s *Set) Paused(ctx context.Context) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
 	paused := map[string]string{}
-	err := each(ctx, s.db, func(rows *sql.Rows) error {
+	err := mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		var topic, reason string
 		err := rows.Scan(&topic, &reason)
 		paused[topic] = reason

@@ -2,10 +2,12 @@ package orderset
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // ceilingRows is how many rows one statement of the ceiling inserts.
@@ -24,23 +26,21 @@ func InsertCeiling(ctx context.Context, spec SetSpec, app Account, d time.Durati
 	if err != nil {
 		return 0, err
 	}
-	defer abandon(ctx, conn)
+	defer mariadb.Discard(conn)
 	t := DayTable{Day: envelope.DayOf(time.Now()).OfMonth()}
+	rows := make([]newShare, ceilingRows)
+	for i := range rows {
+		rows[i] = newShare{id: "00000000000000000000000", share: envelope.Share{Seq: i + 1, User: envelope.UserID(fmt.Sprint("ceiling-", i)), Amount: 1}}
+	}
 	start, inserted := time.Now(), 0
 	for time.Since(start) < d {
-		if _, err := conn.ExecContext(ctx, "START TRANSACTION"); err != nil {
-			return 0, fmt.Errorf("insert ceiling: %w", err)
-		}
-		rows := make([]newShare, ceilingRows)
-		for i := range rows {
-			rows[i] = newShare{id: "00000000000000000000000", share: envelope.Share{Seq: i + 1, User: envelope.UserID(fmt.Sprint("ceiling-", i)), Amount: 1}}
-		}
-		var insert text
-		t.insertShares(&insert, rows)
-		if _, err := conn.ExecContext(ctx, insert.String()); err != nil {
-			return 0, fmt.Errorf("insert ceiling: %w", err)
-		}
-		if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		err := mariadb.DryRun(ctx, conn, func(ctx context.Context, c *sql.Conn) error {
+			var insert text
+			t.insertShares(&insert, rows)
+			_, err := c.ExecContext(ctx, insert.String())
+			return err
+		})
+		if err != nil {
 			return 0, fmt.Errorf("insert ceiling: %w", err)
 		}
 		inserted += len(rows)

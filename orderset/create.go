@@ -8,6 +8,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/internal/sendkey"
 )
 
 // chargeFirst is how long after a send the provider is first asked whether it was
@@ -24,7 +25,7 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecor
 	e, r := &n.Envelope, n.Record()
 	e.CreatedAt, e.ExpiresAt = asStored(e.CreatedAt), asStored(e.ExpiresAt)
 	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
-		if _, err := c.ExecContext(ctx, insertSendKey, r.Sender, r.Key, r.Hash[:], r.ID); err != nil {
+		if err := sendkey.Insert(ctx, c, r); err != nil {
 			return err
 		}
 		_, err := c.ExecContext(ctx, TableOf(e.ID).insertEnvelope(), e.ID, e.Kind, e.Sender, e.Group, e.Recipient, e.Greeting,
@@ -46,7 +47,7 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecor
 			return first, findErr
 		}
 		// It was the order ID: a body has been minted twice.
-	case errors.Is(err, errCommitUnknown):
+	case errors.Is(err, mariadb.ErrCommitUnknown):
 		// Reading tells only when it finds the key: an absent one may still
 		// be on its way to the disk.
 		if first, findErr := s.FindKey(ctx, r.Sender, r.Key); findErr == nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // What can be decided about a transfer. The last two begin a round without people.
@@ -97,8 +98,8 @@ func scanDecision(rows *sql.Rows) (d Decision, err error) {
 	return d, err
 }
 
-func queryDecisions(ctx context.Context, q queryer, query string, args ...any) (ds []Decision, err error) {
-	err = each(ctx, q, func(rows *sql.Rows) error {
+func queryDecisions(ctx context.Context, q mariadb.Queryer, query string, args ...any) (ds []Decision, err error) {
+	err = mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		d, err := scanDecision(rows)
 		ds = append(ds, d)
 		return err

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // Bounds of what relays ask for.
@@ -61,7 +62,7 @@ func (s *Set) ClaimDeliveries(ctx context.Context, topic envelope.Topic, max int
 				return err
 			}
 		}
-		err := each(ctx, c, func(rows *sql.Rows) error {
+		err := mariadb.Each(ctx, c, func(rows *sql.Rows) error {
 			d, err := scanDelivery(rows)
 			ds, ids = append(ds, d), append(ids, d.ID)
 			return err
@@ -170,7 +171,7 @@ type ParkedDelivery struct {
 func (s *Set) ParkedDeliveries(ctx context.Context, max int) (parked []ParkedDelivery, err error) {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
-	err = each(ctx, s.db, func(rows *sql.Rows) error {
+	err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		var reason string
 		d, err := scanDelivery(rows, &reason)
 		parked = append(parked, ParkedDelivery{Delivery: d, Reason: reason})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // dispute is something the provider says and our rows deny.
@@ -61,7 +62,7 @@ type Dispute struct {
 func (s *Set) Disputes(ctx context.Context, max int) (disputes []Dispute, err error) {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
-	err = each(ctx, s.db, func(rows *sql.Rows) error {
+	err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		var d Dispute
 		var resolved sql.NullTime
 		err := rows.Scan(&d.Kind, &d.Number, &d.ID, &d.What, &d.Amount, &d.At, &resolved)
@@ -81,7 +82,7 @@ type openDispute struct {
 
 // disputesOf are the open disputes about some transfers, the oldest first: about any
 // number of theirs, or any batch that a round of theirs was in.
-func disputesOf(ctx context.Context, q queryer, ts []heard) (map[transferKey][]openDispute, error) {
+func disputesOf(ctx context.Context, q mariadb.Queryer, ts []heard) (map[transferKey][]openDispute, error) {
 	keys := sortedKeys(ts)
 	in := map[string][]transferKey{} // by the number of a batch
 	for i := range ts {
@@ -93,7 +94,7 @@ func disputesOf(ctx context.Context, q queryer, ts []heard) (map[transferKey][]o
 	b.add("SELECT order_id, seq, was_batch FROM decision WHERE was_batch <> '' AND state = 'approved' AND (")
 	addKeys(b, keys)
 	b.add(")")
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		var k transferKey
 		var no string
 		err := rows.Scan(&k.id, &k.seq, &no)
@@ -108,7 +109,7 @@ func disputesOf(ctx context.Context, q queryer, ts []heard) (map[transferKey][]o
 		wanted[k] = true
 	}
 	found := map[transferKey][]openDispute{}
-	err = each(ctx, q, func(rows *sql.Rows) error {
+	err = mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		var d openDispute
 		var number string
 		err := rows.Scan(&d.id, &number, &d.what)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // ActionDissolve is what people may decide about a batch that is stuck: that each of
@@ -49,7 +50,7 @@ func (s *Set) Stuck(ctx context.Context, max int) (transfers []envelope.Transfer
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
 	if transfers, err = queryTransfers(ctx, s.db, selectStuck, min(max, listMax)); err == nil {
-		err = each(ctx, s.db, func(rows *sql.Rows) error {
+		err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 			b, err := scanStuck(rows)
 			batches = append(batches, b)
 			return err
@@ -128,7 +129,7 @@ func lockDissolvable(ctx context.Context, c *sql.Conn, no string) (b StuckBatch,
 		return b, "", errNoBatch(no)
 	}
 	state := ""
-	err = each(ctx, c, func(rows *sql.Rows) (err error) {
+	err = mariadb.Each(ctx, c, func(rows *sql.Rows) (err error) {
 		b, err = scanStuck(rows, &state, &approvedBy)
 		return err
 	}, lockStuckBatch, no)

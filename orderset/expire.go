@@ -125,7 +125,7 @@ func (s *Set) dueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {
 		for i := range args {
 			args[i] = max
 		}
-		err := each(ctx, s.db, func(rows *sql.Rows) error {
+		err := mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 			var e expiry
 			err := rows.Scan(&e.id, &e.at)
 			due = append(due, e)
@@ -149,8 +149,8 @@ type expiry struct {
 }
 
 // dayTables lists the tables that there are.
-func dayTables(ctx context.Context, q queryer) (tables []DayTable, err error) {
-	err = each(ctx, q, func(rows *sql.Rows) error {
+func dayTables(ctx context.Context, q mariadb.Queryer) (tables []DayTable, err error) {
+	err = mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		var name string
 		var t DayTable
 		if err := rows.Scan(&name); err != nil {

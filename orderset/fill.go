@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 	"hongbao/schema"
 )
 
@@ -18,7 +19,8 @@ const (
 	fillEnvelopesMax = 2000
 	fillSharesMax    = 8000 // and what is left of the envelope that reaches it
 	fillConns        = 2
-	fillSocketMax    = 30 * time.Second // a full redo log makes a writer wait
+	fillSocketMax    = 30 * time.Second  // a full redo log makes a writer wait
+	fillTxMax        = 5 * fillSocketMax // five statements
 )
 
 // Filler writes envelopes with their shares as they are given, thousands of rows
@@ -134,36 +136,25 @@ func timeOrNull(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: 
 
 // write commits a batch.
 func (f *Filler) write(ctx context.Context, t DayTable, b *fillBatch) error {
-	tx, err := f.db.BeginTx(ctx, nil)
-	if err != nil {
+	return mariadb.Tx{Max: fillTxMax}.Run(ctx, f.db, func(ctx context.Context, c *sql.Conn) error {
+		_, err := c.ExecContext(ctx, t.fillEnvelopes(b.envelopes), b.rows...)
+		if err == nil {
+			_, err = c.ExecContext(ctx, t.fillPayments(b.ids))
+		}
+		if err == nil && b.shares > 0 {
+			_, err = c.ExecContext(ctx, t.fillShares(b.shares), b.shareRows...)
+		}
+		if err == nil && b.shares > 0 {
+			_, err = c.ExecContext(ctx, t.insertPosted(b.ids))
+		}
 		return err
-	}
-	_, err = tx.ExecContext(ctx, t.fillEnvelopes(b.envelopes), b.rows...)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, t.fillPayments(b.ids))
-	}
-	if err == nil && b.shares > 0 {
-		_, err = tx.ExecContext(ctx, t.fillShares(b.shares), b.shareRows...)
-	}
-	if err == nil && b.shares > 0 {
-		_, err = tx.ExecContext(ctx, t.insertPosted(b.ids))
-	}
-	if err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
+	})
 }
 
 // Bytes is how much the tables of the SET occupy, indexes included, counted anew:
 // the server's own idea is as old as its last count.
 func (f *Filler) Bytes(ctx context.Context) (bytes int64, err error) {
-	var names []string
-	err = each(ctx, f.db, func(rows *sql.Rows) error {
-		var name string
-		err := rows.Scan(&name)
-		names = append(names, name)
-		return err
-	}, selectTableNames)
+	names, err := mariadb.Column[string](ctx, f.db, selectTableNames)
 	for i := 0; err == nil && i < len(names); i++ {
 		_, err = f.db.ExecContext(ctx, analyzeTable(names[i]))
 	}

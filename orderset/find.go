@@ -3,18 +3,12 @@ package orderset
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
 )
-
-// queryer is a pool or one connection of it.
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
 
 // Find reads an envelope with its shares. The two reads are not one snapshot;
 // shares of later openers than the header knows of are left out, so that the
@@ -67,7 +61,7 @@ func (s *Set) find(ctx context.Context, id envelope.ID, shares func(DayTable) ([
 }
 
 // header reads one header without a lock, and the database's clock.
-func (s *Set) header(ctx context.Context, q queryer, id envelope.ID) (envelope.Envelope, time.Time, error) {
+func (s *Set) header(ctx context.Context, q mariadb.Queryer, id envelope.ID) (envelope.Envelope, time.Time, error) {
 	es, now, err := queryHeaders(ctx, q, TableOf(id).selectHeader(), id)
 	if mariadb.NoSuchTable(err) {
 		return envelope.Envelope{}, now, envelope.ErrNotFound // nothing was ever minted on a day without tables
@@ -82,8 +76,8 @@ func (s *Set) header(ctx context.Context, q queryer, id envelope.ID) (envelope.E
 }
 
 // queryHeaders reads headers and, with them, the database's clock.
-func queryHeaders(ctx context.Context, q queryer, query string, args ...any) (es []envelope.Envelope, now time.Time, err error) {
-	err = each(ctx, q, func(rows *sql.Rows) error {
+func queryHeaders(ctx context.Context, q mariadb.Queryer, query string, args ...any) (es []envelope.Envelope, now time.Time, err error) {
+	err = mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		e, clock, err := scanHeader(rows)
 		es, now = append(es, e), clock
 		return err
@@ -105,8 +99,8 @@ func scanHeader(rows *sql.Rows) (e envelope.Envelope, now time.Time, err error) 
 	return e, now, err
 }
 
-func queryShares(ctx context.Context, q queryer, query string, args ...any) (shares []newShare, err error) {
-	err = each(ctx, q, func(rows *sql.Rows) error {
+func queryShares(ctx context.Context, q mariadb.Queryer, query string, args ...any) (shares []newShare, err error) {
+	err = mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		var r newShare
 		if err := rows.Scan(&r.id, &r.share.Seq, &r.share.User, &r.share.Amount, &r.share.OpenedAt); err != nil {
 			return err
@@ -115,17 +109,4 @@ func queryShares(ctx context.Context, q queryer, query string, args ...any) (sha
 		return nil
 	}, query, args...)
 	return shares, err
-}
-
-func each(ctx context.Context, q queryer, row func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-	}
-	return errors.Join(rows.Err(), rows.Close())
 }

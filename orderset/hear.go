@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 const (
@@ -79,7 +80,7 @@ type heard struct {
 
 // lockStored locks and reads some transfers.
 func lockStored(ctx context.Context, c *sql.Conn, keys []transferKey) (stored []heard, err error) {
-	err = each(ctx, c, func(rows *sql.Rows) (err error) {
+	err = mariadb.Each(ctx, c, func(rows *sql.Rows) (err error) {
 		var t heard
 		t.Transfer, err = scanTransfer(rows, &t.batch)
 		stored = append(stored, t)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // disputedWait is how long a batch rests when the provider's word about it does
@@ -173,12 +174,6 @@ func (h *batchHearing) dispute(ctx context.Context, c *sql.Conn, why error) erro
 	return d.insert(ctx, c)
 }
 
-func queryIDs(ctx context.Context, q queryer, query string, args ...any) (ids []envelope.ID, err error) {
-	err = each(ctx, q, func(rows *sql.Rows) error {
-		var id envelope.ID
-		err := rows.Scan(&id)
-		ids = append(ids, id)
-		return err
-	}, query, args...)
-	return ids, err
+func queryIDs(ctx context.Context, q mariadb.Queryer, query string, args ...any) ([]envelope.ID, error) {
+	return mariadb.Column[envelope.ID](ctx, q, query, args...)
 }

@@ -85,7 +85,7 @@ func (s *Set) Held(ctx context.Context, q HeldQuery) ([]HeldTransfer, error) {
 func (s *Set) held(ctx context.Context, q HeldQuery) (held []HeldTransfer, err error) {
 	var stored []heard
 	statement, args := q.statement()
-	err = each(ctx, s.db, func(rows *sql.Rows) (err error) {
+	err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) (err error) {
 		var t heard
 		var now time.Time
 		t.Transfer, err = scanTransfer(rows, &t.batch, &now)

@@ -2,7 +2,6 @@ package orderset
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -116,13 +115,8 @@ func (r *Router) beKnown(ctx context.Context) error {
 }
 
 // knownSets are the SETs this one has been in one topology with.
-func (s *Set) knownSets(ctx context.Context) (numbers []envelope.SetNumber, err error) {
-	err = each(ctx, s.db, func(rows *sql.Rows) error {
-		var n envelope.SetNumber
-		err := rows.Scan(&n)
-		numbers = append(numbers, n)
-		return err
-	}, selectKnownSets)
+func (s *Set) knownSets(ctx context.Context) ([]envelope.SetNumber, error) {
+	numbers, err := mariadb.Column[envelope.SetNumber](ctx, s.db, selectKnownSets)
 	return numbers, s.answer("known SETs", err)
 }
 

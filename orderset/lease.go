@@ -2,12 +2,14 @@ package orderset
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 const (
@@ -41,25 +43,19 @@ func (s *Set) grant(ctx context.Context, block int, owner string, now time.Time)
 	ctx, cancel := context.WithTimeout(ctx, leaseTryMax)
 	defer cancel()
 	first := block * MachineBlockSize
-	rows, err := s.db.QueryContext(ctx, selectFreeLeases, first, first+MachineBlockSize-1, now.UnixMilli())
-	if err != nil {
-		return lease{}, s.answer("lease", err)
-	}
-	defer rows.Close()
 	type free struct {
 		machine int
 		term    int64
 		until   int64
 	}
 	var frees []free
-	for rows.Next() {
+	err := mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		var f free
-		if err := rows.Scan(&f.machine, &f.term, &f.until); err != nil {
-			return lease{}, s.answer("lease", err)
-		}
+		err := rows.Scan(&f.machine, &f.term, &f.until)
 		frees = append(frees, f)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	}, selectFreeLeases, first, first+MachineBlockSize-1, now.UnixMilli())
+	if err != nil {
 		return lease{}, s.answer("lease", err)
 	}
 	until := now.Add(leaseLife).Truncate(time.Millisecond)

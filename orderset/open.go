@@ -27,12 +27,12 @@ func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening,
 	if s.memory != nil {
 		err = s.openWarm(ctx, b)
 	}
-	if !errors.Is(err, errCommitUnknown) && (mariadb.Duplicate(err) || again(err)) {
+	if !errors.Is(err, mariadb.ErrCommitUnknown) && (mariadb.Duplicate(err) || again(err)) {
 		if s.memory != nil {
 			s.counts.conflicts.Add(1)
 		}
 		err = s.openUnderLocks(ctx, b)
-	} else if errors.Is(err, errCommitUnknown) {
+	} else if errors.Is(err, mariadb.ErrCommitUnknown) {
 		err = s.resolve(ctx, b, err)
 	}
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening,
 // openUnderLocks opens a batch under the headers' locks.
 func (s *Set) openUnderLocks(ctx context.Context, b *batch) error {
 	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
-	if errors.Is(err, errCommitUnknown) {
+	if errors.Is(err, mariadb.ErrCommitUnknown) {
 		err = s.resolve(ctx, b, err)
 	}
 	return err

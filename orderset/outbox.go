@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // Bounds of the outbox and of one spread.
@@ -111,7 +112,7 @@ const selectPending = "SELECT id, touched FROM outbox WHERE state = 'pending' OR
 // lockPending locks rows of the outbox and returns the envelopes they name, each
 // once and in the order of their IDs.
 func lockPending(ctx context.Context, c *sql.Conn, max int) (rows []int64, ids []envelope.ID, err error) {
-	err = each(ctx, c, func(r *sql.Rows) error {
+	err = mariadb.Each(ctx, c, func(r *sql.Rows) error {
 		var row int64
 		var names string
 		if err := r.Scan(&row, &names); err != nil || len(rows) > 0 && len(ids) >= spreadIDsMax {
@@ -175,8 +176,8 @@ type headerState struct {
 	refunded    envelope.Fen
 }
 
-func queryStates(ctx context.Context, q queryer, query string) (states []headerState, err error) {
-	err = each(ctx, q, func(r *sql.Rows) error {
+func queryStates(ctx context.Context, q mariadb.Queryer, query string) (states []headerState, err error) {
+	err = mariadb.Each(ctx, q, func(r *sql.Rows) error {
 		var s headerState
 		if err := r.Scan(&s.id, &s.state, &s.openedCount, &s.refunded); err != nil {
 			return err

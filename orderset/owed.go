@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // Statements is what the receivers of some deliveries may be told, in their
@@ -84,7 +85,7 @@ func (s *Set) statements(ctx context.Context, ids []envelope.ID, of func(envelop
 	if len(refunded) == 0 {
 		return nil
 	}
-	return each(ctx, s.db, func(rows *sql.Rows) error {
+	return mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		var id envelope.ID
 		var amount envelope.Fen
 		var posted time.Time

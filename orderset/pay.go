@@ -24,7 +24,7 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 	if mariadb.Duplicate(err) {
 		return envelope.Envelope{}, s.paidAnother(ctx, p)
 	}
-	if err != nil && !errors.Is(err, errCommitUnknown) {
+	if err != nil && !errors.Is(err, mariadb.ErrCommitUnknown) {
 		return envelope.Envelope{}, s.answer("pay "+string(p.OrderNo), err)
 	}
 	if moved {

@@ -45,7 +45,7 @@ func (s *Set) payOut(ctx context.Context, c *sql.Conn, ids []envelope.ID) (begun
 // makeTransfers makes those of some envelopes, table by table.
 func (p *payouts) makeTransfers(ctx context.Context, c *sql.Conn, ids []envelope.ID) error {
 	missing := make(map[envelope.ID]newSharesOf, len(ids))
-	err := each(ctx, c, func(r *sql.Rows) error {
+	err := mariadb.Each(ctx, c, func(r *sql.Rows) error {
 		var m newSharesOf
 		err := r.Scan(&m.id, &m.from, &m.to)
 		missing[m.id] = m

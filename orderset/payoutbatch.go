@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // claimBatchesMax bounds the batches in one claim: with their payouts they are
@@ -48,7 +49,7 @@ func (s *Set) ClaimBatches(ctx context.Context, max int, lease time.Duration) (c
 func lockDueBatches(ctx context.Context, c *sql.Conn, max int) ([]dueBatch, error) {
 	var due [envelope.Tiers][]dueBatch
 	for tier := range due {
-		err := each(ctx, c, func(rows *sql.Rows) error {
+		err := mariadb.Each(ctx, c, func(rows *sql.Rows) error {
 			var b dueBatch
 			var placed sql.NullTime
 			err := rows.Scan(&b.No, &b.Placed, &placed, &b.Attempts, &b.CreatedAt, &b.dueAt)
@@ -65,12 +66,12 @@ func lockDueBatches(ctx context.Context, c *sql.Conn, max int) ([]dueBatch, erro
 
 // readPayouts reads what is in some batches, without locks: while they are pending
 // nothing joins them or leaves.
-func readPayouts(ctx context.Context, q queryer, batches []envelope.PayoutBatch, nos []string) error {
+func readPayouts(ctx context.Context, q mariadb.Queryer, batches []envelope.PayoutBatch, nos []string) error {
 	at := make(map[string]*envelope.PayoutBatch, len(batches))
 	for i := range batches {
 		at[batches[i].No] = &batches[i]
 	}
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		var no string
 		t := envelope.Transfer{State: envelope.Pending}
 		err := rows.Scan(&no, &t.OrderNo, &t.Seq, &t.Round, &t.Payee, &t.Amount, &t.Charged, &t.CreatedAt)

@@ -53,7 +53,7 @@ func (m *Migrator) Purge(ctx context.Context, olderThan time.Duration) (int, err
 func (m *Migrator) purgeOutbox(ctx context.Context, olderThan time.Duration) (purged int, err error) {
 	for {
 		last, old, rows := int64(0), 0, 0
-		err := each(ctx, m.db, func(row *sql.Rows) error {
+		err := mariadb.Each(ctx, m.db, func(row *sql.Rows) error {
 			var id int64
 			var isOld bool
 			if err := row.Scan(&id, &isOld); err != nil {
@@ -95,7 +95,7 @@ func (m *Migrator) purgeDeliveries(ctx context.Context, topic envelope.Topic, ol
 	at := idleDelivery{due: time.Unix(0, 0).UTC()}
 	for {
 		var idle []idleDelivery
-		err := each(ctx, m.db, func(rows *sql.Rows) error {
+		err := mariadb.Each(ctx, m.db, func(rows *sql.Rows) error {
 			var d idleDelivery
 			err := rows.Scan(&d.id, &d.stage, &d.due)
 			idle = append(idle, d)

@@ -3,8 +3,9 @@ package orderset
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"sync"
+
+	"hongbao/internal/mariadb"
 )
 
 // reporter holds the lock under which one process of many reports what is the
@@ -52,7 +53,7 @@ func (r *reporter) drop() {
 	if r.conn == nil {
 		return
 	}
-	_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
+	mariadb.Discard(r.conn)
 	_ = r.conn.Close() // it is gone already
 	r.conn = nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 const (
@@ -56,7 +57,7 @@ func (s *Set) ReturnUnconfirmed(ctx context.Context, after time.Duration) (retur
 func (s *Set) unconfirmed(ctx context.Context, after time.Duration, last transferKey) (page []heard, senders map[envelope.ID]envelope.UserID, err error) {
 	ctx, cancel := context.WithTimeout(ctx, txMax)
 	defer cancel()
-	err = each(ctx, s.db, func(rows *sql.Rows) error {
+	err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		t, err := scanTransfer(rows)
 		page = append(page, heard{Transfer: t})
 		return err

@@ -3,7 +3,6 @@ package orderset
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"slices"
 	"time"
 
@@ -93,14 +92,14 @@ func (r *review) page(ctx context.Context, t DayTable, after envelope.ID) (walke
 }
 
 // owed reads what the SET's own tables have of some envelopes.
-func (p *page) owed(ctx context.Context, q queryer, ids []envelope.ID) (err error) {
+func (p *page) owed(ctx context.Context, q mariadb.Queryer, ids []envelope.ID) (err error) {
 	if p.transfers, err = queryTransfers(ctx, q, selectTransfersOf(ids)); err != nil {
 		return err
 	}
 	if err = p.decided(ctx, q); err != nil {
 		return err
 	}
-	return each(ctx, q, func(rows *sql.Rows) error {
+	return mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		var paid taken
 		err := rows.Scan(&paid.id, &paid.transaction)
 		p.payments = append(p.payments, paid)
@@ -110,7 +109,7 @@ func (p *page) owed(ctx context.Context, q queryer, ids []envelope.ID) (err erro
 
 // decided reads what was decided about the transfers whose round is not the first. A
 // decision is committed with what it does, so none is missing that a row shows.
-func (p *page) decided(ctx context.Context, q queryer) error {
+func (p *page) decided(ctx context.Context, q mariadb.Queryer) error {
 	var keys []transferKey
 	for i := range p.transfers {
 		if p.transfers[i].Round > 1 {
@@ -234,20 +233,9 @@ func (r *review) judge(ctx context.Context) error {
 	if r.count == 0 {
 		return nil
 	}
-	conn, err := r.auditor.db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	for _, statement := range []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"} {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return err
-		}
-	}
-	err = r.look(ctx, conn)
-	_, rollback := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	err := mariadb.Snapshot(ctx, r.auditor.db, r.look)
 	r.suspects, r.count = map[DayTable][]envelope.ID{}, 0
-	return errors.Join(err, rollback)
+	return err
 }
 
 func (r *review) look(ctx context.Context, c *sql.Conn) error {
@@ -296,7 +284,7 @@ func (r *review) unspread(ctx context.Context, c *sql.Conn) (map[envelope.ID]boo
 	found := map[envelope.ID]bool{}
 	for after, rows := int64(0), pendingPage; rows == pendingPage; {
 		rows = 0
-		err := each(ctx, c, func(row *sql.Rows) error {
+		err := mariadb.Each(ctx, c, func(row *sql.Rows) error {
 			var names string
 			if err := row.Scan(&after, &names); err != nil {
 				return err

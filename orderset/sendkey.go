@@ -2,55 +2,25 @@ package orderset
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/mariadb"
-)
-
-// keyMax bounds one question to one home of a key: it has others.
-const keyMax = time.Second
-
-const (
-	selectSendKey = "SELECT order_id, request_hash FROM send_key WHERE sender_id = ? AND idempotency_key = ?"
-	insertSendKey = "INSERT INTO send_key (sender_id, idempotency_key, request_hash, order_id, created_at) VALUES (?, ?, ?, ?, UTC_TIMESTAMP(3))"
+	"hongbao/internal/sendkey"
 )
 
 // FindKey is the SET's record of a key, or ErrNotFound. The envelope it names may
 // be in another SET.
 func (s *Set) FindKey(ctx context.Context, sender envelope.UserID, key string) (envelope.KeyRecord, error) {
-	ctx, cancel := context.WithTimeout(ctx, keyMax)
-	defer cancel()
-	var hash []byte
-	r := envelope.KeyRecord{Sender: sender, Key: key}
-	err := s.db.QueryRowContext(ctx, selectSendKey, sender, key).Scan(&r.ID, &hash)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = envelope.ErrNotFound
-	}
-	if err != nil {
-		return envelope.KeyRecord{}, s.answer("find key", err)
-	}
-	copy(r.Hash[:], hash)
-	return r, s.answer("find key", nil)
+	r, err := sendkey.Find(ctx, s.db, sender, key)
+	return r, s.answer("find key", err)
 }
 
 // ClaimKey keeps a record unless the SET has one of the key, and returns the one
-// that is there. It is one statement, committed by itself: when its answer is lost,
-// another claim finds it.
+// that is there.
 func (s *Set) ClaimKey(ctx context.Context, r envelope.KeyRecord) (envelope.KeyRecord, error) {
-	ctx, cancel := context.WithTimeout(ctx, keyMax)
-	defer cancel()
-	_, err := s.db.ExecContext(ctx, insertSendKey, r.Sender, r.Key, r.Hash[:], r.ID)
-	if mariadb.Duplicate(err) {
-		return s.FindKey(ctx, r.Sender, r.Key)
-	}
-	if err != nil {
-		return envelope.KeyRecord{}, s.answer("claim key", err)
-	}
-	return r, s.answer("claim key", nil)
+	kept, err := sendkey.Claim(ctx, s.db, r)
+	return kept, s.answer("claim key", err)
 }
 
 // KeyHomes are the SETs with the highest weights for the key, minting or not, and
@@ -99,7 +69,7 @@ func (r *Router) Sent(ctx context.Context, id envelope.ID) (envelope.Envelope, e
 	if err != nil {
 		return envelope.Envelope{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, keyMax)
+	ctx, cancel := context.WithTimeout(ctx, sendkey.WaitMax)
 	defer cancel()
 	e, _, err := s.header(ctx, s.db, id)
 	return e, s.answer("find "+string(id), err)

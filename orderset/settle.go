@@ -92,7 +92,7 @@ func settle(ctx context.Context, c *sql.Conn, locked []headerState, posted []env
 		return nil, nil
 	}
 	slices.Sort(ids)
-	err = each(ctx, c, func(rows *sql.Rows) error {
+	err = mariadb.Each(ctx, c, func(rows *sql.Rows) error {
 		var id envelope.ID
 		var posted int
 		err := rows.Scan(&id, &posted)

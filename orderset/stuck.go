@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // retryMax bounds the transfers that one call makes due: those that are due after
@@ -65,7 +66,7 @@ func (s *Set) Causes(ctx context.Context) (map[string]map[string]int, error) {
 	defer cancel()
 	causes := map[string]map[string]int{}
 	for _, query := range []string{selectCauses, selectBatchCauses, selectParkedCauses} {
-		err := each(ctx, s.db, func(rows *sql.Rows) error {
+		err := mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 			var topic, reason string
 			var n int
 			err := rows.Scan(&topic, &reason, &n)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 const transferColumns = "order_id, seq, round, payee_id, amount_fen, charged_fen, state, placed, attempts, " +
@@ -40,8 +41,8 @@ func scanTransfer(rows *sql.Rows, more ...any) (t envelope.Transfer, err error) 
 	return t, err
 }
 
-func queryTransfers(ctx context.Context, q queryer, query string, args ...any) (ts []envelope.Transfer, err error) {
-	err = each(ctx, q, func(rows *sql.Rows) error {
+func queryTransfers(ctx context.Context, q mariadb.Queryer, query string, args ...any) (ts []envelope.Transfer, err error) {
+	err = mariadb.Each(ctx, q, func(rows *sql.Rows) error {
 		t, err := scanTransfer(rows)
 		ts = append(ts, t)
 		return err

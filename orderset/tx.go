@@ -3,9 +3,7 @@ package orderset
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"fmt"
 	"time"
 
 	"hongbao/internal/mariadb"
@@ -15,57 +13,21 @@ import (
 // answer. It is longer than the lock wait and the socket timeouts below it.
 const txMax = 5 * time.Second
 
-// inTx runs one transaction. The caller's cancellation does not reach it: once
-// money moves, a client that hangs up must not decide; txMax does.
-//
-// It ends in one of three ways. nil: committed. errCommitUnknown: COMMIT was
-// sent, the answer was lost. Anything else wraps errNotCommitted and the reason:
-// rolled back, and the connection thrown away, because after an error the
-// session may be in autocommit (1213) or hold half a transaction (1205, 1062).
+// inTx runs one transaction, with the three answers of [mariadb.Tx].
 func (s *Set) inTx(ctx context.Context, do func(ctx context.Context, c *sql.Conn) error) error {
-	return s.transact(ctx, s.db, func(ctx context.Context, c *sql.Conn) error {
-		if _, err := c.ExecContext(ctx, "START TRANSACTION"); err != nil {
-			return err
-		}
-		return do(ctx, c)
-	})
+	return s.worked(mariadb.Tx{Max: txMax, Detached: true}.Run(ctx, s.db, do))
 }
 
-// inWrite is inTx on the pool whose sessions are always in a transaction, which
-// saves the round trip that starts one.
+// inWrite is inTx on the pool whose sessions are always in a transaction.
 func (s *Set) inWrite(ctx context.Context, do func(ctx context.Context, c *sql.Conn) error) error {
-	return s.transact(ctx, s.writes, do)
+	return s.worked(mariadb.Tx{Max: txMax, Detached: true, Begun: true}.Run(ctx, s.writes, do))
 }
 
-func (s *Set) transact(ctx context.Context, pool *sql.DB, do func(ctx context.Context, c *sql.Conn) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txMax)
-	defer cancel()
-	conn, err := pool.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("%w: connect: %w", errNotCommitted, err)
-	}
-	defer conn.Close()
-	if err := do(ctx, conn); err != nil {
-		abandon(ctx, conn)
-		return fmt.Errorf("%w: %w", errNotCommitted, err)
-	}
-	if _, err = conn.ExecContext(ctx, "COMMIT"); err == nil {
+func (s *Set) worked(err error) error {
+	if err == nil {
 		s.health.worked()
-		return nil
 	}
-	abandon(ctx, conn)
-	if mariadb.CommitRefused(err) {
-		return fmt.Errorf("%w: commit: %w", errNotCommitted, err)
-	}
-	return fmt.Errorf("%w: %w", errCommitUnknown, err)
-}
-
-// abandon rolls back and closes the connection for good.
-func abandon(ctx context.Context, conn *sql.Conn) {
-	// The rollback is a courtesy that frees locks early; closing the socket
-	// rolls back all the same, so its error says nothing new.
-	_, _ = conn.ExecContext(ctx, "ROLLBACK")
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	return err
 }
 
 // retriesMax bounds how often a transaction that lost a lock or a race is run
@@ -74,22 +36,18 @@ const retriesMax = 3
 
 // inTxAgain is inTx, run again while it loses locks or races.
 func (s *Set) inTxAgain(ctx context.Context, do func(ctx context.Context, c *sql.Conn) error) error {
-	for try := 1; ; try++ {
-		err := s.inTx(ctx, do)
-		if try == retriesMax || !again(err) || errors.Is(err, errCommitUnknown) {
-			return err
-		}
-	}
+	retry := func(err error) bool { return again(err) && !errors.Is(err, mariadb.ErrCommitUnknown) }
+	return mariadb.Again(retriesMax, retry, func(int) error { return s.inTx(ctx, do) })
 }
 
 // inTxRepeat is for transactions that change nothing when they are run a second
 // time: after a lost commit they are run again, and find out that way.
 func (s *Set) inTxRepeat(ctx context.Context, do func(ctx context.Context, c *sql.Conn) error) error {
-	for try := 1; ; try++ {
-		err := s.inTxAgain(ctx, do)
-		if try == retriesMax || !errors.Is(err, errCommitUnknown) {
-			return err
+	unknown := func(err error) bool { return errors.Is(err, mariadb.ErrCommitUnknown) }
+	return mariadb.Again(retriesMax, unknown, func(try int) error {
+		if try > 1 {
+			s.counts.unknown.Add(1)
 		}
-		s.counts.unknown.Add(1)
-	}
+		return s.inTxAgain(ctx, do)
+	})
 }

@@ -3,10 +3,11 @@ package schema
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"regexp"
+
+	"hongbao/internal/mariadb"
 )
 
 var environmentShape = regexp.MustCompile(`^[a-z]{1,16}$`)
@@ -93,7 +94,7 @@ func inSession(ctx context.Context, db *sql.DB, do func(*sql.Conn) error) error 
 		return err
 	}
 	defer conn.Close()
-	defer conn.Raw(func(any) error { return driver.ErrBadConn })
+	defer mariadb.Discard(conn)
 	if _, err := conn.ExecContext(ctx, "SET SESSION lock_wait_timeout = 1"); err != nil {
 		return err
 	}

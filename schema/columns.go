@@ -3,10 +3,11 @@ package schema
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+
+	"hongbao/internal/mariadb"
 )
 
 // OutdatedError says that a database has not the columns that this program works
@@ -55,7 +56,7 @@ func (d database) check(ctx context.Context, db *sql.DB) error {
 }
 
 // columns compares the columns of all tables, with one query.
-func (v *verification) columns(ctx context.Context, db queryer) error {
+func (v *verification) columns(ctx context.Context, db mariadb.Queryer) error {
 	have, err := v.of.columnsThere(ctx, db)
 	if err != nil {
 		return err
@@ -89,30 +90,22 @@ func (d database) day(name string) (t table, ok bool) {
 	return table{name, kind + ".sql"}, true
 }
 
-// queryer is a pool or one connection of it.
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
 // columnsThere are the columns of the database's tables, as columnLine writes them.
-func (d database) columnsThere(ctx context.Context, db queryer) (map[string]map[string]string, error) {
-	rows, err := db.QueryContext(ctx, `SELECT table_name, column_name, column_type, is_nullable, COALESCE(collation_name, '')
-		FROM information_schema.columns WHERE table_schema = ?`, d.name)
-	if err != nil {
-		return nil, err
-	}
+func (d database) columnsThere(ctx context.Context, db mariadb.Queryer) (map[string]map[string]string, error) {
 	have := map[string]map[string]string{}
-	for rows.Next() {
+	err := mariadb.Each(ctx, db, func(rows *sql.Rows) error {
 		var table, column, kind, nullable, collation string
 		if err := rows.Scan(&table, &column, &kind, &nullable, &collation); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return err
 		}
 		if have[table] == nil {
 			have[table] = map[string]string{}
 		}
 		have[table]["`"+column+"`"] = columnLine(kind, collation, nullable == "YES")
-	}
-	return have, errors.Join(rows.Err(), rows.Close())
+		return nil
+	}, `SELECT table_name, column_name, column_type, is_nullable, COALESCE(collation_name, '')
+		FROM information_schema.columns WHERE table_schema = ?`, d.name)
+	return have, err
 }
 
 var (

@@ -154,18 +154,5 @@ func (v *verification) strangers(ctx context.Context) error {
 
 // column runs a query of one column.
 func (v *verification) column(ctx context.Context, query string, args ...any) ([]string, error) {
-	rows, err := v.conn.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var values []string
-	for rows.Next() {
-		var value string
-		if err := rows.Scan(&value); err != nil {
-			return nil, err
-		}
-		values = append(values, value)
-	}
-	return values, rows.Err()
+	return mariadb.Column[string](ctx, v.conn, query, args...)
 }

@@ -10,9 +10,6 @@ import (
 	"hongbao/internal/mariadb"
 )
 
-// errCommitUnknown says that COMMIT was sent and nobody knows its answer.
-var errCommitUnknown = errors.New("commit outcome unknown")
-
 // ReasonUnavailable is the reason of a BusyError when a shard's database was not
 // heard, or could not do it now.
 const ReasonUnavailable = "books_unavailable"
@@ -35,7 +32,7 @@ func (s *shard) answer(what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errCommitUnknown):
+	case errors.Is(err, mariadb.ErrCommitUnknown):
 		return fmt.Errorf("books: shard %d: %s: %w: %w", s.number, what, envelope.ErrUnknownOutcome, err)
 	case errors.Is(err, context.Canceled):
 		return busy("canceled", retryAfterLock)

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 	"hongbao/schema"
 )
 
@@ -60,7 +60,6 @@ func OpenAuditor(shards []Shard, account Account) (*Auditor, error) {
 	a := &Auditor{}
 	for i, shard := range shards {
 		cfg := account.Config(shard.Addr, schema.BooksDatabaseName(i))
-		cfg.ReadTimeout, cfg.WriteTimeout = 0, 0 // an audit takes as long as it takes
 		if err := a.add(cfg); err != nil {
 			return nil, errors.Join(fmt.Errorf("audit of the books: shard %d: %w", i, err), a.Close())
 		}
@@ -70,13 +69,11 @@ func OpenAuditor(shards []Shard, account Account) (*Auditor, error) {
 
 // add connects to one more shard.
 func (a *Auditor) add(cfg *mysql.Config) error {
-	cfg.ParseTime, cfg.Loc, cfg.InterpolateParams = true, time.UTC, true
-	cfg.Params = map[string]string{"time_zone": "'+00:00'"}
-	connector, err := mysql.NewConnector(cfg)
+	db, err := mariadb.OpenAudit(cfg)
 	if err != nil {
 		return err
 	}
-	a.shards = append(a.shards, sql.OpenDB(connector))
+	a.shards = append(a.shards, db)
 	return nil
 }
 
@@ -136,25 +133,22 @@ type userPage struct {
 
 // read takes it all from one snapshot.
 func (p *userPage) read(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
 	p.rows, p.sums = map[yearKey]*envelope.BookSummary{}, map[yearKey]*envelope.BookSummary{}
-	users := 0
-	err = each(ctx, tx, func(r *sql.Rows) error {
-		users++
-		return r.Scan(&p.last)
-	}, selectUserPage, p.after, usersPage)
-	if users < usersPage {
-		p.last = lastUser
-	}
-	return errors.Join(err,
-		each(ctx, tx, p.scanSums, selectSummaries, p.after, p.last),
-		each(ctx, tx, p.scanSent, selectSentSums, p.after, p.last),
-		each(ctx, tx, p.scanReceived, selectReceivedSums, p.after, p.last),
-		each(ctx, tx, p.scanBest, selectBestLuck, p.after, p.last))
+	return mariadb.Snapshot(ctx, db, func(ctx context.Context, c *sql.Conn) error {
+		users := 0
+		err := mariadb.Each(ctx, c, func(r *sql.Rows) error {
+			users++
+			return r.Scan(&p.last)
+		}, selectUserPage, p.after, usersPage)
+		if users < usersPage {
+			p.last = lastUser
+		}
+		return errors.Join(err,
+			mariadb.Each(ctx, c, p.scanSums, selectSummaries, p.after, p.last),
+			mariadb.Each(ctx, c, p.scanSent, selectSentSums, p.after, p.last),
+			mariadb.Each(ctx, c, p.scanReceived, selectReceivedSums, p.after, p.last),
+			mariadb.Each(ctx, c, p.scanBest, selectBestLuck, p.after, p.last))
+	})
 }
 
 func (p *userPage) scanSums(r *sql.Rows) error {

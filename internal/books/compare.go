@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // rowsPage is how many rows one query of a walk reads.
@@ -40,7 +41,7 @@ func (a *Auditor) walk(ctx context.Context, query string, scan func(*sql.Rows) (
 		var last rowKey
 		for n := rowsPage; n == rowsPage; {
 			n = 0
-			err := each(ctx, db, func(r *sql.Rows) (err error) {
+			err := mariadb.Each(ctx, db, func(r *sql.Rows) (err error) {
 				n++
 				last, err = scan(r)
 				return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"hongbao/envelope"
+	"hongbao/internal/mariadb"
 )
 
 // lookMax is how many rows one query looks for: the server compares each one that
@@ -29,7 +30,7 @@ func (w *writing) look(ctx context.Context, rows *entries) error {
 // find reads rows by their primary keys, of two columns each.
 func (w *writing) find(ctx context.Context, query func(n int) string, keys []any, row func(*sql.Rows) error) error {
 	for some := range slices.Chunk(keys, 2*lookMax) {
-		if err := each(ctx, w.conn, row, query(len(some)/2), some...); err != nil {
+		if err := mariadb.Each(ctx, w.conn, row, query(len(some)/2), some...); err != nil {
 			return err
 		}
 	}

@@ -3,9 +3,7 @@ package books
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -55,58 +53,43 @@ func (s *shard) post(ctx context.Context, all entries) error {
 	return nil
 }
 
-// writeAgain is write, run again while it loses locks or races, and when nobody
-// knows whether it was committed. The first run takes for granted that news is
-// news; if that is wrong, a key refuses it, and later ones ask the rows themselves.
+// writeAgain is write, run again while it loses locks or races, and when the answer
+// of its COMMIT was lost. The first run takes for granted that new rows are not there
+// yet; if that is wrong, a key refuses it, and later ones ask the rows themselves.
 func (s *shard) writeAgain(ctx context.Context, part *entries) error {
-	for try := 1; ; try++ {
+	retry := func(err error) bool {
+		return (errors.Is(err, mariadb.ErrCommitUnknown) || contended(err)) && ctx.Err() == nil
+	}
+	return mariadb.Again(triesMax, retry, func(try int) error {
+		if try > 1 {
+			s.counts.again.Add(1)
+		}
 		err := s.write(ctx, part, try == 1)
-		lost := errors.Is(err, errCommitUnknown)
-		if lost {
+		if errors.Is(err, mariadb.ErrCommitUnknown) {
 			s.counts.unknown.Add(1)
 		}
-		if try == triesMax || !lost && !contended(err) || ctx.Err() != nil {
-			return err
-		}
-		s.counts.again.Add(1)
-	}
+		return err
+	})
 }
 
-// write is one transaction, trusting that news was not posted before, or looking
-// for every row. After any error it is rolled back and its connection is closed:
-// the session may be in autocommit (1213) or hold half a transaction (1205).
+// write is one transaction, trusting that new rows were not posted before, or looking
+// for every row.
 func (s *shard) write(ctx context.Context, part *entries, trusting bool) error {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
-	defer cancel()
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	w := &writing{conn: conn}
 	news, others := entries{}, *part
 	if trusting {
 		news, others = part.split()
 	}
-	if err := w.run(ctx, part.years(), &news, &others); err != nil {
-		abandon(ctx, conn)
+	written := 0
+	err := mariadb.Tx{Max: txMax}.Run(ctx, s.db, func(ctx context.Context, c *sql.Conn) error {
+		w := &writing{conn: c}
+		err := w.run(ctx, part.years(), &news, &others)
+		written = w.written
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
-		abandon(ctx, conn)
-		if mariadb.CommitRefused(err) {
-			return fmt.Errorf("commit: %w", err)
-		}
-		return fmt.Errorf("%w: %w", errCommitUnknown, err)
-	}
 	s.counts.transactions.Add(1)
-	s.counts.rows.Add(uint64(w.written))
+	s.counts.rows.Add(uint64(written))
 	return nil
-}
-
-// abandon rolls back and closes the connection for good.
-func abandon(ctx context.Context, conn *sql.Conn) {
-	// A courtesy that frees locks early: closing the socket rolls back, too.
-	_, _ = conn.ExecContext(ctx, "ROLLBACK")
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 }

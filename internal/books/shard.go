@@ -73,23 +73,5 @@ func (s *shard) examine(ctx context.Context, db *sql.DB) error {
 func (s *shard) read(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, readMax)
 	defer cancel()
-	return each(ctx, s.db, row, query, args...)
-}
-
-// queryer is a pool, one connection of it, or a transaction.
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func each(ctx context.Context, q queryer, row func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-	}
-	return errors.Join(rows.Err(), rows.Close())
+	return mariadb.Each(ctx, s.db, row, query, args...)
 }

@@ -21,9 +21,6 @@ type writing struct {
 // transaction is kept. Of the others it sees which are missing or know less,
 // writes these, and adds exactly these.
 func (w *writing) run(ctx context.Context, years []yearKey, news, others *entries) error {
-	if err := w.exec(ctx, "START TRANSACTION"); err != nil {
-		return err
-	}
 	if err := w.lockYears(ctx, years, news.sums()); err != nil {
 		return err
 	}

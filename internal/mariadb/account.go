@@ -80,6 +80,19 @@ func (g *Guard) Open(c *mysql.Config, conns int) (*sql.DB, error) {
 	return pool(g.Connector(explained{connector, c.TLS != nil}), conns), nil
 }
 
+// OpenAudit is a pool for walks through whole databases: it reads for as long as it
+// takes, with times in UTC whatever c says.
+func OpenAudit(c *mysql.Config) (*sql.DB, error) {
+	c.ReadTimeout, c.WriteTimeout = 0, 0
+	c.ParseTime, c.Loc, c.InterpolateParams = true, time.UTC, true
+	c.Params = map[string]string{"time_zone": "'+00:00'"}
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
 func pool(connector driver.Connector, conns int) *sql.DB {
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(conns)

@@ -149,7 +149,7 @@ func (g *Guard) examine(ctx context.Context, conn driver.Conn) error {
 	}
 	if err == nil {
 		// Where sessions have no autocommit the reads have begun a transaction.
-		_, err = db.ExecContext(ctx, "ROLLBACK")
+		_, err = db.ExecContext(ctx, rollback)
 	}
 	return err
 }

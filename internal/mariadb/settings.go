@@ -3,7 +3,6 @@ package mariadb
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -38,15 +37,10 @@ var wanted = [...]struct{ variable, value, why string }{
 	{"transaction_isolation", "READ-COMMITTED", "a snapshot must never decide"},
 }
 
-// queryer is a pool or one connection of it.
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
 // CheckSettings is an *[UnsafeError] with every setting of the server that makes
 // our promises untrue. It reads those of the session, which are what transactions
 // get: q is to connect as [Account.Config] says.
-func CheckSettings(ctx context.Context, q queryer) error {
+func CheckSettings(ctx context.Context, q Queryer) error {
 	have, err := settings(ctx, q)
 	if err != nil {
 		return fmt.Errorf("read settings: %w", err)
@@ -74,22 +68,17 @@ func CheckSettings(ctx context.Context, q queryer) error {
 }
 
 // settings are the session's variables that matter here.
-func settings(ctx context.Context, q queryer) (map[string]string, error) {
+func settings(ctx context.Context, q Queryer) (map[string]string, error) {
 	names := []string{"'tx_isolation'", "'sql_mode'"}
 	for _, w := range wanted {
 		names = append(names, "'"+w.variable+"'")
 	}
-	rows, err := q.QueryContext(ctx, "SHOW SESSION VARIABLES WHERE variable_name IN ("+strings.Join(names, ", ")+")")
-	if err != nil {
-		return nil, err
-	}
 	have := map[string]string{}
-	for rows.Next() {
+	err := Each(ctx, q, func(rows *sql.Rows) error {
 		var name, value string
-		if err := rows.Scan(&name, &value); err != nil {
-			return nil, errors.Join(err, rows.Close())
-		}
+		err := rows.Scan(&name, &value)
 		have[name] = value
-	}
-	return have, errors.Join(rows.Err(), rows.Close())
+		return err
+	}, "SHOW SESSION VARIABLES WHERE variable_name IN ("+strings.Join(names, ", ")+")")
+	return have, err
 }

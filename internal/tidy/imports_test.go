@@ -22,7 +22,7 @@ var places = []place{
 	{"envelope", "", "the domain is pure: anyone can recompute a share or a state from it alone"},
 	{"queue", "", "the queue knows keys, not envelopes: lose or double it and only speed suffers"},
 	{"schema", "internal/mariadb", "DDL and grants are applied before anything else of ours can run"},
-	{"orderset", "envelope schema internal/mariadb", "it commits what envelope decided; the way a request came in is not its business"},
+	{"orderset", "envelope schema internal/mariadb internal/sendkey", "it commits what envelope decided; the way a request came in is not its business"},
 	{"reconcile", "envelope orderset", "the closed day is judged from what is stored, not by the code that served it"},
 	{"loadtest", "envelope", "the crowd knows only what a caller is owed, so it cannot share a mistake with the server"},
 	{"internal/httpapi/intake", "", "what a connection may cost does not depend on what is asked over it"},
@@ -37,9 +37,10 @@ var places = []place{
 	{"internal/durable", "", "how a file gets onto disk does not depend on what is in it"},
 	{"internal/webhook", "envelope internal/durable", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/webhook/receiver", "", "a receiver knows the standard and the secret, so it cannot share a mistake with the sender"},
-	{"internal/books", "envelope schema internal/mariadb", "adapters are ignorant of each other; cmd ties them"},
+	{"internal/books", "envelope schema internal/mariadb internal/sendkey", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/console", "envelope orderset queue reconcile", "a page shows ideas, not other adapters"},
 	{"internal/mariadb", "", "what the database's answer means does not depend on the caller"},
+	{"internal/sendkey", "envelope internal/mariadb", "a key's record is the same row in a SET and in a shard of the books"},
 	{"internal/cluster", "schema", "it runs database processes and applies the schema; what is stored there is not its business"},
 	{"internal/drill", "envelope orderset queue reconcile schema loadtest internal/cluster", "a drill breaks real processes and asks the ideas for the verdict"},
 	{"internal/contract", "", "answers are held to whatever document they are given"},
@@ -58,7 +59,7 @@ type home struct {
 }
 
 var homes = []home{
-	{"database/sql", "orderset internal/books internal/mariadb schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
+	{"database/sql", "orderset internal/books internal/mariadb internal/sendkey schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
 	{"database/sql/driver", "orderset internal/books internal/mariadb schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
 	{"github.com/go-sql-driver/mysql", "orderset internal/books internal/mariadb schema internal/settest internal/cluster", "what a MySQL error means is decided once"},
 	{"github.com/golang-jwt/jwt/v5", "internal/httpapi/bearer", "what a token must say is decided in one place"},

@@ -22,7 +22,7 @@ type files map[string]string
 
 func rules() []rule {
 	return slices.Concat(importRules(), shapeRules(), stateRules(), textRules(), failureRules(),
-		packageRules(), callerRules(), moduleRules())
+		packageRules(), callerRules(), moduleRules(), kitRules())
 }
 
 func TestTheTreeKeepsTheHouseRules(t *testing.T) {
