@@ -17,7 +17,7 @@ import (
 	"hongbao/internal/settings"
 	"hongbao/internal/webhook"
 	"hongbao/orderset"
-	"hongbao/reconcile"
+	"hongbao/reconcile/jobs"
 )
 
 // nobody hears the events of a deployment without an IM backend to tell.
@@ -106,28 +106,30 @@ func (d *daemon) runRelays(ctx context.Context) {
 
 // addJobs makes what is due by the clock.
 func (d *daemon) addJobs(conf *settings.Settings) (err error) {
-	var expirers []reconcile.Expirer
-	var returners []reconcile.Returner
+	var expirers []jobs.Expirer
 	for _, set := range d.router.Sets() {
-		expirers, returners = append(expirers, d.counters.bySet[set.Number()]), append(returners, set)
+		expirers = append(expirers, d.counters.bySet[set.Number()])
 	}
-	var purgers []reconcile.Purger
-	for _, m := range d.migrators {
-		purgers = append(purgers, m)
-	}
-	if d.jobs.Calendar, err = reconcile.NewCalendar(d.migrators, time.Now, d.log); err != nil {
+	if d.calendar, err = jobs.Calendar(d.migrators, time.Now); err != nil {
 		return err
 	}
-	if d.jobs.Sweep, err = reconcile.NewSweep(expirers, d.log); err != nil {
+	expiry, err := jobs.Expiry(expirers)
+	if err != nil {
 		return err
 	}
+	purge, err := jobs.Purge(d.migrators)
+	if err != nil {
+		return err
+	}
+	d.jobs = []jobs.Job{d.calendar, expiry, purge}
 	if after := conf.Payment.ReturnAfter(); after > 0 {
-		if d.jobs.Returns, err = reconcile.NewReturns(returners, after, d.log); err != nil {
+		returns, err := jobs.Returns(d.router.Sets(), after)
+		if err != nil {
 			return err
 		}
+		d.jobs = append(d.jobs, returns)
 	}
-	d.jobs.Janitor, err = reconcile.NewJanitor(purgers, d.log)
-	return err
+	return nil
 }
 
 // notified takes what the payment provider says of its own accord: a payment

@@ -26,7 +26,7 @@ import (
 	"hongbao/internal/relay"
 	"hongbao/internal/settings"
 	"hongbao/orderset"
-	"hongbao/reconcile"
+	"hongbao/reconcile/jobs"
 )
 
 const (
@@ -138,7 +138,8 @@ type daemon struct {
 	events    relay.Events
 	relays    map[envelope.SetNumber]*relay.Relay
 	ops       *operator.API
-	jobs      reconcile.Jobs
+	calendar  jobs.Job
+	jobs      []jobs.Job
 }
 
 // assemble ties the parts together. It opens connections and makes no call: what
@@ -271,10 +272,10 @@ func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 	running.Go(func() { d.counters.keepProbing(ctx) })
 	running.Go(func() { d.runRelays(ctx) })
 	running.Go(func() {
-		if err := d.jobs.Calendar.RunOnce(ctx); err != nil {
+		if _, err := d.calendar.RunOnce(ctx); err != nil {
 			d.log.Error("day tables", "error", err)
 		}
-		if err := reconcile.Run(ctx, d.jobs, d.log); err != nil {
+		if err := jobs.Run(ctx, d.jobs, d.log); err != nil {
 			d.log.Error("jobs", "error", err)
 		}
 	})

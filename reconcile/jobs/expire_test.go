@@ -1,4 +1,4 @@
-package reconcile_test
+package jobs_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
-	"hongbao/reconcile"
+	"hongbao/reconcile/jobs"
 )
 
 // overdue makes envelopes in a SET whose life has been over for hours.
@@ -30,9 +30,9 @@ func overdue(t *testing.T, w *settest.World, set, n int) (ids []envelope.ID) {
 	return ids
 }
 
-func sweepOf(t *testing.T, sets ...reconcile.Expirer) *reconcile.Sweep {
+func expiryOf(t *testing.T, sets ...jobs.Expirer) jobs.Job {
 	t.Helper()
-	s, err := reconcile.NewSweep(sets, quiet())
+	s, err := jobs.Expiry(sets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,13 +47,13 @@ func TestFG14FG15TwoSweepsAtOnceFindWhatFellDueWhileNobodyLookedAndRefundItOnce(
 	}
 	var sweeps sync.WaitGroup
 	for range 3 { // three machines, each with its own router
-		var sets []reconcile.Expirer
+		var sets []jobs.Expirer
 		for _, set := range w.NewRouter(t).Sets() {
 			sets = append(sets, set)
 		}
-		sweep := sweepOf(t, sets...)
+		expiry := expiryOf(t, sets...)
 		sweeps.Go(func() {
-			if _, err := sweep.RunOnce(t.Context()); err != nil {
+			if _, err := expiry.RunOnce(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -74,8 +74,8 @@ func TestFG14FG15TwoSweepsAtOnceFindWhatFellDueWhileNobodyLookedAndRefundItOnce(
 			t.Errorf("%+v, refund %+v, %v", e, refund, err)
 		}
 	}
-	if n, err := sweepOf(t, w.Router.Sets()[0], w.Router.Sets()[1]).RunOnce(t.Context()); n != 0 || err != nil {
-		t.Errorf("a sweep with nothing due expired %d, %v", n, err)
+	if n, err := expiryOf(t, w.Router.Sets()[0], w.Router.Sets()[1]).RunOnce(t.Context()); n.Count != 0 || err != nil {
+		t.Errorf("a sweep with nothing due expired %d, %v", n.Count, err)
 	}
 }
 
@@ -94,21 +94,25 @@ func TestASetThatFailsHoldsUpNoOtherAndIsNotAskedForEver(t *testing.T) {
 	well := overdue(t, w, 1, 3)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	n, err := sweepOf(t, deaf{w.Router.Sets()[0]}, w.Router.Sets()[1]).RunOnce(ctx)
-	if n != len(well) || !errors.Is(err, errDeaf) {
-		t.Errorf("expired %d, %v; want %d and the error of the other SET", n, err, len(well))
+	n, err := expiryOf(t, deaf{w.Router.Sets()[0]}, w.Router.Sets()[1]).RunOnce(ctx)
+	if n.Count != len(well) || !errors.Is(err, errDeaf) {
+		t.Errorf("expired %d, %v; want %d and the error of the other SET", n.Count, err, len(well))
 	}
-	if n, err := sweepOf(t, w.Router.Sets()[0]).RunOnce(ctx); n != 3 || err != nil {
-		t.Errorf("well again, it expired %d, %v; want 3", n, err)
+	if n, err := expiryOf(t, w.Router.Sets()[0]).RunOnce(ctx); n.Count != 3 || err != nil {
+		t.Errorf("well again, it expired %d, %v; want 3", n.Count, err)
 	}
 }
 
-func TestSweepAndJanitorRefuseToWorkOnNothing(t *testing.T) {
-	if _, err := reconcile.NewSweep(nil, quiet()); err == nil {
-		t.Error("a sweep of no SETs")
-	}
-	if _, err := reconcile.NewJanitor(nil, quiet()); err == nil {
-		t.Error("a janitor of no SETs")
+func TestJobsRefuseToWorkOnNothing(t *testing.T) {
+	for what, err := range map[string]error{
+		"expiry":                second(jobs.Expiry[jobs.Expirer](nil)),
+		"purge":                 second(jobs.Purge[jobs.Purger](nil)),
+		"returns":               second(jobs.Returns[jobs.Returner](nil, week)),
+		"returns without delay": second(jobs.Returns([]jobs.Returner{down{}}, 0)),
+	} {
+		if err == nil {
+			t.Errorf("%s: accepted", what)
+		}
 	}
 }
 
@@ -123,13 +127,13 @@ func (p *purger) Purge(_ context.Context, keep time.Duration) (int, error) {
 	return 5, p.err
 }
 
-func TestTheJanitorCleansEverySetAndKeepsAnHour(t *testing.T) {
+func TestPurgeCleansEverySetAndKeepsAnHour(t *testing.T) {
 	ill, well := &purger{err: errDeaf}, &purger{}
-	j, err := reconcile.NewJanitor([]reconcile.Purger{ill, well}, quiet())
+	j, err := jobs.Purge([]*purger{ill, well})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := j.RunOnce(t.Context()); n != 10 || !errors.Is(err, errDeaf) || well.kept != time.Hour {
-		t.Errorf("deleted %d, kept %v, %v", n, well.kept, err)
+	if n, err := j.RunOnce(t.Context()); n.Count != 10 || !errors.Is(err, errDeaf) || well.kept != time.Hour {
+		t.Errorf("deleted %d, kept %v, %v", n.Count, well.kept, err)
 	}
 }

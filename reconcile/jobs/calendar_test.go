@@ -1,10 +1,9 @@
-package reconcile_test
+package jobs_test
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -14,15 +13,13 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
-	"hongbao/reconcile"
+	"hongbao/reconcile/jobs"
 )
 
 // servers are the databases of every test in this package.
 var servers settest.Servers
 
 func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
-
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // migratorOf makes tables under the account that worlds give their migrator.
 func migratorOf(t testing.TB, spec orderset.SetSpec) *orderset.Migrator {
@@ -46,13 +43,19 @@ func unreachable(t testing.TB) orderset.SetSpec {
 	return orderset.SetSpec{Number: 998, Primary: l.Addr().String(), MachineBlock: -1}
 }
 
-func calendarOf(t testing.TB, now time.Time, migrators ...*orderset.Migrator) *reconcile.Calendar {
+func calendarOf(t testing.TB, now time.Time, sets ...*orderset.Migrator) jobs.Job {
 	t.Helper()
-	c, err := reconcile.NewCalendar(migrators, func() time.Time { return now }, quiet())
+	c, err := jobs.Calendar(sets, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// run is the error of one run.
+func run(ctx context.Context, j jobs.Job) error {
+	_, err := j.RunOnce(ctx)
+	return err
 }
 
 // tablesOf counts the tables of a day of the month.
@@ -82,7 +85,7 @@ func TestTheTablesOfTodayAndTomorrowAreMade(t *testing.T) {
 	}
 	c := calendarOf(t, today, migratorOf(t, w.Specs[0]))
 	for range 2 { // the second time there is nothing to do
-		if err := c.RunOnce(t.Context()); err != nil {
+		if err := run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 		for ahead, want := range map[int]int{-1: 0, 0: tablesOfADay, 1: tablesOfADay, 2: 0} {
@@ -102,14 +105,14 @@ func TestFD2TheDayChangesAtMidnightInChina(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := calendarOf(t, midnight.Add(-time.Millisecond).In(losAngeles), m).RunOnce(t.Context()); err != nil {
+	if err := run(t.Context(), calendarOf(t, midnight.Add(-time.Millisecond).In(losAngeles), m)); err != nil {
 		t.Fatal(err)
 	}
 	first := envelope.DayOf(midnight)
 	if n := tablesOf(t, admin, first.Add(1).OfMonth()); n != 0 || tablesOf(t, admin, first.OfMonth()) != tablesOfADay {
 		t.Errorf("a millisecond before midnight, the day after tomorrow has %d tables", n)
 	}
-	if err := calendarOf(t, midnight.In(losAngeles), m).RunOnce(t.Context()); err != nil {
+	if err := run(t.Context(), calendarOf(t, midnight.In(losAngeles), m)); err != nil {
 		t.Fatal(err)
 	}
 	if n := tablesOf(t, admin, first.Add(1).OfMonth()); n != tablesOfADay {
@@ -128,7 +131,7 @@ func TestFD3AMonthThatEndsIsFollowedByTheFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := calendarOf(t, day.Start(), migratorOf(t, w.Specs[0])).RunOnce(t.Context()); err != nil {
+		if err := run(t.Context(), calendarOf(t, day.Start(), migratorOf(t, w.Specs[0]))); err != nil {
 			t.Fatal(err)
 		}
 		if a, b := tablesOf(t, admin, c.dd), tablesOf(t, admin, c.first); a != tablesOfADay || b != tablesOfADay {
@@ -141,7 +144,7 @@ func TestASETThatIsDownHoldsUpNoOther(t *testing.T) {
 	w := servers.World(t, 2)
 	today := inDays(10)
 	c := calendarOf(t, today, migratorOf(t, w.Specs[0]), migratorOf(t, unreachable(t)), migratorOf(t, w.Specs[1]))
-	err := c.RunOnce(t.Context())
+	err := run(t.Context(), c)
 	if err == nil || strings.Count(err.Error(), "SET 998: tables of ") != 2 {
 		t.Errorf("got %v, want both days of SET 998 named", err)
 	}
@@ -169,7 +172,7 @@ func TestFC19MakingDaysWaitsForNoTransactionAndKeepsItsRows(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := calendarOf(t, time.Now(), migratorOf(t, w.Specs[0])).RunOnce(ctx); err != nil {
+	if err := run(ctx, calendarOf(t, time.Now(), migratorOf(t, w.Specs[0]))); err != nil {
 		t.Errorf("beside an open transaction: %v", err)
 	}
 	if err := tx.Rollback(); err != nil {
@@ -183,17 +186,16 @@ func TestFC19MakingDaysWaitsForNoTransactionAndKeepsItsRows(t *testing.T) {
 func TestARunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := calendarOf(t, time.Now(), migratorOf(t, unreachable(t))).RunOnce(ctx); err == nil {
+	if err := run(ctx, calendarOf(t, time.Now(), migratorOf(t, unreachable(t)))); err == nil {
 		t.Error("a run whose context had ended reported success")
 	}
 }
 
-func TestACalendarNeedsSETsAClockAndALog(t *testing.T) {
+func TestACalendarNeedsSETsAndAClock(t *testing.T) {
 	m := []*orderset.Migrator{migratorOf(t, unreachable(t))}
 	for what, err := range map[string]error{
-		"no SET":   second(reconcile.NewCalendar(nil, time.Now, quiet())),
-		"no clock": second(reconcile.NewCalendar(m, nil, quiet())),
-		"no log":   second(reconcile.NewCalendar(m, time.Now, nil)),
+		"no SET":   second(jobs.Calendar[*orderset.Migrator](nil, time.Now)),
+		"no clock": second(jobs.Calendar(m, nil)),
 	} {
 		if err == nil {
 			t.Errorf("%s: accepted", what)
@@ -201,4 +203,4 @@ func TestACalendarNeedsSETsAClockAndALog(t *testing.T) {
 	}
 }
 
-func second(_ *reconcile.Calendar, err error) error { return err }
+func second(_ jobs.Job, err error) error { return err }

@@ -1,8 +1,9 @@
-package reconcile_test
+package jobs_test
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"time"
 
 	"hongbao/orderset"
-	"hongbao/reconcile"
+	"hongbao/reconcile/jobs"
 )
 
 // scheduled runs a calendar in a bubble of its own, where hours pass at once.
@@ -34,7 +35,7 @@ func scheduled(t *testing.T, at func(run int), test func(stop context.CancelFunc
 			at(run)
 			return time.Now()
 		}
-		c, err := reconcile.NewCalendar([]*orderset.Migrator{m}, now, log)
+		c, err := jobs.Calendar([]*orderset.Migrator{m}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +44,7 @@ func scheduled(t *testing.T, at func(run int), test func(stop context.CancelFunc
 		stopped := make(chan struct{})
 		go func() {
 			defer close(stopped)
-			if err := reconcile.Run(ctx, reconcile.Jobs{Calendar: c}, log); err != nil {
+			if err := jobs.Run(ctx, []jobs.Job{c}, log); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -114,4 +115,39 @@ func TestRunReturnsOnceTheRunningJobHasEnded(t *testing.T) {
 			t.Error("it returned before the job ended")
 		}
 	})
+}
+
+func TestWhatAJobDidIsLoggedAndItsEndOfFailures(t *testing.T) {
+	var text bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&text, nil))
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		j := jobs.Job{Name: "count", Schedule: "@every 1m", RunOnce: func(context.Context) (jobs.Result, error) {
+			if runs++; runs < 3 {
+				return jobs.Result{}, errors.New("not yet")
+			}
+			return jobs.Result{Count: runs, What: "runs"}, nil
+		}}
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute+time.Second)
+		defer stop()
+		if err := jobs.Run(ctx, []jobs.Job{j}, log); err != nil {
+			t.Error(err)
+		}
+	})
+	for want, times := range map[string]int{
+		`msg=job name=count count=3 what=runs`:               1,
+		`msg="job is done again" name=count failures=2`:      1,
+		`msg="job fails; it is run again at its times" name`: 1,
+	} {
+		if strings.Count(text.String(), want) != times {
+			t.Errorf("want %d lines of %q in\n%s", times, want, text.String())
+		}
+	}
+}
+
+func TestAJobWithoutAScheduleIsRefused(t *testing.T) {
+	err := jobs.Run(t.Context(), []jobs.Job{{Name: "never", Schedule: "now and then"}}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), `job never: schedule "now and then"`) {
+		t.Errorf("accepted: %v", err)
+	}
 }

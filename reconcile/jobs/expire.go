@@ -1,10 +1,9 @@
-package reconcile
+package jobs
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -13,6 +12,8 @@ import (
 )
 
 const (
+	// expirySchedule leaves a refund most of the minute it has.
+	expirySchedule = "@every 5s"
 	// sweepPage is how many envelopes one look at a SET finds at most.
 	sweepPage = 1000
 	// sweepAtOnce bounds the expiries of one SET under way: they queue with the
@@ -29,40 +30,25 @@ type Expirer interface {
 	Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, error)
 }
 
-// Sweep ends the life of envelopes and so refunds what is left in them. It goes
+// Expiry ends the life of envelopes and so refunds what is left in them. It goes
 // by their state, not by a window of time: a process that was down for hours
-// finds all that is due (FG15), and two sweeps at once do no harm (FG14).
-type Sweep struct {
-	sets []Expirer
-	log  *slog.Logger
-}
-
-// NewSweep sweeps some SETs.
-func NewSweep(sets []Expirer, log *slog.Logger) (*Sweep, error) {
-	if len(sets) == 0 || log == nil {
-		return nil, errors.New("sweep: sets and log are required")
+// finds all that is due (FG15), and two runs at once do no harm (FG14).
+func Expiry[E Expirer](sets []E) (Job, error) {
+	if len(sets) == 0 {
+		return Job{}, errors.New("expiry: sets are required")
 	}
-	return &Sweep{sets: sets, log: log}, nil
-}
-
-// RunOnce expires everything that is due now and returns how much that was. A
-// SET that fails holds up no other.
-func (s *Sweep) RunOnce(ctx context.Context) (expired int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, runMax)
-	defer cancel()
-	var sets sync.WaitGroup
-	counts, errs := make([]int, len(s.sets)), make([]error, len(s.sets))
-	for i, set := range s.sets {
-		sets.Go(func() { counts[i], errs[i] = sweepSet(ctx, set) })
-	}
-	sets.Wait()
-	for _, n := range counts {
-		expired += n
-	}
-	if expired > 0 {
-		s.log.Info("expired", "envelopes", expired)
-	}
-	return expired, errors.Join(errs...)
+	return job("expiry", expirySchedule, "envelopes expired", func(ctx context.Context) (expired int, err error) {
+		var running sync.WaitGroup
+		counts, errs := make([]int, len(sets)), make([]error, len(sets))
+		for i, set := range sets {
+			running.Go(func() { counts[i], errs[i] = sweepSet(ctx, set) })
+		}
+		running.Wait()
+		for _, n := range counts {
+			expired += n
+		}
+		return expired, errors.Join(errs...)
+	}), nil
 }
 
 // sweepSet goes on while whole pages of envelopes end.
@@ -70,7 +56,7 @@ func sweepSet(ctx context.Context, set Expirer) (expired int, err error) {
 	for {
 		ids, err := set.DueExpiries(ctx, sweepPage)
 		if err != nil {
-			return expired, fmt.Errorf("sweep of SET %v: %w", set.Number(), err)
+			return expired, fmt.Errorf("expiry of SET %v: %w", set.Number(), err)
 		}
 		n, err := expireAll(ctx, set, ids)
 		expired += n
