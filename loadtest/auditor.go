@@ -32,8 +32,8 @@ const (
 	ruleRepeat    = "a repeated send finds the first (I2)"
 )
 
-// violationsMax bounds a verdict: a thousand lies are as bad as more.
-const violationsMax = 1000
+// ViolationsMax bounds a verdict: a thousand lies are as bad as more.
+const ViolationsMax = 1000
 
 // Violation is one thing that must not be.
 type Violation struct {
@@ -77,7 +77,7 @@ type Verdict struct {
 func (v *Verdict) Passed() bool { return len(v.Violations) == 0 }
 
 func (v *Verdict) add(id envelope.ID, rule, format string, args ...any) {
-	if len(v.Violations) < violationsMax {
+	if len(v.Violations) < ViolationsMax {
 		v.Violations = append(v.Violations, Violation{Rule: rule, ID: id, What: fmt.Sprintf(format, args...)})
 	}
 }
@@ -90,7 +90,7 @@ func (v *Verdict) Join(o *Verdict) {
 	v.DrawsVerified += o.DrawsVerified
 	v.UnknownTaken += o.UnknownTaken
 	v.UnknownUntaken += o.UnknownUntaken
-	v.Violations = append(v.Violations, o.Violations[:min(len(o.Violations), violationsMax-len(v.Violations))]...)
+	v.Violations = append(v.Violations, o.Violations[:min(len(o.Violations), ViolationsMax-len(v.Violations))]...)
 	v.Samples = append(v.Samples, o.Samples[:min(len(o.Samples), samplesMax-len(v.Samples))]...)
 }
 

@@ -187,17 +187,17 @@ func TestEveryRuleOfAnAuditCatchesALie(t *testing.T) {
 
 func TestAVerdictIsBounded(t *testing.T) {
 	h := told(t)
-	for range 2 * violationsMax {
+	for range 2 * ViolationsMax {
 		h.Records = append(h.Records, Record{Gift: 0, User: 4, Sent: 91, Got: 92, Class: Wrong, Status: 500})
 	}
 	v := h.Audit()
-	if len(v.Violations) != violationsMax {
-		t.Errorf("%d violations are reported, want %d", len(v.Violations), violationsMax)
+	if len(v.Violations) != ViolationsMax {
+		t.Errorf("%d violations are reported, want %d", len(v.Violations), ViolationsMax)
 	}
 	sum := told(t).Audit()
 	sum.Join(v)
 	sum.Join(v)
-	if len(sum.Violations) != violationsMax || sum.Passed() || sum.Requests != 11+2*len(h.Records) {
+	if len(sum.Violations) != ViolationsMax || sum.Passed() || sum.Requests != 11+2*len(h.Records) {
 		t.Errorf("joined: %d violations of %d requests", len(sum.Violations), sum.Requests)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"hongbao/loadtest/wire"
 )
 
 // caller is one person's phone: one connection, one request at a time.
@@ -13,7 +15,7 @@ type caller struct {
 	s       *Stage
 	retry   Retry
 	until   time.Duration // nobody asks again after; 0 is for ever
-	wire    *wire
+	wire    *wire.Conn
 	wait    *time.Timer
 	records []Record
 }
@@ -21,7 +23,7 @@ type caller struct {
 func newCaller(s *Stage, retry Retry) *caller {
 	wait := time.NewTimer(time.Hour)
 	wait.Stop()
-	return &caller{s: s, retry: retry, wire: newWire(s.addr, s.began, s.cfg.AnswerMax), wait: wait}
+	return &caller{s: s, retry: retry, wire: wire.New(s.addr, s.began, s.cfg.AnswerMax), wait: wait}
 }
 
 // tap opens an envelope, and asks again as people do who were not served.
@@ -52,28 +54,28 @@ func (c *caller) tap(ctx context.Context, t Tap, head []byte, due time.Duration)
 // person waits after such an answer.
 func (c *caller) ask(rec *Record, head []byte) (wait time.Duration) {
 	sent := c.s.now()
-	a, err := c.wire.ask(sent, head, c.s.tails[rec.User])
+	a, err := c.wire.Ask(sent, head, c.s.tails[rec.User])
 	got := c.s.now()
-	rec.Sent, rec.Got, rec.Status = int64(sent), int64(got), int16(a.status)
+	rec.Sent, rec.Got, rec.Status = int64(sent), int64(got), int16(a.Status)
 	switch {
-	case errors.Is(err, ErrUnreached):
+	case errors.Is(err, wire.ErrUnreached):
 		rec.Class = Unreached
 		return max(unreachedPause, c.retry.PauseMax)
 	case err != nil:
 		rec.Class = Unknown
 		return unreachedPause
 	}
-	switch a.status {
+	switch a.Status {
 	case http.StatusOK:
-		c.read(rec, a.body)
+		c.read(rec, a.Body)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		rec.refused(time.Duration(rec.Got - rec.Due))
-		rec.Curt = a.retryAfter < 0
-		return min(c.retry.PauseMax, time.Duration(a.retryAfter)*time.Second)
+		rec.Curt = a.RetryAfter < 0
+		return min(c.retry.PauseMax, time.Duration(a.RetryAfter)*time.Second)
 	case http.StatusGatewayTimeout:
 		rec.Class = Unknown
 	default:
-		c.wrong(rec, a.body)
+		c.wrong(rec, a.Body)
 	}
 	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -104,7 +105,7 @@ func (s *Stage) Offer(ctx context.Context, load Offer) (*Run, error) {
 	}
 	c := s.gather(load.Connections, "open", load.Retry)
 	src := &open{s: s, from: s.now(), due: due, patience: load.Patience}
-	run := &Run{Callers: load.Connections, Open: true, From: src.from, To: src.from + length(load.Load), Load: load.Load, Arrivals: len(due)}
+	run := &Run{Callers: load.Connections, Open: true, From: src.from, To: src.from + Length(load.Load), Load: load.Load, Arrivals: len(due)}
 	c.tapAll(ctx, run, src.take)
 	s.keep(run.Records)
 	run.Unsent, run.Dry = int(src.unsent.Load()), src.dry.Load()
@@ -136,7 +137,7 @@ func (s *Stage) gather(n int, verb string, retry Retry) *crowd {
 	for i := range c.callers {
 		c.callers[i] = newCaller(s, retry)
 		g.Go(func() error {
-			_ = c.callers[i].wire.dial(s.now())
+			_ = c.callers[i].wire.Dial(s.now())
 			return nil
 		})
 	}
@@ -164,7 +165,7 @@ func (c *crowd) carryOut(run *Run, goOn func(*caller) bool) {
 		wg.Go(func() {
 			for goOn(one) {
 			}
-			one.wire.close()
+			one.wire.Close()
 		})
 	}
 	wg.Wait()
@@ -174,4 +175,13 @@ func (c *crowd) carryOut(run *Run, goOn func(*caller) bool) {
 		all[i] = one.records
 	}
 	run.Records = slices.Concat(all...)
+}
+
+// ownCPU is the CPU time this process has used so far.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0 // the kernel knows us; there is nothing else to say
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

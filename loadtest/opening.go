@@ -8,6 +8,9 @@ import (
 	"hongbao/envelope"
 )
 
+// openingDigitsMax bounds a number that is read in place.
+const openingDigitsMax = 9
+
 // opening is what the body of an answered open says.
 type opening struct {
 	Outcome envelope.Outcome `json:"outcome"`
@@ -64,12 +67,13 @@ func parseCompact(b []byte) (o opening, ok bool) {
 	return o, string(b) == "}" && o.sound()
 }
 
-// leadingNumber reads the digits b starts with, as JSON spells integers.
+// leadingNumber reads the digits b starts with, as JSON spells integers: nine at
+// most, so that a longer number does not end where its caller wants it to.
 func leadingNumber(b []byte) (n int64, rest []byte, ok bool) {
 	i := 0
-	for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+	for i < len(b) && i < openingDigitsMax && b[i] >= '0' && b[i] <= '9' {
+		n = n*10 + int64(b[i]-'0')
 		i++
 	}
-	v, ok := parseNumber(b[:i])
-	return int64(v), b[i:], ok && (b[0] != '0' || i == 1)
+	return n, b[i:], i > 0 && (b[0] != '0' || i == 1)
 }

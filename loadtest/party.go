@@ -59,7 +59,7 @@ func (s *Stage) Celebrate(ctx context.Context, load Party) (*Run, error) {
 	for gift, at := range due {
 		p.at(from+at, job{act: Sending, tap: Tap{Gift: int32(gift), User: s.cfg.Plan.Gifts[gift].Sender}})
 	}
-	run := &Run{Callers: load.Connections, Open: true, From: from, To: from + length(load.Load), Load: load.Load, Arrivals: arrivals}
+	run := &Run{Callers: load.Connections, Open: true, From: from, To: from + Length(load.Load), Load: load.Load, Arrivals: arrivals}
 	p.crowd.carryOut(run, func(one *caller) bool { return p.take(ctx, one) })
 	s.keep(run.Records)
 	return run, ctx.Err()
@@ -93,7 +93,7 @@ func (p *party) take(ctx context.Context, one *caller) bool {
 func (p *party) do(ctx context.Context, one *caller, j job) {
 	defer p.done()
 	gift := int(j.tap.Gift)
-	switch fate := p.s.cfg.Plan.fate(gift); j.act {
+	switch fate := p.s.cfg.Plan.Fate(gift); j.act {
 	case Opening:
 		one.tap(ctx, j.tap, p.crowd.heads[gift], j.due)
 	case Paying:

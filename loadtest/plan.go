@@ -35,7 +35,7 @@ const (
 
 const (
 	equalOneIn  = 10 // this many envelopes: one divides equally, the rest by luck
-	repeatOneIn = 20 // this many taps: one is tapped again later
+	RepeatOneIn = 20 // this many taps: one is tapped again later
 	tightOneIn  = 50 // this many: one holds the least a draw can divide, one the most
 	shareMax    = envelope.Fen(20_000)
 	shareMean   = envelope.Fen(400) // fen a share, at most, on average
@@ -89,8 +89,8 @@ type Plan struct {
 	Of     Lifetimes // Soaking: of the service
 }
 
-// fate is what becomes of a gift before it is active.
-func (p *Plan) fate(gift int) Fate {
+// Fate is what becomes of a gift before it is active.
+func (p *Plan) Fate(gift int) Fate {
 	if p.Fates == nil {
 		return Fate{}
 	}
@@ -220,10 +220,10 @@ func withRepeats(r *rand.Rand, taps []Tap, near int) []Tap {
 		at  float64
 		tap Tap
 	}
-	all := make([]placed, 0, len(taps)+len(taps)/repeatOneIn*2)
+	all := make([]placed, 0, len(taps)+len(taps)/RepeatOneIn*2)
 	for i, t := range taps {
 		all = append(all, placed{float64(i), t})
-		if r.IntN(repeatOneIn) == 0 {
+		if r.IntN(RepeatOneIn) == 0 {
 			all = append(all, placed{float64(i) + 0.5 + float64(r.Float64()*float64(near)), t})
 		}
 	}

@@ -154,8 +154,8 @@ func checkOpeners(t *testing.T, p *Plan, want int) {
 			t.Errorf("envelope %d has %d openers, want %d", gift, n, want)
 		}
 	}
-	if repeats := float64(len(p.Taps)-len(people)) / float64(len(people)); math.Abs(repeats-1.0/repeatOneIn) > 0.01 {
-		t.Errorf("%.3f of the taps are repeated, want about %.3f", repeats, 1.0/repeatOneIn)
+	if repeats := float64(len(p.Taps)-len(people)) / float64(len(people)); math.Abs(repeats-1.0/RepeatOneIn) > 0.01 {
+		t.Errorf("%.3f of the taps are repeated, want about %.3f", repeats, 1.0/RepeatOneIn)
 	}
 }
 

@@ -47,8 +47,8 @@ func ArrivalsIn(load []Stretch) (expected float64) {
 	return expected
 }
 
-// length is how long a load lasts.
-func length(load []Stretch) (d time.Duration) {
+// Length is how long a load lasts.
+func Length(load []Stretch) (d time.Duration) {
 	for _, s := range load {
 		d += s.For
 	}

@@ -9,7 +9,7 @@ import (
 
 func soakPlan(t *testing.T, seed uint64, of Lifetimes) *Plan {
 	t.Helper()
-	p, err := NewSoakPlan(PlanConfig{Scenario: Soaking, Seed: seed, Envelopes: 2000, Users: soakUsers}, of)
+	p, err := NewSoakPlan(PlanConfig{Scenario: Soaking, Seed: seed, Envelopes: 2000, Users: 200}, of)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,9 @@ func NewStage(cfg StageConfig) (*Stage, error) {
 	return s, nil
 }
 
+// Plan is what is wanted of the stage.
+func (s *Stage) Plan() *Plan { return s.cfg.Plan }
+
 // Close closes idle connections.
 func (s *Stage) Close() { s.desk.close() }
 
@@ -152,7 +155,7 @@ func patiently(ctx context.Context, do func() error) error {
 			}
 			wait = min(wait, max(no.retryAfter, ticketEvery))
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -207,7 +210,7 @@ func (s *Stage) awaitTicket(ctx context.Context, gift int) error {
 		if err == nil && shown.State == envelope.Closed {
 			return fmt.Errorf("envelope %s: %w", l.id, errPaidLate)
 		}
-		if err := sleep(ctx, ticketEvery); err != nil {
+		if err := Sleep(ctx, ticketEvery); err != nil {
 			return fmt.Errorf("envelope %s is not active: %w", l.id, err)
 		}
 	}
@@ -216,7 +219,7 @@ func (s *Stage) awaitTicket(ctx context.Context, gift int) error {
 func (s *Stage) found(v Violation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.broken) < violationsMax {
+	if len(s.broken) < ViolationsMax {
 		s.broken = append(s.broken, v)
 	}
 }
@@ -230,7 +233,8 @@ func (s *Stage) sample(text string) {
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d, or until ctx ends and is why.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -1,7 +1,8 @@
-package loadtest
+package loadtest_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -10,9 +11,58 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/settest/fakeservice"
+	"hongbao/loadtest"
+	"hongbao/loadtest/measure"
 )
 
-func audit(t *testing.T, s *Stage) *Verdict {
+type service struct {
+	t *testing.T
+	*fakeservice.Service
+}
+
+func newService(t *testing.T) *service {
+	return &service{t, fakeservice.New(t, loadtest.CountMax)}
+}
+
+func testUsers(n int) ([]loadtest.User, error) {
+	users := make([]loadtest.User, n)
+	for i := range users {
+		users[i] = loadtest.User{Name: envelope.UserID(fmt.Sprintf("user-%d", i)), Token: fmt.Sprintf("user-%d", i)}
+	}
+	return users, nil
+}
+
+func plan(t *testing.T, cfg loadtest.PlanConfig) *loadtest.Plan {
+	t.Helper()
+	p, err := loadtest.NewPlan(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// stage is a prepared stage on the service.
+func (s *service) stage(cfg loadtest.PlanConfig) *loadtest.Stage {
+	s.t.Helper()
+	users, err := testUsers(cfg.Users)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	stage, err := loadtest.NewStage(loadtest.StageConfig{API: s.API, Users: users, Plan: plan(s.t, cfg), Key: s.t.Name(), AnswerMax: 5 * time.Second})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(stage.Close)
+	if cfg.Scenario != loadtest.Festival {
+		if err := stage.Prepare(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return stage
+}
+
+func audit(t *testing.T, s *loadtest.Stage) *loadtest.Verdict {
 	t.Helper()
 	v, err := s.Audit(t.Context())
 	if err != nil {
@@ -22,21 +72,22 @@ func audit(t *testing.T, s *Stage) *Verdict {
 }
 
 func TestACrowdOpensEverythingAndPasses(t *testing.T) {
-	s := newService(t).stage(PlanConfig{Scenario: Hot, Seed: 1, Envelopes: 5, Count: 20, Openers: 30, Users: 40})
-	run, err := s.Saturate(t.Context(), Saturation{Callers: 8, For: 10 * time.Second})
+	cfg := loadtest.PlanConfig{Scenario: loadtest.Hot, Seed: 1, Envelopes: 5, Count: 20, Openers: 30, Users: 40}
+	s, taps := newService(t).stage(cfg), len(plan(t, cfg).Taps)
+	run, err := s.Saturate(t.Context(), loadtest.Saturation{Callers: 8, For: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, m := audit(t, s), run.Measure()
+	v, m := audit(t, s), measure.Of(run)
 	if !v.Passed() || v.DrawsVerified != 5 || v.Shares != 100 {
 		t.Errorf("the verdict is %+v", v)
 	}
-	var all Counts
+	var all measure.Counts
 	for i := range run.Records {
-		all.add(&run.Records[i])
+		all.Add(&run.Records[i])
 	}
-	if all.Asked != len(s.cfg.Plan.Taps) || all.Opened != 100 || all.AlreadyOpened == 0 || all.Opened+all.AlreadyOpened+all.Empty != all.Asked {
-		t.Errorf("of %d taps came %+v", len(s.cfg.Plan.Taps), all)
+	if all.Asked != taps || all.Opened != 100 || all.AlreadyOpened == 0 || all.Opened+all.AlreadyOpened+all.Empty != all.Asked {
+		t.Errorf("of %d taps came %+v", taps, all)
 	}
 	// Who was answered after the plan was used up is not measured.
 	if !m.Dry || m.Counts.Asked < all.Asked-8 || m.Counts.Asked > all.Asked {
@@ -45,15 +96,15 @@ func TestACrowdOpensEverythingAndPasses(t *testing.T) {
 }
 
 func TestPeopleComeWhenTheyComeAndAreAnswered(t *testing.T) {
-	s := newService(t).stage(PlanConfig{Scenario: Spread, Seed: 1, Envelopes: 20, Count: 50, Openers: 50, Users: 60})
-	run, err := s.Offer(t.Context(), Offer{Seed: 1, Load: []Stretch{{Rate: 500, For: time.Second}}, Connections: 20, Retry: Retry{TriesMax: 1}})
+	s := newService(t).stage(loadtest.PlanConfig{Scenario: loadtest.Spread, Seed: 1, Envelopes: 20, Count: 50, Openers: 50, Users: 60})
+	run, err := s.Offer(t.Context(), loadtest.Offer{Seed: 1, Load: []loadtest.Stretch{{Rate: 500, For: time.Second}}, Connections: 20, Retry: loadtest.Retry{TriesMax: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if v := audit(t, s); !v.Passed() {
 		t.Fatal(v.Violations)
 	}
-	m := run.Measure()
+	m := measure.Of(run)
 	if m.Counts.Asked != m.Arrivals || math.Abs(float64(m.Arrivals)-500) > 100 || m.Unsent != 0 {
 		t.Errorf("%d came, %d asked, %d left", m.Arrivals, m.Counts.Asked, m.Unsent)
 	}
@@ -69,12 +120,12 @@ func TestPeopleComeWhenTheyComeAndAreAnswered(t *testing.T) {
 
 func TestAFestivalIsSentPaidAndOpened(t *testing.T) {
 	t.Parallel() // mostly waiting
-	s := newService(t).stage(PlanConfig{Scenario: Festival, Seed: 2, Envelopes: 200, Users: 50})
-	run, err := s.Celebrate(t.Context(), Party{Seed: 2, Load: Evening(30, time.Second), Connections: 10, Retry: Retry{TriesMax: 2}})
+	s := newService(t).stage(loadtest.PlanConfig{Scenario: loadtest.Festival, Seed: 2, Envelopes: 200, Users: 50})
+	run, err := s.Celebrate(t.Context(), loadtest.Party{Seed: 2, Load: loadtest.Evening(30, time.Second), Connections: 10, Retry: loadtest.Retry{TriesMax: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, m := audit(t, s), run.Measure()
+	v, m := audit(t, s), measure.Of(run)
 	if !v.Passed() || v.Envelopes != m.Counts.Sent || m.Counts.Sent < 20 {
 		t.Errorf("%d envelopes were sent, the verdict is %+v", m.Counts.Sent, v)
 	}
@@ -83,52 +134,15 @@ func TestAFestivalIsSentPaidAndOpened(t *testing.T) {
 	}
 }
 
-func TestALyingServiceHasNoThroughput(t *testing.T) {
-	s := newService(t)
-	var opened atomic.Int32
-	s.lies = func(o *envelope.Opening) {
-		if o.Outcome == envelope.Opened && opened.Add(1) == 7 {
-			o.Share.Amount++
-		}
-	}
-	users, err := testUsers(50)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := NewReport()
-	result, err := RunScenario(t.Context(), ScenarioConfig{
-		Plan:   PlanConfig{Scenario: Spread, Seed: 1, Envelopes: 10, Count: 10, Openers: 20, Users: 50},
-		Server: s.server("group"), Users: users, Key: "k", Load: []Stretch{{Rate: 400, For: 300 * time.Millisecond}}, Connections: 10,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Add(result); result.Verdict.Passed() || result.Measured != nil || r.Passed {
-		t.Errorf("a fen too much was told: passed %v, measured %+v", result.Verdict.Passed(), result.Measured)
-	}
-}
-
-func TestBooksThatDoNotBalanceHideTheThroughput(t *testing.T) {
-	r := NewReport()
-	r.Add(&Result{Verdict: &Verdict{}, Measured: &Measured{}})
-	if !r.Passed || r.Runs[0].Measured == nil {
-		t.Fatal("a good run was hidden")
-	}
-	r.Close([]Books{{Set: "000", Violations: []string{"I1"}}})
-	if r.Passed || r.Runs[0].Measured != nil {
-		t.Error("the books do not balance, and the run shows its throughput")
-	}
-}
-
 func TestRefusedPeopleAskAgainAndAreCountedApart(t *testing.T) {
 	s := newService(t)
-	stage := s.stage(PlanConfig{Scenario: Spread, Seed: 1, Envelopes: 10, Count: 10, Openers: 10, Users: 50})
-	s.refuses.Store(true)
-	run, err := stage.Offer(t.Context(), Offer{Seed: 1, Load: []Stretch{{Rate: 100, For: 200 * time.Millisecond}}, Connections: 5, Retry: Retry{TriesMax: 3}})
+	stage := s.stage(loadtest.PlanConfig{Scenario: loadtest.Spread, Seed: 1, Envelopes: 10, Count: 10, Openers: 10, Users: 50})
+	s.Refuses.Store(true)
+	run, err := stage.Offer(t.Context(), loadtest.Offer{Seed: 1, Load: []loadtest.Stretch{{Rate: 100, For: 200 * time.Millisecond}}, Connections: 5, Retry: loadtest.Retry{TriesMax: 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := run.Measure()
+	m := measure.Of(run)
 	if c := m.Counts; c.Asked != 3*m.Arrivals || c.RefusedFast+c.RefusedSlow != c.Asked || m.Accepted.Count != 0 {
 		t.Errorf("%d came three times each, measured is %+v", m.Arrivals, c)
 	}
@@ -139,14 +153,14 @@ func TestRefusedPeopleAskAgainAndAreCountedApart(t *testing.T) {
 
 func TestWhoCannotBeSentInTimeIsUnsent(t *testing.T) {
 	s := newService(t)
-	s.lies = func(*envelope.Opening) { time.Sleep(20 * time.Millisecond) } // one at a time
-	stage := s.stage(PlanConfig{Scenario: Spread, Seed: 1, Envelopes: 10, Count: 50, Openers: 50, Users: 50})
-	run, err := stage.Offer(t.Context(), Offer{Seed: 1, Load: []Stretch{{Rate: 500, For: 400 * time.Millisecond}}, Connections: 2,
-		Patience: 50 * time.Millisecond, Retry: Retry{TriesMax: 1}})
+	s.Lies = func(*envelope.Opening) { time.Sleep(20 * time.Millisecond) } // one at a time
+	stage := s.stage(loadtest.PlanConfig{Scenario: loadtest.Spread, Seed: 1, Envelopes: 10, Count: 50, Openers: 50, Users: 50})
+	run, err := stage.Offer(t.Context(), loadtest.Offer{Seed: 1, Load: []loadtest.Stretch{{Rate: 500, For: 400 * time.Millisecond}}, Connections: 2,
+		Patience: 50 * time.Millisecond, Retry: loadtest.Retry{TriesMax: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := run.Measure()
+	m := measure.Of(run)
 	if m.Unsent < m.Arrivals/2 || m.Unsent+m.Counts.Asked != m.Arrivals {
 		t.Errorf("of %d arrivals %d asked and %d left", m.Arrivals, m.Counts.Asked, m.Unsent)
 	}
@@ -176,17 +190,17 @@ func TestAStallIsFeltByEveryoneWhoCame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewStage(StageConfig{API: server.URL, Users: users, Key: "k", AnswerMax: time.Second,
-		Plan: plan(t, PlanConfig{Scenario: Spread, Seed: 1, Envelopes: 10, Count: 1, Openers: 300, Users: 300})})
+	s, err := loadtest.NewStage(loadtest.StageConfig{API: server.URL, Users: users, Key: "k", AnswerMax: time.Second,
+		Plan: plan(t, loadtest.PlanConfig{Scenario: loadtest.Spread, Seed: 1, Envelopes: 10, Count: 1, Openers: 300, Users: 300})})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	run, err := s.Offer(t.Context(), Offer{Seed: 1, Load: []Stretch{{Rate: 1000, For: time.Second}}, Connections: connections, Retry: Retry{TriesMax: 1}})
+	run, err := s.Offer(t.Context(), loadtest.Offer{Seed: 1, Load: []loadtest.Stretch{{Rate: 1000, For: time.Second}}, Connections: connections, Retry: loadtest.Retry{TriesMax: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := run.Measure()
+	m := measure.Of(run)
 	if n := stalled.Load(); n > connections {
 		t.Fatalf("%d requests were stalled over %d connections", n, connections)
 	}
@@ -202,30 +216,30 @@ func TestStagesThatCannotBeAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := StageConfig{API: "http://127.0.0.1:1", Users: users, Key: "k", AnswerMax: time.Second,
-		Plan: plan(t, PlanConfig{Scenario: Hot, Envelopes: 1, Count: 1, Openers: 1, Users: 10})}
-	for name, spoil := range map[string]func(*StageConfig){
-		"no plan":       func(c *StageConfig) { c.Plan = nil },
-		"no key":        func(c *StageConfig) { c.Key = "" },
-		"no API":        func(c *StageConfig) { c.API = "" },
-		"no port":       func(c *StageConfig) { c.API = "http://localhost" },
-		"TLS":           func(c *StageConfig) { c.API = "https://localhost:1" },
-		"too few users": func(c *StageConfig) { c.Users = users[:9] },
-		"no time":       func(c *StageConfig) { c.AnswerMax = time.Millisecond },
+	good := loadtest.StageConfig{API: "http://127.0.0.1:1", Users: users, Key: "k", AnswerMax: time.Second,
+		Plan: plan(t, loadtest.PlanConfig{Scenario: loadtest.Hot, Envelopes: 1, Count: 1, Openers: 1, Users: 10})}
+	for name, spoil := range map[string]func(*loadtest.StageConfig){
+		"no plan":       func(c *loadtest.StageConfig) { c.Plan = nil },
+		"no key":        func(c *loadtest.StageConfig) { c.Key = "" },
+		"no API":        func(c *loadtest.StageConfig) { c.API = "" },
+		"no port":       func(c *loadtest.StageConfig) { c.API = "http://localhost" },
+		"TLS":           func(c *loadtest.StageConfig) { c.API = "https://localhost:1" },
+		"too few users": func(c *loadtest.StageConfig) { c.Users = users[:9] },
+		"no time":       func(c *loadtest.StageConfig) { c.AnswerMax = time.Millisecond },
 	} {
 		cfg := good
 		spoil(&cfg)
-		if _, err := NewStage(cfg); err == nil {
+		if _, err := loadtest.NewStage(cfg); err == nil {
 			t.Errorf("%s: a stage was made", name)
 		}
 	}
-	s, err := NewStage(good)
+	s, err := loadtest.NewStage(good)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, none := s.Saturate(t.Context(), Saturation{Callers: 0, For: time.Second})
-	_, many := s.Offer(t.Context(), Offer{Connections: CallersMax + 1, Retry: Retry{TriesMax: 1}})
-	_, untried := s.Celebrate(t.Context(), Party{Connections: 1})
+	_, none := s.Saturate(t.Context(), loadtest.Saturation{Callers: 0, For: time.Second})
+	_, many := s.Offer(t.Context(), loadtest.Offer{Connections: loadtest.CallersMax + 1, Retry: loadtest.Retry{TriesMax: 1}})
+	_, untried := s.Celebrate(t.Context(), loadtest.Party{Connections: 1})
 	if err := errors.Join(none, many, untried); none == nil || many == nil || untried == nil {
 		t.Errorf("loads that cannot be were carried out: %v", err)
 	}

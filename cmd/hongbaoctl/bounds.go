@@ -10,6 +10,8 @@ import (
 
 	"hongbao/internal/operator"
 	"hongbao/loadtest"
+	"hongbao/loadtest/measure"
+	"hongbao/loadtest/soak"
 )
 
 // Flags are held to their bounds before anything is read or called: a wrong one
@@ -58,7 +60,7 @@ func (l loadFlags) Validate() error { return within("hurry", l.Hurry, 1, hurryMa
 
 // Validate implements the rule.
 func (l loadCellCmd) Validate() error {
-	return errors.Join(l.loadFlags.Validate(), within("callers", l.Callers, 1, loadtest.CallersMax), within("rounds", l.Rounds, 1, loadtest.RoundsMax),
+	return errors.Join(l.loadFlags.Validate(), within("callers", l.Callers, 1, loadtest.CallersMax), within("rounds", l.Rounds, 1, measure.RoundsMax),
 		within("duration", l.Duration, 0, loadDurationMax))
 }
 
@@ -70,7 +72,7 @@ func (l loadRunCmd) Validate() error {
 
 // Validate implements the rule.
 func (l loadSoakCmd) Validate() error {
-	return errors.Join(within("duration", l.Duration, time.Second, loadtest.SoakMax), within("lies", l.Lies, 0, loadtest.LieRateMax),
+	return errors.Join(within("duration", l.Duration, time.Second, soak.LengthMax), within("lies", l.Lies, 0, soak.LieRateMax),
 		within("rate", l.Rate, 0.01, rateMax))
 }
 
@@ -81,7 +83,7 @@ func (l loadPipelineCmd) Validate() error {
 
 // Validate implements the rule.
 func (l loadFullCmd) Validate() error {
-	return errors.Join(l.loadFlags.Validate(), within("envelopes", l.Envelopes, 1, loadtest.PastMax), within("rounds", l.Rounds, 1, loadtest.RoundsMax))
+	return errors.Join(l.loadFlags.Validate(), within("envelopes", l.Envelopes, 1, loadtest.PastMax), within("rounds", l.Rounds, 1, measure.RoundsMax))
 }
 
 // Validate implements the rule.

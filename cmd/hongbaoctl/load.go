@@ -19,6 +19,7 @@ import (
 	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/settings"
 	"hongbao/loadtest"
+	"hongbao/loadtest/report"
 )
 
 // loadCmd is the audited crowd. Verbs that measure opens alone start a playground
@@ -47,7 +48,7 @@ type ground struct {
 	file     string // the settings
 	dir      string
 	settings *settings.Settings
-	report   *report
+	report   *description
 }
 
 // findGround reads the playground beside the settings file. Without a
@@ -91,8 +92,8 @@ func (g *ground) check() error {
 // handMade is what playground.json would say of an environment that was made by hand.
 // Of processes on other machines nothing is known but their addresses, and so no CPU
 // time either.
-func handMade(conf *settings.Settings) *report {
-	r := &report{API: "http://" + dialable(conf.Listen.Public), Operator: "http://" + dialable(conf.Listen.Operator), PaymentSimulator: conf.Payment.BaseURL}
+func handMade(conf *settings.Settings) *description {
+	r := &description{API: "http://" + dialable(conf.Listen.Public), Operator: "http://" + dialable(conf.Listen.Operator), PaymentSimulator: conf.Payment.BaseURL}
 	if events, err := url.Parse(conf.Events.URL); err == nil && events.Host != "" {
 		r.Events = events.Scheme + "://" + events.Host
 	}
@@ -185,4 +186,18 @@ func writeHTML(file string, write func(io.Writer) error) error {
 	}
 	fmt.Fprintln(os.Stderr, "report:", file)
 	return nil
+}
+
+// printResult prints a measurement, as JSON or for people. One whose audit failed
+// is a finding.
+func printResult(c *cli, all any, passed bool, text func(report.Text)) (err error) {
+	if c.JSON {
+		err = printJSON(all)
+	} else {
+		text(report.Text{Out: os.Stdout, Err: os.Stderr})
+	}
+	if err == nil && !passed {
+		err = command.ErrFinding
+	}
+	return err
 }

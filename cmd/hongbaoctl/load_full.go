@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
@@ -13,6 +12,8 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/loadtest"
+	"hongbao/loadtest/measure"
+	"hongbao/loadtest/report"
 	"hongbao/orderset"
 )
 
@@ -23,9 +24,9 @@ type loadFullCmd struct {
 }
 
 func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
-	var r *loadtest.Full
+	var r *measure.Full
 	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
-		cfg := loadtest.FullConfig{CompareConfig: l.measure(g, c.JSON), Rounds: l.Rounds, Fill: g.fill}
+		cfg := measure.FullConfig{CompareConfig: l.measure(g, c.JSON), Rounds: l.Rounds, Fill: g.fill}
 		if cfg.Past, err = g.past(l.Envelopes); err != nil {
 			return false, err
 		}
@@ -34,7 +35,7 @@ func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
 			return false, err
 		}
 		cfg.Ticket = tickets.Mint
-		if r, err = loadtest.MeasureFull(ctx, cfg); err != nil {
+		if r, err = measure.RunFull(ctx, cfg); err != nil {
 			return false, err
 		}
 		return r.Passed, nil
@@ -42,7 +43,7 @@ func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	return printSession(c, r, &r.Session, func() { printFull(r) })
+	return printResult(c, r, r.Passed, func(t report.Text) { t.Full(r) })
 }
 
 // past is what the SETs are filled with. Every fill is another one.
@@ -71,7 +72,7 @@ func (g *ground) past(envelopes int) (loadtest.PastConfig, error) {
 }
 
 // fill writes a past into every SET at the same time.
-func (g *ground) fill(ctx context.Context, past *loadtest.Past, wrote func(int)) ([]loadtest.Stock, error) {
+func (g *ground) fill(ctx context.Context, past *loadtest.Past, wrote func(int)) ([]measure.Stock, error) {
 	topology, err := g.settings.Topology()
 	if err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func (g *ground) fill(ctx context.Context, past *loadtest.Past, wrote func(int))
 		return nil, err
 	}
 	specs := topology.Specs()
-	stocks := make([]loadtest.Stock, len(specs))
+	stocks := make([]measure.Stock, len(specs))
 	all, ctx := errgroup.WithContext(ctx)
 	for i, spec := range specs {
 		all.Go(func() (err error) {
@@ -92,7 +93,7 @@ func (g *ground) fill(ctx context.Context, past *loadtest.Past, wrote func(int))
 	return stocks, all.Wait()
 }
 
-func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Account, past iter.Seq[envelope.Snapshot], wrote func(int)) (s loadtest.Stock, err error) {
+func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Account, past iter.Seq[envelope.Snapshot], wrote func(int)) (s measure.Stock, err error) {
 	s.Set = spec.Number.String()
 	f, err := orderset.OpenFiller(ctx, spec, migrator)
 	if err != nil {
@@ -116,28 +117,4 @@ func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Accou
 	}
 	s.After, err = f.Bytes(ctx)
 	return s, err
-}
-
-const mebi = 1 << 20
-
-func printFull(r *loadtest.Full) {
-	f := r.Figures
-	printCells(f.SpreadEmpty.Cells, f.HotEmpty.Cells, f.SpreadFull.Cells, f.HotFull.Cells)
-	for _, one := range []struct {
-		what        string
-		empty, full *loadtest.Series
-	}{{"spread", f.SpreadEmpty, f.SpreadFull}, {"hot", f.HotEmpty, f.HotFull}} {
-		fmt.Printf("%s: median %.0f opens/s (%.0f to %.0f) before the fill, %.0f (%.0f to %.0f) after\n", one.what,
-			one.empty.Median, one.empty.Lowest, one.empty.Highest, one.full.Median, one.full.Lowest, one.full.Highest)
-	}
-	for _, s := range r.Stocks {
-		fmt.Printf("SET %s: filled with %d envelopes and %d shares, %d MiB before, %d MiB after\n", s.Set, s.Envelopes, s.Shares, s.Before/mebi, s.After/mebi)
-	}
-	fmt.Printf("fill: %d envelopes in %.0f s\n", r.Envelopes, r.FillSeconds)
-	i, w := f.Idle, f.Warm
-	fmt.Printf("hongbaod around the fill: RSS %d MiB, then %d MiB; heap %.1f MiB, then %.1f MiB\n",
-		i.Before.RSS/mebi, i.After.RSS/mebi, float64(i.Before.Heap)/mebi, float64(i.After.Heap)/mebi)
-	fmt.Printf("warm: %.0f bytes of heap an envelope and %.0f a share; asked for %d envelopes, it remembered %d at most, RSS at most %d MiB\n",
-		w.EnvelopeBytes, w.ShareBytes, w.Asked, w.WarmMost, w.RSSMost/mebi)
-	printTargets(r.Targets)
 }

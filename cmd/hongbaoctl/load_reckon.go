@@ -10,7 +10,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/payment/simulator"
-	"hongbao/loadtest"
+	"hongbao/loadtest/soak"
 	"hongbao/orderset"
 	"hongbao/reconcile"
 )
@@ -20,8 +20,8 @@ const overdueSlack = time.Minute
 
 // reckon reads every book there is: the SETs', the provider's, users', and what
 // the IM backend has heard. Nobody should be writing.
-func (g *ground) reckon(ctx context.Context) (*loadtest.Reckoning, error) {
-	w := &reckoner{g: g, ours: map[string]claimed{}, out: &loadtest.Reckoning{States: map[envelope.State]int{},
+func (g *ground) reckon(ctx context.Context) (*soak.Reckoning, error) {
+	w := &reckoner{g: g, ours: map[string]claimed{}, out: &soak.Reckoning{States: map[envelope.State]int{},
 		Unsettled: []envelope.ID{}, UserBooks: []string{}}}
 	for _, step := range []func(context.Context) error{w.readSets, w.readBatches, w.readProvider, w.readDisputes, w.readUsers, w.readEvents} {
 		if err := step(ctx); err != nil {
@@ -37,7 +37,7 @@ type reckoner struct {
 	provider reconcile.Provider
 	truth    []envelope.Statement
 	ours     map[string]claimed // by our number
-	out      *loadtest.Reckoning
+	out      *soak.Reckoning
 }
 
 // claimed is what our rows say of one number.
@@ -113,7 +113,7 @@ func (w *reckoner) transfer(t *envelope.Transfer) {
 	case t.State == envelope.Pending:
 		w.out.Pending.Add(t.Amount)
 	case t.State == envelope.Held || t.State == envelope.Stuck:
-		w.out.Held = append(w.out.Held, loadtest.Held{No: t.No(), Reason: t.Reason, Amount: t.Amount})
+		w.out.Held = append(w.out.Held, soak.Held{No: t.No(), Reason: t.Reason, Amount: t.Amount})
 	case t.IsRefund():
 		w.out.Refunds.Add(t.Amount)
 	default:
@@ -147,7 +147,7 @@ func (w *reckoner) readProvider(ctx context.Context) error {
 		}
 	})
 	for _, d := range w.provider.Differences() {
-		w.out.Differences = append(w.out.Differences, loadtest.Difference(d))
+		w.out.Differences = append(w.out.Differences, soak.Difference(d))
 	}
 	return err
 }
@@ -167,7 +167,7 @@ func (w *reckoner) readDisputes(ctx context.Context) error {
 				no = string(d.ID) // a charge's number is its envelope's
 			}
 			mine, known := w.ours[no]
-			one := loadtest.Dispute{Number: d.Number, What: d.What, Known: known, Posted: mine.posted}
+			one := soak.Dispute{Number: d.Number, What: d.What, Known: known, Posted: mine.posted}
 			if d.Amount != 0 {
 				one.Over = d.Amount - mine.amount
 			}
@@ -202,8 +202,8 @@ func (w *reckoner) readUsers(ctx context.Context) error {
 
 func (w *reckoner) readEvents(ctx context.Context) error {
 	var heard struct {
-		Told loadtest.Facts `json:"told"`
-		loadtest.Astray
+		Told soak.Facts `json:"told"`
+		soak.Astray
 	}
 	if err := (&client{}).call(ctx, http.MethodGet, w.g.report.Events+"/events", nil, &heard, "", ""); err != nil {
 		return err

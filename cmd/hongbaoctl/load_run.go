@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
-	"hongbao/cmd/internal/command"
 	"hongbao/loadtest"
+	"hongbao/loadtest/measure"
+	"hongbao/loadtest/report"
 )
 
 type loadRunCmd struct {
@@ -37,17 +39,17 @@ func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
 	if len(modes) == 0 {
 		modes = []string{""}
 	}
-	report := loadtest.NewReport()
+	runs := measure.NewRuns()
 	say := loadProgress(c.JSON)
 	for i, mode := range modes {
-		err := l.onServer(ctx, g, mode, func(s *loadtest.Server) error {
+		err := l.onServer(ctx, g, mode, func(s *measure.Server) error {
 			for j, scenario := range l.Scenario {
 				say(i*len(l.Scenario)+j, len(modes)*len(l.Scenario), fmt.Sprintf("%s, open mode %s", scenario, s.Mode))
 				result, err := l.scenario(ctx, g, s, loadtest.Scenario(scenario))
 				if err != nil {
 					return fmt.Errorf("%s: %w", scenario, err)
 				}
-				report.Add(result)
+				runs.Add(result)
 			}
 			return nil
 		})
@@ -60,14 +62,17 @@ func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
 		if err != nil {
 			return err
 		}
-		report.Close(books)
+		runs.Close(books)
 	}
-	return l.print(c, report)
+	if err := writeHTML(l.HTML, func(w io.Writer) error { return report.WriteRuns(w, runs) }); err != nil {
+		return err
+	}
+	return printResult(c, runs, runs.Passed, func(t report.Text) { t.Runs(runs) })
 }
 
 // onServer runs do against the playground's own server, or one of our own in mode.
-func (l loadRunCmd) onServer(ctx context.Context, g *ground, mode string, do func(*loadtest.Server) error) (err error) {
-	var s *loadtest.Server
+func (l loadRunCmd) onServer(ctx context.Context, g *ground, mode string, do func(*measure.Server) error) (err error) {
+	var s *measure.Server
 	if mode == "" {
 		pid := 0
 		for _, p := range g.report.Processes {
@@ -94,14 +99,14 @@ func (l loadRunCmd) onServer(ctx context.Context, g *ground, mode string, do fun
 }
 
 // scenario is one open-loop run, prepared, carried out and audited.
-func (l loadRunCmd) scenario(ctx context.Context, g *ground, s *loadtest.Server, scenario loadtest.Scenario) (*loadtest.Result, error) {
+func (l loadRunCmd) scenario(ctx context.Context, g *ground, s *measure.Server, scenario loadtest.Scenario) (*measure.Result, error) {
 	users, err := g.users(loadUsers)
 	if err != nil {
 		return nil, err
 	}
 	load := l.load(scenario)
 	limits := g.settings.Bounds()
-	return loadtest.RunScenario(ctx, loadtest.ScenarioConfig{
+	return measure.RunScenario(ctx, measure.ScenarioConfig{
 		Plan: loadtest.PlanConfig{Scenario: scenario, Seed: l.Seed, Envelopes: l.envelopes(scenario, load),
 			Count: limits.CountMax, Openers: l.openers(scenario, load), Users: loadUsers, ShareMin: limits.ShareMin},
 		Server: s, Users: users, Key: loadKey(), Load: load, Connections: l.Connections,
@@ -133,41 +138,4 @@ func (l loadRunCmd) openers(scenario loadtest.Scenario, load []loadtest.Stretch)
 		return min(loadUsers, int(1.1*loadtest.ArrivalsIn(load))/loadSpread+2)
 	}
 	return loadOpeners
-}
-
-func (l loadRunCmd) print(c *cli, report *loadtest.Report) error {
-	err := writeHTML(l.HTML, report.WriteHTML)
-	switch {
-	case err != nil:
-	case c.JSON:
-		err = printJSON(report)
-	default:
-		printReport(report)
-	}
-	if err == nil && !report.Passed {
-		err = command.ErrFinding
-	}
-	return err
-}
-
-func printReport(r *loadtest.Report) {
-	all := &loadtest.Verdict{}
-	for _, one := range r.Runs {
-		fmt.Printf("%s, open mode %s (%s), plan %s from seed %d\n", one.Plan.Scenario, one.OpenMode, one.Durability, one.Digest, one.Plan.Seed)
-		all.Join(one.Verdict)
-	}
-	printAudit(all, r.Books)
-	if !r.Passed {
-		printFailed()
-		return
-	}
-	t := newTable("scenario", "open mode", "offered/s", "opens/s", "sends/s", "p50 ms", "p99 ms", "p99.9 ms", "refused fast", "slow", "unknown")
-	for _, one := range r.Runs {
-		m := one.Measured
-		t.AppendRow([]any{one.Plan.Scenario, one.OpenMode, fmt.Sprintf("%.0f", float64(m.Arrivals)/m.Seconds), fmt.Sprintf("%.0f", m.OpensPerSecond),
-			fmt.Sprintf("%.0f", m.SendsPerSecond), fmt.Sprintf("%.1f", m.Accepted.P50), fmt.Sprintf("%.1f", m.Accepted.P99), fmt.Sprintf("%.1f", m.Accepted.P999),
-			m.Counts.RefusedFast, m.Counts.RefusedSlow, m.Counts.Unknown})
-	}
-	t.Render()
-	fmt.Printf("%d CPUs for service, databases and crowd; latency counts from when a request was due\n", r.Machine.CPUs)
 }

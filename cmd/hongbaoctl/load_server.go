@@ -14,7 +14,7 @@ import (
 	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
 	"hongbao/internal/settings"
-	"hongbao/loadtest"
+	"hongbao/loadtest/measure"
 	"hongbao/orderset"
 	"hongbao/queue"
 )
@@ -24,12 +24,12 @@ const (
 )
 
 // readReport reads playground.json.
-func readReport(file string) (*report, error) {
+func readReport(file string) (*description, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	r := new(report)
+	r := new(description)
 	if err := json.Unmarshal(raw, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -38,12 +38,12 @@ func readReport(file string) (*report, error) {
 
 // startServer starts a hongbaod of our own in an open mode, on the playground's
 // databases and keys and on ports nobody has. The playground's own one idles.
-func (g *ground) startServer(ctx context.Context, mode string) (*loadtest.Server, error) {
+func (g *ground) startServer(ctx context.Context, mode string) (*measure.Server, error) {
 	return g.startChanged(ctx, mode, mode, func(s *settings.Settings) { s.Limits.CountMax = loadCountMax })
 }
 
 // startChanged is startServer with changed settings, under a name for its files.
-func (g *ground) startChanged(ctx context.Context, name, mode string, change func(*settings.Settings)) (*loadtest.Server, error) {
+func (g *ground) startChanged(ctx context.Context, name, mode string, change func(*settings.Settings)) (*measure.Server, error) {
 	ports, err := cluster.FreePorts(2)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (g *ground) startChanged(ctx context.Context, name, mode string, change fun
 	base := "http://" + conf.Listen.Operator
 	stop := func(ctx context.Context) error { return errors.Join(proc.Stop(ctx), os.Remove(file)) }
 	err = waitReady(ctx, proc, base+"/readyz")
-	var s *loadtest.Server
+	var s *measure.Server
 	if err == nil {
 		s, err = g.server(ctx, "http://"+conf.Listen.Public, base, proc.PID())
 	}
@@ -96,7 +96,7 @@ func withoutOurs(env []string) (rest []string) {
 }
 
 // server is a running hongbaod as the load test knows it.
-func (g *ground) server(ctx context.Context, api, base string, pid int) (*loadtest.Server, error) {
+func (g *ground) server(ctx context.Context, api, base string, pid int) (*measure.Server, error) {
 	o, err := g.operator(base)
 	if err != nil {
 		return nil, err
@@ -113,20 +113,20 @@ func (g *ground) server(ctx context.Context, api, base string, pid int) (*loadte
 			}
 		}
 	}
-	return &loadtest.Server{
+	return &measure.Server{
 		API: api, Mode: mode.OpenMode, Durability: mode.Durability,
 		CPU: func() (service, database time.Duration, err error) {
 			if pid != 0 { // else it runs on another machine
-				service, err = loadtest.ProcessCPU(pid)
+				service, err = measure.ProcessCPU(pid)
 			}
 			if err != nil {
 				return 0, 0, err
 			}
-			database, err = loadtest.ProcessCPU(databases...)
+			database, err = measure.ProcessCPU(databases...)
 			return service, database, err
 		},
 		Refuse:  func(ctx context.Context, on bool) error { return g.refuse(ctx, base, on) },
-		Memory:  func(ctx context.Context) (loadtest.Memory, error) { return g.memory(ctx, base) },
+		Memory:  func(ctx context.Context) (measure.Memory, error) { return g.memory(ctx, base) },
 		Profile: func(ctx context.Context, seconds int) ([]byte, error) { return g.profile(ctx, base, seconds) },
 		Stop:    func(context.Context) error { return nil },
 	}, nil
@@ -171,7 +171,7 @@ func (g *ground) casCeiling(ctx context.Context) (float64, error) {
 }
 
 // books reads every row of every SET.
-func (g *ground) books(ctx context.Context) (all []loadtest.Books, err error) {
+func (g *ground) books(ctx context.Context) (all []measure.Books, err error) {
 	err = g.auditors(func(auditor *orderset.Auditor) error {
 		b, err := auditor.Audit(ctx)
 		if err == nil {
@@ -182,8 +182,8 @@ func (g *ground) books(ctx context.Context) (all []loadtest.Books, err error) {
 	return all, err
 }
 
-func booksOf(b *orderset.Books) loadtest.Books {
-	out := loadtest.Books{Set: b.Set, Envelopes: b.Envelopes, Shares: b.Shares, Paid: b.Paid, Opened: b.Opened,
+func booksOf(b *orderset.Books) measure.Books {
+	out := measure.Books{Set: b.Set, Envelopes: b.Envelopes, Shares: b.Shares, Paid: b.Paid, Opened: b.Opened,
 		Refunded: b.Refunded, Remaining: b.Remaining, Violations: []string{}}
 	for _, v := range b.Violations {
 		out.Violations = append(out.Violations, v.String())

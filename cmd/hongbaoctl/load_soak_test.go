@@ -6,7 +6,8 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/internal/settings"
-	"hongbao/loadtest"
+	"hongbao/loadtest/measure"
+	"hongbao/loadtest/soak"
 )
 
 // What a short soak of five envelopes a second must have met, of a thousand
@@ -21,7 +22,7 @@ func TestFG1FG4ASoakUnderEveryLieEndsWithBooksThatAgreeAndFindsABrokenProvider(t
 
 func soaks(t *testing.T, product string) {
 	p := settest.Playground(t, "--life", "4s", "--pay-within", "3s", "--payouts", product)
-	var honest loadtest.SoakRun
+	var honest soak.Result
 	load(t, p, &honest, "soak", "--duration", "8s", "--rate", "5", "--seed", "1")
 	checkSoak(t, &honest)
 	for lie := range honest.Told {
@@ -32,7 +33,7 @@ func soaks(t *testing.T, product string) {
 	p.CheckBooks(t)
 
 	p.Spoiled = true // from here on the ledger has moved money twice
-	var broken loadtest.SoakRun
+	var broken soak.Result
 	load(t, p, &broken, "soak", "--duration", "8s", "--rate", "5", "--seed", "2", "--bugs")
 	checkSoak(t, &broken)
 	if n := len(broken.MovedTwice); n == 0 || int64(n) != broken.Told["twice"] {
@@ -43,7 +44,7 @@ func soaks(t *testing.T, product string) {
 	}
 }
 
-func checkSoak(t *testing.T, r *loadtest.SoakRun) {
+func checkSoak(t *testing.T, r *soak.Result) {
 	t.Helper()
 	if !r.Passed || len(r.Findings) != 0 || !r.Verdict.Passed() || len(r.Notes) != 0 {
 		t.Fatalf("the soak: %+v %+v %v", r.Findings, r.Verdict, r.Notes)
@@ -62,12 +63,12 @@ func checkSoak(t *testing.T, r *loadtest.SoakRun) {
 
 func TestThePipelineIsMeasuredOnAPlayground(t *testing.T) {
 	p := settest.Playground(t, "--payouts", settings.PayoutBatches)
-	var r loadtest.Pipeline
+	var r measure.Pipeline
 	load(t, p, &r, "pipeline", "--duration", "20s", "--hurry", "8", "--html", t.TempDir()+"/pipeline.html")
 	if !r.Passed || r.Peak.PerSecond <= 0 || r.SignatureMs <= 0 || len(r.Targets) != 4 {
 		t.Fatalf("the pipeline: %+v", r)
 	}
-	for _, one := range []*loadtest.Phase{r.Target, r.Main} {
+	for _, one := range []*measure.Phase{r.Target, r.Main} {
 		if one.OpensPerSecond <= 0 || one.Carried <= 0 || one.FirstCall.Count == 0 || one.Callback.Count == 0 || len(one.Samples) == 0 {
 			t.Errorf("a phase: %+v", one)
 		}
@@ -75,7 +76,7 @@ func TestThePipelineIsMeasuredOnAPlayground(t *testing.T) {
 	if r.Refund.Count < 5 || r.Refund.P99 <= 0 {
 		t.Errorf("refunds: %+v", r.Refund)
 	}
-	for _, name := range []string{loadtest.RatioSustained, loadtest.RatioSustainedPeak, loadtest.RatioFirstCall, loadtest.RatioCallback, loadtest.RatioRefund, loadtest.RatioSignatures} {
+	for _, name := range []string{"sustained_opens_per_s", "sustained_over_peak", "commit_to_call_p99_ms", "callback_p99_ms", "refund_p99_s", "rsa_share_of_cpu"} {
 		if r.Ratios[name] <= 0 {
 			t.Errorf("%s is %v", name, r.Ratios[name])
 		}

@@ -42,15 +42,3 @@ func TestAPlanOutlastsItsLoad(t *testing.T) {
 		}
 	}
 }
-
-func TestAMetricIsSummedOverItsLabels(t *testing.T) {
-	metrics := []byte("# HELP a b\na_total 9\na{set=\"000\"} 2\na{set=\"001\"} 1.5e+03\nb nonsense\n")
-	if sum, err := metric(metrics, "a"); err != nil || sum != 1502 {
-		t.Errorf("the sum is %v, %v", sum, err)
-	}
-	for _, name := range []string{"c", "b"} {
-		if sum, err := metric(metrics, name); err == nil {
-			t.Errorf("%s is %v", name, sum)
-		}
-	}
-}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"hongbao/internal/settest"
-	"hongbao/loadtest"
+	"hongbao/loadtest/measure"
 )
 
 // load runs a verb on the playground in a hurry and reads what it printed.
@@ -34,7 +34,7 @@ func load(t *testing.T, p *settest.Live, into any, args ...string) {
 func TestTheLoadsVerbsMeasureAPlayground(t *testing.T) {
 	p := settest.Playground(t)
 	defer leftAlone(t, p)
-	var cell loadtest.CellRun
+	var cell measure.CellRun
 	profiles := t.TempDir()
 	load(t, p, &cell, "cell", "--open-mode", "plain", "--scenario", "hot", "--callers", "8", "--duration", "200ms", "--hurry", "20", "--profile", profiles)
 	if !cell.Passed || len(cell.Series.Cells) != 1 || cell.Series.Cells[0].Mode != "plain" || cell.Series.Median <= 0 {
@@ -43,12 +43,12 @@ func TestTheLoadsVerbsMeasureAPlayground(t *testing.T) {
 	if cpu, err := os.ReadFile(filepath.Join(profiles, "plain-hot-8-1.pprof")); err != nil || len(cpu) < 100 {
 		t.Errorf("the profile has %d bytes, %v", len(cpu), err)
 	}
-	var storm loadtest.StormRun
+	var storm measure.StormRun
 	load(t, p, &storm, "storm", "--no-books", "--hurry", "40")
 	if !storm.Passed || storm.Storm.Goodput <= 0 || storm.Capacity.Callers != 1000 {
 		t.Errorf("the storm is %+v", storm.Storm)
 	}
-	var full loadtest.Full
+	var full measure.Full
 	const envelopes = 2001
 	load(t, p, &full, "full", "--envelopes", strconv.Itoa(envelopes), "--rounds", "1", "--hurry", "40")
 	checkFull(t, &full, envelopes)
@@ -76,7 +76,7 @@ func leftAlone(t *testing.T, p *settest.Live) {
 	}
 }
 
-func checkFull(t *testing.T, full *loadtest.Full, envelopes int) {
+func checkFull(t *testing.T, full *measure.Full, envelopes int) {
 	t.Helper()
 	if !full.Passed || full.Ratios["spread_full_over_empty"] <= 0 || full.Ratios["hot_full_over_empty"] <= 0 || full.FillSeconds <= 0 {
 		t.Fatalf("full tables: %+v", full)

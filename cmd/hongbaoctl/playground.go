@@ -133,7 +133,7 @@ func (d playgroundDownCmd) stop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("playground: %w; it is still starting: try again", err)
 	}
-	var r report
+	var r description
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return fmt.Errorf("playground: %s: %w", reportName, err)
 	}
@@ -172,7 +172,7 @@ func (d playgroundDownCmd) waitUnlocked(ctx context.Context, pid int) error {
 
 // supervisor is the pid of the running "playground up", checked to be one: a
 // stale file must not make us stop a stranger.
-func (r *report) supervisor() (int, error) {
+func (r *description) supervisor() (int, error) {
 	for _, p := range r.Processes {
 		if p.Name == supervisorName {
 			cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.PID))

@@ -16,9 +16,9 @@ import (
 
 const supervisorName = "playground"
 
-// report is playground.json: what a script needs to find everything. Files are
+// description is playground.json: what a script needs to find everything. Files are
 // relative to the file itself.
-type report struct {
+type description struct {
 	API              string        `json:"api"`
 	Operator         string        `json:"operator"`
 	PaymentSimulator string        `json:"payment_simulator"`
@@ -71,7 +71,7 @@ func (p *playground) writeReport() error {
 	return durable.Replace(p.path(reportName), append(raw, '\n'))
 }
 
-func (p *playground) report() (*report, error) {
+func (p *playground) report() (*description, error) {
 	audit, err := p.settings.Account("audit", p.settings.Accounts.Audit)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (p *playground) report() (*report, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	token := p.settings.Keys.Tokens[0]
-	r := &report{
+	r := &description{
 		API:              "http://" + p.settings.Listen.Public,
 		Operator:         "http://" + p.settings.Listen.Operator,
 		PaymentSimulator: p.settings.Payment.BaseURL,

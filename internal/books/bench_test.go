@@ -8,7 +8,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/books"
-	"hongbao/loadtest"
+	"hongbao/loadtest/measure"
 )
 
 // BenchmarkPost posts what a relay under load does: of 300 envelopes, four more
@@ -92,7 +92,7 @@ func guest(number, n int) envelope.UserID {
 }
 
 func databaseCPU(b *testing.B) time.Duration {
-	used, err := loadtest.ProcessCPU(server.PID())
+	used, err := measure.ProcessCPU(server.PID())
 	if err != nil {
 		b.Fatal(err)
 	}
