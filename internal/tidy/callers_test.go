@@ -65,7 +65,7 @@ func callerRules() []rule {
 
 // harnesses are packages for tests and drills; their code is no caller, and what
 // they export is for those.
-var harnesses = []string{"internal/settest", "internal/faultproxy", "internal/contract", rulebook}
+var harnesses = []string{"internal/settest", "internal/settest/fakeservice", "internal/faultproxy", "internal/contract", rulebook}
 
 // withoutCaller reports what is exported and has no caller, and exceptions
 // that are not needed.
