@@ -310,7 +310,10 @@ func TestAnEnvelopeOfASETUnknownHereIsBusyToItsTicket(t *testing.T) {
 	f := &shelf{readErr: unknown, openErr: unknown}
 	for name, ask := range map[string]func(ticket string) error{
 		"grab": func(ticket string) error { _, err := tellerAt(f).Grab(t.Context(), idAt(0), "amy", ticket); return err },
-		"open": func(ticket string) error { _, err := tellerAt(f).Open(t.Context(), idAt(0), "amy", ticket); return err },
+		"open": func(ticket string) error {
+			_, err := tellerAt(f).Open(t.Context(), OpenRequest{idAt(0), "amy"}, ticket)
+			return err
+		},
 		"show": func(ticket string) error { _, err := tellerAt(f).Show(t.Context(), idAt(0), "amy", ticket); return err },
 	} {
 		err := ask(ticket)

@@ -126,7 +126,7 @@ func (s *shaky) Transfers(context.Context, ID, UserID, int) ([]Transfer, error) 
 func (s *shaky) Again(context.Context, ID, int, UserID) (Transfer, error) {
 	return Transfer{}, ErrNotFound
 }
-func (s *shaky) Open(context.Context, ID, UserID) (Opening, error) { return Opening{}, ErrNotFound }
+func (s *shaky) Open(context.Context, OpenRequest) (Opening, error) { return Opening{}, ErrNotFound }
 
 // sendAll lets some senders repeat one key at the same time, and returns how many
 // envelopes have been charged for and how often a send was answered.

@@ -48,7 +48,13 @@ type Orders interface {
 // Opener takes shares. Requests for one envelope take effect in the order in
 // which Open was called on one server.
 type Opener interface {
-	Open(ctx context.Context, id ID, user UserID) (Opening, error)
+	Open(ctx context.Context, req OpenRequest) (Opening, error)
+}
+
+// OpenRequest is one opener of one envelope.
+type OpenRequest struct {
+	ID   ID
+	User UserID
 }
 
 // Sending is an envelope with the idempotency key it was sent under.
@@ -166,12 +172,12 @@ func (t *Teller) Grab(ctx context.Context, id ID, user UserID, ticket string) (O
 	return Peek(&s.Envelope, len(s.Shares) > 0, user, s.Now)
 }
 
-// Open takes a share for user. A repeat returns the same share (I2).
-func (t *Teller) Open(ctx context.Context, id ID, user UserID, ticket string) (Opening, error) {
-	if !t.cfg.Tickets.Valid(id, ticket) {
+// Open takes a share for the user. A repeat returns the same share (I2).
+func (t *Teller) Open(ctx context.Context, req OpenRequest, ticket string) (Opening, error) {
+	if !t.cfg.Tickets.Valid(req.ID, ticket) {
 		return Opening{}, ErrNotFound
 	}
-	o, err := t.cfg.Opener.Open(ctx, id, user)
+	o, err := t.cfg.Opener.Open(ctx, req)
 	if err == nil {
 		err = o.Err
 	}

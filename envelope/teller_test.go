@@ -163,8 +163,8 @@ func (f *shelf) Peek(_ context.Context, _ ID, user UserID) (Snapshot, error) {
 	return f.snapshot, f.readErr
 }
 
-func (f *shelf) Open(_ context.Context, id ID, user UserID) (Opening, error) {
-	f.call("open %s", user)
+func (f *shelf) Open(_ context.Context, req OpenRequest) (Opening, error) {
+	f.call("open %s", req.User)
 	return f.opening, f.openErr
 }
 
@@ -202,7 +202,7 @@ func TestGrabAndOpenWantTheTicketBeforeAnythingElse(t *testing.T) {
 		if got, err := tellerAt(f).Grab(t.Context(), idAt(0), "amy", s); got != "" || !errors.Is(err, ErrNotFound) {
 			t.Errorf("grab, ticket %s: have %q, %v", name, got, err)
 		}
-		if got, err := tellerAt(f).Open(t.Context(), idAt(0), "amy", s); got != (Opening{}) || !errors.Is(err, ErrNotFound) {
+		if got, err := tellerAt(f).Open(t.Context(), OpenRequest{idAt(0), "amy"}, s); got != (Opening{}) || !errors.Is(err, ErrNotFound) {
 			t.Errorf("open, ticket %s: have %+v, %v", name, got, err)
 		}
 		if len(f.calls) != 0 {
@@ -246,7 +246,7 @@ func TestOpenReturnsTheOutcomeAndRaisesTheRefusal(t *testing.T) {
 		{Opening{Err: ErrNotFound}, nil, ErrNotFound}, {Opening{}, fault, fault}, {Opening{}, ErrUnknownOutcome, ErrUnknownOutcome},
 	} {
 		f := &shelf{opening: row.opening, openErr: row.err}
-		got, err := tellerAt(f).Open(t.Context(), idAt(0), "amy", someTickets().Mint(idAt(0)))
+		got, err := tellerAt(f).Open(t.Context(), OpenRequest{idAt(0), "amy"}, someTickets().Mint(idAt(0)))
 		if got != row.opening || !errors.Is(err, row.want) || !slices.Equal(f.calls, []string{"open amy"}) {
 			t.Errorf("%+v, %v: have %+v, %v after %v", row.opening, row.err, got, err, f.calls)
 		}

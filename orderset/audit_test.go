@@ -336,9 +336,9 @@ func TestFG19AnAuditWhileEverythingMovesRaisesNoFalseAlarm(t *testing.T) {
 					return
 				default:
 				}
-				var reqs []orderset.OpenRequest
+				var reqs []envelope.OpenRequest
 				for i := range es {
-					reqs = append(reqs, orderset.OpenRequest{ID: es[i].ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", o, round))})
+					reqs = append(reqs, envelope.OpenRequest{ID: es[i].ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", o, round))})
 				}
 				_, openErr := s.Open(t.Context(), reqs)
 				_, spreadErr := s.Spread(t.Context(), 8)

@@ -7,17 +7,11 @@ import (
 	"hongbao/envelope"
 )
 
-// OpenRequest is one opener of one envelope.
-type OpenRequest struct {
-	ID   envelope.ID
-	User envelope.UserID
-}
-
 // batch is some open requests sorted for one transaction: by table, then by
 // envelope in the order of their IDs (the order in which rows are locked), and
 // within an envelope in the order in which the requests came (I4).
 type batch struct {
-	reqs     []OpenRequest
+	reqs     []envelope.OpenRequest
 	openings []envelope.Opening // as reqs
 	groups   []group
 	touched  []envelope.ID // whose rows the transaction moves
@@ -32,7 +26,7 @@ type group struct {
 	at    []int // positions in reqs
 }
 
-func newBatch(reqs []OpenRequest) *batch {
+func newBatch(reqs []envelope.OpenRequest) *batch {
 	b := &batch{reqs: reqs, openings: make([]envelope.Opening, len(reqs))}
 	index := make(map[envelope.ID]int, len(reqs))
 	for i, r := range reqs {
@@ -53,7 +47,7 @@ func newBatch(reqs []OpenRequest) *batch {
 
 // of is a batch of some of the groups' requests, in the same order.
 func (b *batch) of(groups []group) *batch {
-	var reqs []OpenRequest
+	var reqs []envelope.OpenRequest
 	for i := range groups {
 		for _, at := range groups[i].at {
 			reqs = append(reqs, b.reqs[at])

@@ -15,7 +15,7 @@ import (
 // stampede sends every request through a random one of the SETs, in batches of
 // random sizes, from many goroutines at once. Refused batches come again. It
 // returns every answer.
-func stampede(t *testing.T, sets []*orderset.Set, reqs []orderset.OpenRequest, seed uint64) []envelope.Opening {
+func stampede(t *testing.T, sets []*orderset.Set, reqs []envelope.OpenRequest, seed uint64) []envelope.Opening {
 	t.Helper()
 	const goroutines, again = 200, 50
 	dice := rand.New(rand.NewPCG(seed, 1))
@@ -53,11 +53,11 @@ func stampede(t *testing.T, sets []*orderset.Set, reqs []orderset.OpenRequest, s
 
 // wantOneShareEach holds the answers of a stampede to what is stored: each
 // user's answers agree, one of them opened, and nothing else is stored.
-func wantOneShareEach(t *testing.T, w *settest.World, reqs []orderset.OpenRequest, answers []envelope.Opening) {
+func wantOneShareEach(t *testing.T, w *settest.World, reqs []envelope.OpenRequest, answers []envelope.Opening) {
 	t.Helper()
-	opened := map[orderset.OpenRequest]int{}
-	held := map[orderset.OpenRequest]envelope.Share{}
-	lost := map[orderset.OpenRequest]bool{}
+	opened := map[envelope.OpenRequest]int{}
+	held := map[envelope.OpenRequest]envelope.Share{}
+	lost := map[envelope.OpenRequest]bool{}
 	for i, a := range answers {
 		r := reqs[i]
 		switch {
@@ -74,14 +74,14 @@ func wantOneShareEach(t *testing.T, w *settest.World, reqs []orderset.OpenReques
 		}
 		held[r] = a.Share
 	}
-	stored := map[orderset.OpenRequest]envelope.Share{}
+	stored := map[envelope.OpenRequest]envelope.Share{}
 	for _, r := range reqs {
 		if _, done := stored[r]; done {
 			continue
 		}
 		snap := find(t, w, r.ID)
 		for _, s := range snap.Shares {
-			stored[orderset.OpenRequest{ID: r.ID, User: s.User}] = s
+			stored[envelope.OpenRequest{ID: r.ID, User: s.User}] = s
 		}
 	}
 	for r, s := range held {
@@ -95,12 +95,12 @@ func wantOneShareEach(t *testing.T, w *settest.World, reqs []orderset.OpenReques
 }
 
 // manyTimes is every user asking a few times for every envelope, in no order.
-func manyTimes(ids []envelope.ID, users []envelope.UserID, times int, seed uint64) []orderset.OpenRequest {
-	var reqs []orderset.OpenRequest
+func manyTimes(ids []envelope.ID, users []envelope.UserID, times int, seed uint64) []envelope.OpenRequest {
+	var reqs []envelope.OpenRequest
 	for _, id := range ids {
 		for _, u := range users {
 			for range times {
-				reqs = append(reqs, orderset.OpenRequest{ID: id, User: u})
+				reqs = append(reqs, envelope.OpenRequest{ID: id, User: u})
 			}
 		}
 	}

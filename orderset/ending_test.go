@@ -140,7 +140,7 @@ func TestAnEnvelopeThatEndsDoesNotHoldUpItsBatch(t *testing.T) {
 	over := living(t, w, 50*time.Millisecond, envelope.Order{Total: 1000, Count: 10})
 	lives := w.Active(t, 0, envelope.Order{Total: 1000, Count: 100})
 	time.Sleep(time.Until(over.ExpiresAt.Add(20 * time.Millisecond)))
-	both := func(i int) []orderset.OpenRequest {
+	both := func(i int) []envelope.OpenRequest {
 		return append(requests(over.ID, "late"), requests(lives.ID, envelope.UserID(fmt.Sprint("user-", i)))...)
 	}
 	open(t, s, both(0))

@@ -10,7 +10,6 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/settest"
-	"hongbao/orderset"
 )
 
 func TestExpireRefundsExactlyTheRest(t *testing.T) {
@@ -170,9 +169,9 @@ func TestFG12ManyEnvelopesExpireUnderOpenFireToTheFen(t *testing.T) {
 		s := serverOf(t, w, []int{0, 1024}[o%2]).Sets()[0]
 		fire.Go(func() {
 			for round := 0; time.Now().Before(last.Add(20 * time.Millisecond)); round++ {
-				var reqs []orderset.OpenRequest
+				var reqs []envelope.OpenRequest
 				for i := range es {
-					reqs = append(reqs, orderset.OpenRequest{ID: es[i].ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", o, round))})
+					reqs = append(reqs, envelope.OpenRequest{ID: es[i].ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", o, round))})
 				}
 				if _, err := s.Open(t.Context(), reqs[:many/2]); err != nil && !isBusy(err) {
 					t.Error(err)

@@ -145,16 +145,16 @@ func crowd(n int) []envelope.UserID {
 }
 
 // requests are users who all want the same envelope.
-func requests(id envelope.ID, users ...envelope.UserID) []orderset.OpenRequest {
-	reqs := make([]orderset.OpenRequest, len(users))
+func requests(id envelope.ID, users ...envelope.UserID) []envelope.OpenRequest {
+	reqs := make([]envelope.OpenRequest, len(users))
 	for i, u := range users {
-		reqs[i] = orderset.OpenRequest{ID: id, User: u}
+		reqs[i] = envelope.OpenRequest{ID: id, User: u}
 	}
 	return reqs
 }
 
 // open is a batch that must be answered.
-func open(t testing.TB, s *orderset.Set, reqs []orderset.OpenRequest) []envelope.Opening {
+func open(t testing.TB, s *orderset.Set, reqs []envelope.OpenRequest) []envelope.Opening {
 	t.Helper()
 	openings, err := s.Open(t.Context(), reqs)
 	if err != nil {

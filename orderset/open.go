@@ -19,7 +19,7 @@ import (
 //
 // An error means that none of the requests has an answer: nothing took effect,
 // or, wrapping [envelope.ErrUnknownOutcome], nobody knows.
-func (s *Set) Open(ctx context.Context, reqs []OpenRequest) ([]envelope.Opening, error) {
+func (s *Set) Open(ctx context.Context, reqs []envelope.OpenRequest) ([]envelope.Opening, error) {
 	b := newBatch(reqs)
 	s.counts.batches.Add(1)
 	s.counts.requests.Add(uint64(len(reqs)))
@@ -80,7 +80,7 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 				return err
 			}
 			had := func(u envelope.UserID) (envelope.Share, bool) {
-				share, ok := held[OpenRequest{ID: g.id, User: u}]
+				share, ok := held[envelope.OpenRequest{ID: g.id, User: u}]
 				return share, ok
 			}
 			if s.memory != nil {
@@ -157,16 +157,16 @@ func lockHeaders(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (
 	return headers, now, err
 }
 
-func holdings(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (map[OpenRequest]envelope.Share, error) {
+func holdings(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (map[envelope.OpenRequest]envelope.Share, error) {
 	ids := make([]envelope.ID, len(groups))
 	users := make([][]envelope.UserID, len(groups))
 	for i := range groups {
 		ids[i], users[i] = groups[i].id, groups[i].users
 	}
 	rows, err := queryShares(ctx, c, t.selectHoldings(ids, users))
-	held := make(map[OpenRequest]envelope.Share, len(rows))
+	held := make(map[envelope.OpenRequest]envelope.Share, len(rows))
 	for _, r := range rows {
-		held[OpenRequest{ID: r.id, User: r.share.User}] = r.share
+		held[envelope.OpenRequest{ID: r.id, User: r.share.User}] = r.share
 	}
 	return held, err
 }

@@ -8,7 +8,6 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/settest"
-	"hongbao/orderset"
 )
 
 const (
@@ -70,9 +69,9 @@ func benchmarkOpen(b *testing.B, w *settest.World, spread int) {
 			left = spread * benchCount
 			b.StartTimer()
 		}
-		reqs := make([]orderset.OpenRequest, batch)
+		reqs := make([]envelope.OpenRequest, batch)
 		for j := range reqs {
-			reqs[j] = orderset.OpenRequest{ID: es[j%spread].ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", i, j))}
+			reqs[j] = envelope.OpenRequest{ID: es[j%spread].ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", i, j))}
 		}
 		if _, err := set.Open(context.Background(), reqs); err != nil {
 			b.Fatal(err)

@@ -97,7 +97,7 @@ func TestOpenRefusesWhatIsNotThereAndWhatIsNotPaid(t *testing.T) {
 		closed := w.Unpaid(t, 0, envelope.Order{Total: 1000, Count: 10}).ID
 		exec(t, w.Admin(t, 0), "UPDATE "+envelopes(closed)+" SET state = 'closed', ver = ver + 1 WHERE order_id = '"+string(closed)+"'")
 		for range 2 { // the second time from memory
-			got := open(t, s, []orderset.OpenRequest{{ID: unpaid, User: "ann"}, {ID: absent, User: "ann"}, {ID: active, User: "ann"}, {ID: one, User: "ann"}, {ID: closed, User: "ann"}})
+			got := open(t, s, []envelope.OpenRequest{{ID: unpaid, User: "ann"}, {ID: absent, User: "ann"}, {ID: active, User: "ann"}, {ID: one, User: "ann"}, {ID: closed, User: "ann"}})
 			for i, want := range []error{envelope.ErrNotActive, envelope.ErrNotFound, nil, envelope.ErrNotFound, envelope.ErrNotActive} {
 				if !errors.Is(got[i].Err, want) {
 					t.Errorf("request %d: got %v, want %v", i, got[i].Err, want)
@@ -236,10 +236,10 @@ func TestOneBatchOpensEnvelopesOfManyTablesAndDays(t *testing.T) {
 			t.Fatalf("only %d tables", len(tables))
 		}
 		for range 2 {
-			var reqs []orderset.OpenRequest
+			var reqs []envelope.OpenRequest
 			for _, user := range []envelope.UserID{"ann", "bob", "ann", "carl", "dora"} {
 				for _, id := range ids {
-					reqs = append(reqs, orderset.OpenRequest{ID: id, User: user})
+					reqs = append(reqs, envelope.OpenRequest{ID: id, User: user})
 				}
 			}
 			open(t, s, reqs)
@@ -262,7 +262,7 @@ type model struct {
 
 // open is what a batch must be answered: by the domain alone, one envelope
 // after the other.
-func (m *model) open(reqs []orderset.OpenRequest) []envelope.Opening {
+func (m *model) open(reqs []envelope.OpenRequest) []envelope.Opening {
 	users, at := map[envelope.ID][]envelope.UserID{}, map[envelope.ID][]int{}
 	for i, r := range reqs {
 		users[r.ID], at[r.ID] = append(users[r.ID], r.User), append(at[r.ID], i)
@@ -303,9 +303,9 @@ func TestAnyBatchesAreAnsweredAsTheDomainAloneWould(t *testing.T) {
 		}
 		users := crowd(15)
 		for range rapid.IntRange(1, 5).Draw(rt, "batches") {
-			reqs := make([]orderset.OpenRequest, rapid.IntRange(1, 20).Draw(rt, "batch"))
+			reqs := make([]envelope.OpenRequest, rapid.IntRange(1, 20).Draw(rt, "batch"))
 			for i := range reqs {
-				reqs[i] = orderset.OpenRequest{ID: rapid.SampledFrom(ids).Draw(rt, "id"), User: rapid.SampledFrom(users).Draw(rt, "user")}
+				reqs[i] = envelope.OpenRequest{ID: rapid.SampledFrom(ids).Draw(rt, "id"), User: rapid.SampledFrom(users).Draw(rt, "user")}
 			}
 			got, err := rapid.SampledFrom(sets).Draw(rt, "server").Open(t.Context(), reqs)
 			if err != nil {

@@ -190,7 +190,7 @@ func TestFA1FA2AnyFaultsAtAnyTimeLeaveEveryShareOnce(t *testing.T) {
 }
 
 // wantSameAnswers fails unless everybody was told one thing only.
-func wantSameAnswers(t testing.TB, reqs []orderset.OpenRequest, answers []envelope.Opening) {
+func wantSameAnswers(t testing.TB, reqs []envelope.OpenRequest, answers []envelope.Opening) {
 	t.Helper()
 	told := map[envelope.UserID]string{}
 	for i, a := range answers {
@@ -366,7 +366,7 @@ func TestABatchLocksNoEnvelopeButItsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var reqs []orderset.OpenRequest
+		var reqs []envelope.OpenRequest
 		for i := 1; i < len(es); i += 2 {
 			reqs = append(reqs, requests(es[i].ID, crowd(3)...)...)
 		}

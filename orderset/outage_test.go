@@ -110,7 +110,7 @@ type answers struct {
 	err      error
 }
 
-func inBackground(s *orderset.Set, reqs []orderset.OpenRequest) <-chan answers {
+func inBackground(s *orderset.Set, reqs []envelope.OpenRequest) <-chan answers {
 	answer := make(chan answers, 1)
 	go func() {
 		openings, err := s.Open(context.Background(), reqs)

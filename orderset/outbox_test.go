@@ -22,7 +22,7 @@ func outboxRows(t testing.TB, w *settest.World) int64 {
 func TestFG9EveryTransactionThatMovesEnvelopesHasOneOutboxRowThatNamesThem(t *testing.T) {
 	w := servers.World(t, 1)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
-		var reqs []orderset.OpenRequest
+		var reqs []envelope.OpenRequest
 		names := map[string]bool{}
 		for range 25 {
 			e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 5})

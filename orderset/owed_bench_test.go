@@ -42,10 +42,10 @@ func (o *opener) open(b *testing.B) {
 		spread(b, o.s)
 	}
 	for half := range 2 {
-		var reqs []orderset.OpenRequest
+		var reqs []envelope.OpenRequest
 		for _, e := range o.es[half*owedEnvelopes/2:][:owedEnvelopes/2] {
 			for u := range 3 {
-				reqs = append(reqs, orderset.OpenRequest{ID: e.ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", o.step, u))})
+				reqs = append(reqs, envelope.OpenRequest{ID: e.ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", o.step, u))})
 			}
 		}
 		open(b, o.s, reqs)

@@ -43,7 +43,7 @@ func (c *charges) Prepay(ctx context.Context, charge envelope.Charge) (string, e
 // nobodyOpens stands where an opener must be.
 type nobodyOpens struct{}
 
-func (nobodyOpens) Open(context.Context, envelope.ID, envelope.UserID) (envelope.Opening, error) {
+func (nobodyOpens) Open(context.Context, envelope.OpenRequest) (envelope.Opening, error) {
 	return envelope.Opening{}, errors.New("nobody opens here")
 }
 

@@ -108,7 +108,7 @@ func (d *daemon) runRelays(ctx context.Context) {
 func (d *daemon) addJobs(conf *settings.Settings) (err error) {
 	var expirers []jobs.Expirer
 	for _, set := range d.router.Sets() {
-		expirers = append(expirers, d.counters.bySet[set.Number()])
+		expirers = append(expirers, d.servers.bySet[set.Number()])
 	}
 	if d.calendar, err = jobs.Calendar(d.migrators, time.Now); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/operator"
+	"hongbao/internal/orderserver"
 	"hongbao/internal/settings"
 	"hongbao/orderset"
 )
@@ -16,11 +17,11 @@ const durability = "one node per SET, binlog and redo log fsynced at every commi
 // front of it.
 type operated struct {
 	*orderset.Set
-	counter *counter
+	server *orderserver.Server
 }
 
-func (o operated) Refuse(on bool)   { o.counter.shed.Drain(on) }
-func (o operated) Refusing() string { return o.counter.shed.Stats().Refusing }
+func (o operated) Refuse(on bool)   { o.server.Refuse(on) }
+func (o operated) Refusing() string { return o.server.Refusing() }
 
 // operator is what answers on the operator's listener.
 func (d *daemon) operator(conf *settings.Settings) (*operator.API, error) {
@@ -34,7 +35,7 @@ func (d *daemon) operator(conf *settings.Settings) (*operator.API, error) {
 
 func (d *daemon) operatedSets() (sets []operator.Set) {
 	for _, set := range d.router.Sets() {
-		sets = append(sets, operated{set, d.counters.bySet[set.Number()]})
+		sets = append(sets, operated{set, d.servers.bySet[set.Number()]})
 	}
 	return sets
 }
@@ -44,17 +45,17 @@ func (d *daemon) operatedSet(id envelope.ID) (operator.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return operated{set, d.counters.bySet[set.Number()]}, nil
+	return operated{set, d.servers.bySet[set.Number()]}, nil
 }
 
 // echo is the ceiling of open, where things may be measured: credential and
 // ticket are checked, then nothing is done.
-func echo(conf *settings.Settings, tickets *envelope.Tickets) func(context.Context, envelope.ID, envelope.UserID, string) (envelope.Opening, error) {
+func echo(conf *settings.Settings, tickets *envelope.Tickets) func(context.Context, envelope.OpenRequest, string) (envelope.Opening, error) {
 	if conf.Environment == settings.Production {
 		return nil
 	}
-	return func(_ context.Context, id envelope.ID, _ envelope.UserID, ticket string) (envelope.Opening, error) {
-		if !tickets.Valid(id, ticket) {
+	return func(_ context.Context, req envelope.OpenRequest, ticket string) (envelope.Opening, error) {
+		if !tickets.Valid(req.ID, ticket) {
 			return envelope.Opening{}, envelope.ErrNotFound
 		}
 		return envelope.Opening{Outcome: envelope.Opened, Share: envelope.Share{Seq: 1, Amount: 1}}, nil

@@ -2,93 +2,75 @@ package main
 
 import (
 	"context"
-	"sync"
-	"time"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"hongbao/envelope"
+	"hongbao/internal/orderserver"
 	"hongbao/orderset"
-	"hongbao/queue"
 )
 
-// orders are the router's, with each SET's shedder in front of what a send asks
-// of it: a SET that is refusing costs the send a new suffix, not a wait.
-type orders struct {
+// servers are the order servers of all SETs: the router's transactions, those that
+// they have to see behind them.
+type servers struct {
 	*orderset.Router
-	counters *counters
+	bySet map[envelope.SetNumber]*orderserver.Server
 }
 
-// FindKey is not shed, and nor is a claim: a home that is not asked would have to be
-// taken for silent. The shedder hears how it went.
-func (o orders) FindKey(ctx context.Context, home envelope.KeyHome, sender envelope.UserID, key string) (envelope.KeyRecord, error) {
-	start := time.Now()
-	r, err := o.Router.FindKey(ctx, home, sender, key)
-	if c := o.counters.bySet[home.Set]; c != nil && !home.Witness {
-		c.shed.Observe(time.Since(start), illness(err))
-	}
-	return r, err
-}
-
-// Create is shed, so that the teller goes on to the next SET.
-func (o orders) Create(ctx context.Context, n envelope.Sending) (r envelope.KeyRecord, err error) {
-	err = o.counters.shed(n.Envelope.ID.Set(), func() error {
-		r, err = o.Router.Create(ctx, n)
-		return err
-	})
-	return r, err
-}
-
-// shed runs one database operation of a SET if its shedder admits it. A send can
-// go to another SET, so it is never the probe of one that is down.
-func (cs *counters) shed(set envelope.SetNumber, do func() error) error {
-	c := cs.bySet[set]
-	if c == nil {
-		return envelope.ErrNotFound
-	}
-	ticket, err := c.shed.AdmitElsewhere()
-	if err != nil {
-		return domainError(err)
-	}
-	start := time.Now()
-	err = do()
-	c.shed.Observe(time.Since(start), illness(err))
-	ticket.Done(ending(err))
-	return err
-}
-
-// probeEvery is how often a SET that is down is asked for a sign of life, so that one
-// that nobody opens in is sent to again once it is well.
-const probeEvery = 200 * time.Millisecond
-
-// keepProbing asks SETs that are down until ctx ends.
-func (cs *counters) keepProbing(ctx context.Context) {
-	var probes sync.WaitGroup
-	for _, c := range cs.bySet {
-		probes.Go(func() {
-			tick := time.NewTicker(probeEvery)
-			defer tick.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-tick.C:
-					c.probe(ctx)
-				}
-			}
+// addServers makes and starts the order server of each SET.
+func (d *daemon) addServers(topology orderset.Topology, owner string) error {
+	d.servers = &servers{d.router, map[envelope.SetNumber]*orderserver.Server{}}
+	for _, spec := range topology.Specs() {
+		set, err := d.router.Set(envelope.Body(0).In(spec.Number))
+		if err != nil {
+			return err
+		}
+		s, err := orderserver.New(orderserver.Config{
+			Set: set, Mode: d.mode, Owner: owner, Memcached: spec.Memcached, DrawKey: d.keys.draw, Log: d.log.With("set", spec.Number),
 		})
+		if err == nil {
+			err = s.Register(prometheus.WrapRegistererWith(prometheus.Labels{"set": spec.Number.String()}, d.metrics))
+		}
+		if err != nil {
+			return fmt.Errorf("SET %v: %w", spec.Number, err)
+		}
+		s.Start()
+		d.servers.bySet[spec.Number] = s
 	}
-	probes.Wait()
+	return nil
 }
 
-func (c *counter) probe(ctx context.Context) {
-	if !c.shed.Down() {
-		return
+// Open takes a share in the SET of the envelope.
+func (s *servers) Open(ctx context.Context, req envelope.OpenRequest) (envelope.Opening, error) {
+	if _, err := s.HotSet(req.ID); err != nil {
+		return envelope.Opening{}, err
 	}
-	ticket, err := c.shed.Admit()
-	if err != nil {
-		return // somebody else is probing
+	return s.bySet[req.ID.Set()].Open(ctx, req)
+}
+
+// Create commits an unpaid envelope in the SET its ID names.
+func (s *servers) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecord, error) {
+	if _, err := s.HotSet(n.Envelope.ID); err != nil {
+		return envelope.KeyRecord{}, err
 	}
-	start := time.Now()
-	err = c.set.Ping(ctx)
-	c.shed.Observe(time.Since(start), illness(err))
-	ticket.Done(queue.Dropped)
+	return s.bySet[n.Envelope.ID.Set()].Create(ctx, n)
+}
+
+// FindKey is the record in one home.
+func (s *servers) FindKey(ctx context.Context, home envelope.KeyHome, sender envelope.UserID, key string) (envelope.KeyRecord, error) {
+	if server := s.bySet[home.Set]; server != nil && !home.Witness {
+		return server.FindKey(ctx, sender, key)
+	}
+	return s.Router.FindKey(ctx, home, sender, key)
+}
+
+// Close answers all that were admitted, or ends when ctx does.
+func (s *servers) Close(ctx context.Context) error {
+	var errs []error
+	for _, server := range s.bySet {
+		errs = append(errs, server.Close(ctx))
+	}
+	return errors.Join(errs...)
 }

@@ -23,6 +23,7 @@ import (
 	"hongbao/internal/httpapi"
 	"hongbao/internal/mariadb"
 	"hongbao/internal/operator"
+	"hongbao/internal/orderserver"
 	"hongbao/internal/relay"
 	"hongbao/internal/settings"
 	"hongbao/orderset"
@@ -79,13 +80,13 @@ func (s serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := assemble(conf, openMode(s.Mode), log)
+	d, err := assemble(conf, orderserver.Mode(s.Mode), log)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(processors(groupLanes * len(d.router.Sets())))
+		runtime.GOMAXPROCS(processors(orderserver.GroupLanes * len(d.router.Sets())))
 	}
 	if d.keys.operatorTLS != nil {
 		operators = tls.NewListener(operators, d.keys.operatorTLS)
@@ -106,7 +107,7 @@ func (s serveCmd) Run(ctx context.Context) error {
 	})
 	drain, cancel := context.WithTimeout(background, lanesDrainMax)
 	defer cancel()
-	err = errors.Join(err, d.counters.Close(drain))
+	err = errors.Join(err, d.servers.Close(drain))
 	stop()
 	running.Wait()
 	log.Info("stopped")
@@ -128,8 +129,8 @@ func listen(l settings.Listen) (public, operator net.Listener, err error) {
 type daemon struct {
 	log       *slog.Logger
 	router    *orderset.Router
-	counters  *counters
-	mode      openMode
+	servers   *servers
+	mode      orderserver.Mode
 	metrics   *prometheus.Registry
 	api       *httpapi.API
 	migrators []*orderset.Migrator
@@ -144,7 +145,7 @@ type daemon struct {
 
 // assemble ties the parts together. It opens connections and makes no call: what
 // the databases are is for trust to say.
-func assemble(conf *settings.Settings, mode openMode, log *slog.Logger) (*daemon, error) {
+func assemble(conf *settings.Settings, mode orderserver.Mode, log *slog.Logger) (*daemon, error) {
 	keys, err := readKeys(conf)
 	d := &daemon{log: log, mode: mode, keys: keys, metrics: prometheus.NewRegistry()}
 	if err == nil {
@@ -174,7 +175,7 @@ func (d *daemon) build(conf *settings.Settings) error {
 		return err
 	}
 	teller, err := envelope.NewTeller(envelope.TellerConfig{
-		Orders: orders{d.router, d.counters}, Opener: d.counters, Provider: d.keys.provider,
+		Orders: d.servers, Opener: d.servers, Provider: d.keys.provider,
 		DrawKey: d.keys.draw, Tickets: d.keys.tickets, Limits: conf.Bounds(), Now: time.Now,
 	})
 	if err != nil {
@@ -183,7 +184,7 @@ func (d *daemon) build(conf *settings.Settings) error {
 	return d.addAPI(conf, teller)
 }
 
-// addOrders opens the SETs and the counters in front of them.
+// addOrders opens the SETs and the order servers in front of them.
 func (d *daemon) addOrders(conf *settings.Settings) error {
 	topology, err := conf.Topology()
 	if err != nil {
@@ -194,12 +195,8 @@ func (d *daemon) addOrders(conf *settings.Settings) error {
 		return err
 	}
 	owner := fmt.Sprintf("%.20s/%d/%d", host, os.Getpid(), time.Now().UnixNano())
-	memory := 0
-	if d.mode == modeGroup {
-		memory = recordsPerSet
-	}
 	d.router, err = orderset.NewRouter(orderset.Config{
-		Topology: topology, App: d.keys.app, DrawKey: d.keys.draw, Memory: memory, Owner: owner,
+		Topology: topology, App: d.keys.app, DrawKey: d.keys.draw, Memory: d.mode.Memory(), Owner: owner,
 		BatchPayouts: conf.Payment.InBatches(), Witness: d.books, Now: time.Now, Log: d.log,
 	})
 	if err != nil {
@@ -208,8 +205,7 @@ func (d *daemon) addOrders(conf *settings.Settings) error {
 	if err := d.router.Register(d.metrics); err != nil {
 		return err
 	}
-	d.counters, err = newCounters(d.router, topology.Specs(), d.mode, owner, d.keys.draw, d.metrics)
-	return err
+	return d.addServers(topology, owner)
 }
 
 func (d *daemon) addMigrators(conf *settings.Settings) error {
@@ -269,7 +265,6 @@ func (d *daemon) trust(ctx context.Context) error {
 // runBackground mints, carries out what is owed, keeps the calendar and runs the jobs until ctx ends.
 func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 	running.Go(func() { d.router.KeepMinting(ctx, nil) })
-	running.Go(func() { d.counters.keepProbing(ctx) })
 	running.Go(func() { d.runRelays(ctx) })
 	running.Go(func() {
 		if _, err := d.calendar.RunOnce(ctx); err != nil {

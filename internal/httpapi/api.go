@@ -21,7 +21,7 @@ import (
 type Teller interface {
 	Send(ctx context.Context, o envelope.Order) (envelope.Sent, error)
 	Grab(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Outcome, error)
-	Open(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
+	Open(ctx context.Context, req envelope.OpenRequest, ticket string) (envelope.Opening, error)
 	Show(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Details, error)
 	Payout(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) ([]envelope.Transfer, error)
 }
@@ -66,7 +66,7 @@ type Config struct {
 
 	// Echo, if there is one, answers POST …/echo as open is answered. For
 	// measuring only: it is not in the OpenAPI document.
-	Echo func(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
+	Echo func(ctx context.Context, req envelope.OpenRequest, ticket string) (envelope.Opening, error)
 
 	Metrics Metrics
 	Log     *slog.Logger

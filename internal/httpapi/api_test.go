@@ -62,8 +62,8 @@ func (s *stubTeller) Grab(ctx context.Context, id envelope.ID, user envelope.Use
 	return s.outcome, s.answer(ctx)
 }
 
-func (s *stubTeller) Open(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error) {
-	s.asked = ask{id, user, ticket}
+func (s *stubTeller) Open(ctx context.Context, req envelope.OpenRequest, ticket string) (envelope.Opening, error) {
+	s.asked = ask{req.ID, req.User, ticket}
 	return s.opening, s.answer(ctx)
 }
 

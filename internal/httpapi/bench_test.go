@@ -29,7 +29,7 @@ type quickTeller struct {
 	refusal error
 }
 
-func (q *quickTeller) Open(context.Context, envelope.ID, envelope.UserID, string) (envelope.Opening, error) {
+func (q *quickTeller) Open(context.Context, envelope.OpenRequest, string) (envelope.Opening, error) {
 	return q.opening, q.refusal
 }
 

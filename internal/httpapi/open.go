@@ -83,7 +83,7 @@ func (a *API) open(c *gin.Context) error { return a.opening(c, a.cfg.Teller.Open
 func (a *API) echo(c *gin.Context) error { return a.opening(c, a.cfg.Echo) }
 
 // take is the signature of [Teller]'s Open.
-type take func(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Opening, error)
+type take func(ctx context.Context, req envelope.OpenRequest, ticket string) (envelope.Opening, error)
 
 func (a *API) opening(c *gin.Context, do take) error {
 	q, err := a.ask(c, bearer.ScopeOpen, ticketRequired)
@@ -92,7 +92,7 @@ func (a *API) opening(c *gin.Context, do take) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.cfg.AnswerMax)
 	defer cancel()
-	o, err := do(ctx, q.id, q.user, q.ticket)
+	o, err := do(ctx, envelope.OpenRequest{ID: q.id, User: q.user}, q.ticket)
 	if err != nil {
 		return err
 	}

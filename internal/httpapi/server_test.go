@@ -163,7 +163,7 @@ type patientTeller struct {
 	release  <-chan struct{}
 }
 
-func (p *patientTeller) Open(context.Context, envelope.ID, envelope.UserID, string) (envelope.Opening, error) {
+func (p *patientTeller) Open(context.Context, envelope.OpenRequest, string) (envelope.Opening, error) {
 	p.admitted <- struct{}{}
 	<-p.release
 	return envelope.Opening{Outcome: envelope.Drained}, nil

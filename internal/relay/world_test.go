@@ -106,9 +106,9 @@ func (b *bench) active(t *testing.T, n, opened int) (all []envelope.Envelope) {
 // openAll opens each envelope for one user, in one transaction.
 func (b *bench) openAll(t *testing.T, all []envelope.Envelope, user envelope.UserID) {
 	t.Helper()
-	reqs := make([]orderset.OpenRequest, len(all))
+	reqs := make([]envelope.OpenRequest, len(all))
 	for i, e := range all {
-		reqs[i] = orderset.OpenRequest{ID: e.ID, User: user}
+		reqs[i] = envelope.OpenRequest{ID: e.ID, User: user}
 	}
 	openings, err := b.set().Open(t.Context(), reqs)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/settest"
-	"hongbao/orderset"
 )
 
 // servers are the databases of every test in this package.
@@ -29,7 +28,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 func TestAWorldThatDoesNotBalanceFailsItsTest(t *testing.T) {
 	w := servers.World(t, 2)
 	e := w.Active(t, 1, envelope.Order{Total: 1000, Count: 10})
-	if _, err := w.Router.Sets()[1].Open(t.Context(), []orderset.OpenRequest{{ID: e.ID, User: "ann"}}); err != nil {
+	if _, err := w.Router.Sets()[1].Open(t.Context(), []envelope.OpenRequest{{ID: e.ID, User: "ann"}}); err != nil {
 		t.Fatal(err)
 	}
 	change := func(by string) {

@@ -157,7 +157,7 @@ func opens(ctx context.Context, router *orderset.Router, key envelope.DrawKey) e
 		return err
 	}
 	for _, user := range []envelope.UserID{"bob", "carl"} {
-		openings, err := router.Sets()[0].Open(ctx, []orderset.OpenRequest{{ID: id, User: user}})
+		openings, err := router.Sets()[0].Open(ctx, []envelope.OpenRequest{{ID: id, User: user}})
 		if err != nil || openings[0].Outcome != envelope.Opened {
 			return errors.Join(err, errors.New("not opened"))
 		}

@@ -8,7 +8,6 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/settest"
-	"hongbao/orderset"
 	"hongbao/reconcile/jobs"
 )
 
@@ -19,7 +18,7 @@ func unconfirmed(t *testing.T, w *settest.World, set int) (sender envelope.UserI
 	t.Helper()
 	s := w.Router.Sets()[set]
 	e := w.Active(t, set, envelope.Order{Total: 100, Count: 1})
-	o, err := w.Router.Sets()[set].Open(t.Context(), []orderset.OpenRequest{{ID: e.ID, User: "opener"}})
+	o, err := w.Router.Sets()[set].Open(t.Context(), []envelope.OpenRequest{{ID: e.ID, User: "opener"}})
 	if err != nil || o[0].Outcome != envelope.Opened {
 		t.Fatalf("opened %+v, %v", o, err)
 	}
