@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -59,9 +60,9 @@ func (s *Simulator) signedUpTo(bytesMax int64, understand endpoint) http.Handler
 		case errors.Is(err, errOutage):
 			http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
 		case err != nil:
-			refused := asRefusal(err)
+			refused := refusal.Of(err)
 			s.cfg.Log.Debug("refused", "request_id", w.Header().Get(headerRequestID), "method", r.Method, "path", r.URL.Path, "error", err)
-			s.answer(w, r, refused.status, refused, c.operation)
+			s.answer(w, r, refused.Status, refused, c.operation)
 		case value == nil:
 			s.answer(w, r, http.StatusNoContent, nil, c.operation)
 		default:
@@ -111,28 +112,28 @@ func (s *Simulator) stamp(h http.Header, serial string, body []byte) error {
 func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request, bytesMax int64) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bytesMax))
 	if err != nil {
-		return nil, badField("", nil, fmt.Sprintf("want a whole body of at most %d bytes", bytesMax))
+		return nil, refusal.BadField("", nil, fmt.Sprintf("want a whole body of at most %d bytes", bytesMax))
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
-		return nil, unauthorized("Http头缺少Authorization或重复")
+		return nil, refusal.Unauthorized("Http头缺少Authorization或重复")
 	}
 	auth, err := apiv3.ParseAuthorization(headers[0])
 	if err != nil {
-		return nil, unauthorized(err.Error())
+		return nil, refusal.Unauthorized(err.Error())
 	}
 	if auth.MerchantID != s.cfg.MerchantID || auth.Serial != s.cfg.MerchantSerial {
-		return nil, unauthorized("商户号或证书序列号错误")
+		return nil, refusal.Unauthorized("商户号或证书序列号错误")
 	}
 	if err := auth.Verify(s.cfg.MerchantKey, s.cfg.Now(), r.Method, r.RequestURI, body); err != nil {
-		return nil, unauthorized(err.Error())
+		return nil, refusal.Unauthorized(err.Error())
 	}
 	if want := r.Header.Get(apiv3.HeaderSerial); want != "" && want != s.cfg.PlatformSerial && want != s.certificate.serial {
-		return nil, badParameter(detail{Field: apiv3.HeaderSerial, Value: want, Issue: "no such platform key", Location: inHeader})
+		return nil, refusal.BadParameter(refusal.Detail{Field: apiv3.HeaderSerial, Value: want, Issue: "no such platform key", Location: refusal.InHeader})
 	}
 	return body, nil
 }
 
 func noSuchCall(*http.Request, []byte) (call, error) {
-	return call{}, refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "接口不存在")
+	return call{}, refusal.New(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "接口不存在")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // signedRequest is a request as the merchant makes it, before change.
@@ -40,7 +41,7 @@ func running(t *testing.T) *Simulator {
 func serve(s *Simulator, r *http.Request) (int, string, http.Header) {
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, r)
-	var refused refusal
+	var refused refusal.Refusal
 	if err := json.Unmarshal(w.Body.Bytes(), &refused); err != nil {
 		return w.Code, err.Error(), w.Header()
 	}

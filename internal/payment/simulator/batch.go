@@ -5,6 +5,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // batchDaysMax is how long a batch can be asked about.
@@ -182,12 +184,12 @@ func (b *book) payOut(p *payoutBatch, twiceOf []int) {
 func (b *book) acceptBatch(no string, want *batchTerms, now time.Time) (*record, error) {
 	if p := b.batches[no]; p != nil {
 		if !p.same(want) {
-			return nil, invalid("商家批次单号已存在，且与之前请求的参数不一致")
+			return nil, refusal.Invalid("商家批次单号已存在，且与之前请求的参数不一致")
 		}
 		return nil, nil
 	}
 	if len(b.batches) >= b.max || b.details+int64(len(want.Details)) > detailsMax {
-		return nil, errFull
+		return nil, refusal.ErrFull
 	}
 	id := providerNo("1030", now, int64(len(b.batches))+1)
 	return &record{Kind: batchAccepted, No: no, At: now, ProviderNo: id, Batch: want}, nil

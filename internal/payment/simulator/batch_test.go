@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // payOutBatch has a batch paid out, and does not wait for its callback.
@@ -142,12 +144,12 @@ func TestBatchUnderWayShowsNoDetails(t *testing.T) {
 	d := openDesk(t, cfg)
 	d.lie(`{"rules": [{"lie": "slow_acceptance", "no": "batch1", "times": 1, "later_ms": 3600000}]}`)
 	accepted := d.post(batchesTarget, d.batchOf("batch1", 3))
-	for _, step := range []struct{ batch, detail string }{{stateAccepted, detailWaiting}, {stateProcessing, stateProcessing}} {
+	for _, step := range []struct{ batch, Detail string }{{stateAccepted, detailWaiting}, {stateProcessing, stateProcessing}} {
 		info := d.get(batchTarget("batch1") + "?need_query_detail=true&detail_status=ALL").said
 		if in(info, "transfer_batch.batch_status") != step.batch || in(info, "transfer_batch.success_num") != 0.0 || in(info, "transfer_batch.fail_num") != 0.0 || info["transfer_detail_list"] != nil {
 			t.Errorf("%s: %v", step.batch, info)
 		}
-		if one := d.detail("batch1", 1); one["detail_status"] != step.detail || one["transfer_amount"] != 2.0 || one["openid"] != "payee-of-batch1x1" {
+		if one := d.detail("batch1", 1); one["detail_status"] != step.Detail || one["transfer_amount"] != 2.0 || one["openid"] != "payee-of-batch1x1" {
 			t.Errorf("%s: detail %v", step.batch, one)
 		}
 		clock.pass(35 * time.Minute)
@@ -246,7 +248,7 @@ func TestBatchesAreBoundedByTheirDetails(t *testing.T) {
 	defer j.file.Close()
 	j.book.details = detailsMax - 1
 	want := &batchTerms{Details: make([]batchDetail, 2)}
-	if r, err := j.book.acceptBatch("batch1", want, time.Now()); r != nil || err != errFull {
+	if r, err := j.book.acceptBatch("batch1", want, time.Now()); r != nil || err != refusal.ErrFull {
 		t.Errorf("%+v, %v", r, err)
 	}
 	want.Details = want.Details[:1]

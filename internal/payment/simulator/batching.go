@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // batchAnswer is what a request to pay out a batch is told.
@@ -20,7 +22,7 @@ func (a batchAnswer) withState(state string) any { a.Status = state; return a }
 // payOutBatch takes a request to pay out a batch. A repeat gets it as it stands.
 func (s *Simulator) payOutBatch(_ *http.Request, body []byte) (call, error) {
 	var req batchRequest
-	if err := read(body, &req); err != nil {
+	if err := refusal.ReadJSON(body, &req); err != nil {
 		return call{}, err
 	}
 	if err := s.checkBatch(&req); err != nil {
@@ -122,7 +124,7 @@ func (s *Simulator) tellBatch(r *http.Request, no string, p *payoutBatch, err er
 // recent lets pass a batch that the provider still knows.
 func (s *Simulator) recent(p payoutBatch, err error) (payoutBatch, error) {
 	if err == nil && s.cfg.Now().Sub(p.at) > batchDaysMax*24*time.Hour {
-		return p, errNoTransfer
+		return p, refusal.ErrNoTransfer
 	}
 	return p, err
 }
@@ -178,7 +180,7 @@ func (s *Simulator) queryDetailID(r *http.Request, _ []byte) (call, error) {
 // tellDetail tells of the detail at a place in a batch; -1 is none.
 func (s *Simulator) tellDetail(no string, p *payoutBatch, i int, err error) (call, error) {
 	if err == nil && i < 0 {
-		err = errNoTransfer
+		err = refusal.ErrNoTransfer
 	}
 	about := operation{kind: kindPayout, no: no}
 	if err == nil {

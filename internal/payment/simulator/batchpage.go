@@ -3,6 +3,8 @@ package simulator
 import (
 	"fmt"
 	"net/url"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -23,18 +25,18 @@ func readDetailPage(query url.Values) (w detailPage, err error) {
 	w.offset, err1 = number(query.Get("offset"), 0)
 	w.limit, err2 = number(query.Get("limit"), detailsPageMin)
 	if err1 != nil || err2 != nil || w.offset < 0 || w.limit < detailsPageMin || w.limit > detailsPageMax {
-		return w, badQuery("limit", query.Get("limit"), fmt.Sprintf("want offset >= 0 and %d <= limit <= %d", detailsPageMin, detailsPageMax))
+		return w, refusal.BadQuery("limit", query.Get("limit"), fmt.Sprintf("want offset >= 0 and %d <= limit <= %d", detailsPageMin, detailsPageMax))
 	}
 	switch need := query.Get("need_query_detail"); need {
 	case "", "false":
 		return w, nil
 	case "true":
 	default:
-		return w, badQuery("need_query_detail", need, "want true or false")
+		return w, refusal.BadQuery("need_query_detail", need, "want true or false")
 	}
 	w.status = query.Get("detail_status")
 	if w.status != allDetails && w.status != stateTransferred && w.status != stateFailed {
-		return w, badQuery("detail_status", w.status, "want ALL, SUCCESS or FAIL, with need_query_detail")
+		return w, refusal.BadQuery("detail_status", w.status, "want ALL, SUCCESS or FAIL, with need_query_detail")
 	}
 	return w, nil
 }

@@ -1,6 +1,10 @@
 package simulator
 
-import "fmt"
+import (
+	"fmt"
+
+	"hongbao/internal/payment/simulator/refusal"
+)
 
 const (
 	detailsInBatchMax = 1000
@@ -30,19 +34,19 @@ type detailRequest struct {
 func (s *Simulator) checkBatch(req *batchRequest) error {
 	switch {
 	case req.AppID != s.cfg.AppID:
-		return errApp
+		return refusal.ErrApp
 	case !isTransferNo(req.No):
-		return badField("/out_batch_no", req.No, wantTransferNo)
+		return refusal.BadField("/out_batch_no", req.No, wantTransferNo)
 	case req.Name == "" || !fits(req.Name, batchTextMax):
-		return badField("/batch_name", req.Name, wantBatchText)
+		return refusal.BadField("/batch_name", req.Name, wantBatchText)
 	case req.Remark == "" || !fits(req.Remark, batchTextMax):
-		return badField("/batch_remark", req.Remark, wantBatchText)
+		return refusal.BadField("/batch_remark", req.Remark, wantBatchText)
 	case !isSceneID(req.SceneID):
-		return badField("/transfer_scene_id", req.SceneID, wantSceneID)
+		return refusal.BadField("/transfer_scene_id", req.SceneID, wantSceneID)
 	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
-		return badField("/notify_url", req.NotifyURL, wantNotifyURL)
+		return refusal.BadField("/notify_url", req.NotifyURL, wantNotifyURL)
 	case len(req.Details) < 1 || len(req.Details) > detailsInBatchMax:
-		return badField("/transfer_detail_list", nil, fmt.Sprintf("want 1 to %d, have %d", detailsInBatchMax, len(req.Details)))
+		return refusal.BadField("/transfer_detail_list", nil, fmt.Sprintf("want 1 to %d, have %d", detailsInBatchMax, len(req.Details)))
 	}
 	var all total
 	seen := make(map[string]struct{}, len(req.Details))
@@ -50,7 +54,7 @@ func (s *Simulator) checkBatch(req *batchRequest) error {
 		d := &req.Details[i]
 		under := fmt.Sprintf("/transfer_detail_list/%d", i)
 		if !isTransferNo(d.No) {
-			return badField(under+"/out_detail_no", d.No, wantTransferNo)
+			return refusal.BadField(under+"/out_detail_no", d.No, wantTransferNo)
 		}
 		if err := s.checkPayout(&d.payoutRequest, under); err != nil {
 			return err
@@ -59,10 +63,10 @@ func (s *Simulator) checkBatch(req *batchRequest) error {
 		all.add(d.AmountFen)
 	}
 	if len(seen) != len(req.Details) {
-		return badField("/transfer_detail_list", nil, "an out_detail_no comes twice")
+		return refusal.BadField("/transfer_detail_list", nil, "an out_detail_no comes twice")
 	}
 	if all.Count != req.TotalNum || all.Fen != req.TotalFen {
-		return badField("/total_amount", req.TotalFen, fmt.Sprintf("the details are %d of %d fen, have total_num %d and total_amount %d", all.Count, all.Fen, req.TotalNum, req.TotalFen))
+		return refusal.BadField("/total_amount", req.TotalFen, fmt.Sprintf("the details are %d of %d fen, have total_num %d and total_amount %d", all.Count, all.Fen, req.TotalNum, req.TotalFen))
 	}
 	return nil
 }

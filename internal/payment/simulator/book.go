@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -125,19 +127,21 @@ func find[T any](b *book, in map[string]*T, key string, none error) (T, error) {
 	return zero, none
 }
 
-func (b *book) order(no string) (order, error) { return find(b, b.orders, no, errNoOrder) }
+func (b *book) order(no string) (order, error) { return find(b, b.orders, no, refusal.ErrNoOrder) }
 func (b *book) transaction(id string) (order, error) {
-	return find(b, b.transactions, id, errNoOrder)
+	return find(b, b.transactions, id, refusal.ErrNoOrder)
 }
-func (b *book) refund(no string) (refund, error) { return find(b, b.refunds, no, errNoRefund) }
+func (b *book) refund(no string) (refund, error) { return find(b, b.refunds, no, refusal.ErrNoRefund) }
 func (b *book) transfer(no string) (transfer, error) {
-	return find(b, b.transfers, no, errNoTransfer)
+	return find(b, b.transfers, no, refusal.ErrNoTransfer)
 }
-func (b *book) bill(id string) (transfer, error) { return find(b, b.bills, id, errNoTransfer) }
+func (b *book) bill(id string) (transfer, error) { return find(b, b.bills, id, refusal.ErrNoTransfer) }
 func (b *book) batchID(id string) (payoutBatch, error) {
-	return find(b, b.batchIDs, id, errNoTransfer)
+	return find(b, b.batchIDs, id, refusal.ErrNoTransfer)
 }
-func (b *book) batch(no string) (payoutBatch, error) { return find(b, b.batches, no, errNoTransfer) }
+func (b *book) batch(no string) (payoutBatch, error) {
+	return find(b, b.batches, no, refusal.ErrNoTransfer)
+}
 
 // page copies at most n orders from position i on.
 func (b *book) page(i, n int) ([]order, error) {

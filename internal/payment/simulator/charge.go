@@ -3,6 +3,8 @@ package simulator
 import (
 	"context"
 	"net/http"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // transaction is an order in the provider's words.
@@ -77,7 +79,7 @@ func (s *Simulator) queryTransaction(r *http.Request, _ []byte) (call, error) {
 
 func (s *Simulator) tellOrder(r *http.Request, no string, o *order, err error) (call, error) {
 	if mchid := r.URL.Query().Get("mchid"); mchid != s.cfg.MerchantID {
-		return call{}, badQuery("mchid", mchid, wantMerchant)
+		return call{}, refusal.BadQuery("mchid", mchid, wantMerchant)
 	}
 	return call{operation: operation{kind: kindCharge, no: no}, do: func(context.Context) (any, error) {
 		if err != nil {
@@ -94,11 +96,11 @@ func (s *Simulator) close(r *http.Request, body []byte) (call, error) {
 	var req struct {
 		MerchantID string `json:"mchid"`
 	}
-	if err := read(body, &req); err != nil {
+	if err := refusal.ReadJSON(body, &req); err != nil {
 		return call{}, err
 	}
 	if req.MerchantID != s.cfg.MerchantID {
-		return call{}, badField("/mchid", req.MerchantID, wantMerchant)
+		return call{}, refusal.BadField("/mchid", req.MerchantID, wantMerchant)
 	}
 	no := r.PathValue("no")
 	return call{operation{kind: kindCharge, no: no}, true, func(ctx context.Context) (any, error) {

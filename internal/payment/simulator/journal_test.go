@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // writing runs a journal on a file; stop ends it.
@@ -152,7 +154,7 @@ func TestNothingIsToldThatTheDiskDidNotTake(t *testing.T) {
 		if err := <-ended; err == nil {
 			t.Errorf("%s: went on", what)
 		}
-		if o, err := j.book.order("order-1"); err == nil || errors.Is(err, errNoOrder) {
+		if o, err := j.book.order("order-1"); err == nil || errors.Is(err, refusal.ErrNoOrder) {
 			t.Errorf("%s: read %+v, %v", what, o, err)
 		}
 		if err := placeOrder(j, "order-2"); !errors.Is(err, errStopped) {

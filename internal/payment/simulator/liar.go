@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"hongbao/internal/payment/simulator/refusal"
+
 	"github.com/go-json-experiment/json"
 )
 
@@ -146,10 +148,10 @@ func (s *Simulator) getLies(w http.ResponseWriter, _ *http.Request) {
 func (s *Simulator) putLies(w http.ResponseWriter, r *http.Request) {
 	var doc lies
 	// A misspelt lie is never told, so here what is unknown is a mistake.
-	err := explained(json.UnmarshalRead(http.MaxBytesReader(w, r.Body, liesBytesMax), &doc, json.RejectUnknownMembers(true)), nil)
+	err := refusal.Explain(json.UnmarshalRead(http.MaxBytesReader(w, r.Body, liesBytesMax), &doc, json.RejectUnknownMembers(true)), nil)
 	if err == nil {
 		if wrong := doc.check(); wrong != nil {
-			err = badField("", nil, wrong.Error())
+			err = refusal.BadField("", nil, wrong.Error())
 		}
 	}
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
@@ -172,7 +174,7 @@ func TestLiesThatMakeNoSenseAreRefused(t *testing.T) {
 		"back in time":    `{"later_ms": -1}`,
 		"too many rules":  `{"rules": [` + strings.Repeat(`{"lie":"twice","times":1},`, rulesMax) + `{"lie":"twice","times":1}]}`,
 	} {
-		var no refusal
+		var no refusal.Refusal
 		if code := d.tool("PUT", "/simulator/lies", doc, &no); code != 400 || no.Code != "PARAM_ERROR" {
 			t.Errorf("%s: %d %+v", what, code, no)
 		}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -92,7 +94,7 @@ func (s *Simulator) getMovements(w http.ResponseWriter, r *http.Request) {
 	after, err1 := number(query.Get("after"), 0)
 	limit, err2 := number(query.Get("limit"), movementsPage)
 	if err1 != nil || err2 != nil || after < 0 || limit < 1 || limit > movementsPageMax {
-		s.refuse(w, badQuery("limit", query.Get("limit"), "want after >= 0 and 1 <= limit <= "+strconv.Itoa(movementsPageMax)))
+		s.refuse(w, refusal.BadQuery("limit", query.Get("limit"), "want after >= 0 and 1 <= limit <= "+strconv.Itoa(movementsPageMax)))
 		return
 	}
 	all, _, err := s.journal.book.moved()

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -80,7 +82,7 @@ type nativeAnswer struct {
 // native places an order. A repeat gets the code_url of the first.
 func (s *Simulator) native(_ *http.Request, body []byte) (call, error) {
 	var req nativeRequest
-	if err := read(body, &req); err != nil {
+	if err := refusal.ReadJSON(body, &req); err != nil {
 		return call{}, err
 	}
 	want, err := s.terms(&req)
@@ -108,23 +110,23 @@ func (s *Simulator) place(ctx context.Context, no string, want *terms) (any, err
 func (s *Simulator) terms(req *nativeRequest) (*terms, error) {
 	switch {
 	case req.MerchantID != s.cfg.MerchantID || req.AppID != s.cfg.AppID:
-		return nil, errApp
+		return nil, refusal.ErrApp
 	case !isOrderNo(req.OrderNo):
-		return nil, badField("/out_trade_no", req.OrderNo, fmt.Sprintf("want %d to %d of 0-9 A-Z a-z _ - | *", orderNoBytesMin, orderNoBytesMax))
+		return nil, refusal.BadField("/out_trade_no", req.OrderNo, fmt.Sprintf("want %d to %d of 0-9 A-Z a-z _ - | *", orderNoBytesMin, orderNoBytesMax))
 	case req.Description == "" || len(req.Description) > descriptionBytesMax:
-		return nil, badField("/description", req.Description, fmt.Sprintf("want 1 to %d bytes", descriptionBytesMax))
+		return nil, refusal.BadField("/description", req.Description, fmt.Sprintf("want 1 to %d bytes", descriptionBytesMax))
 	case !isNotifyURL(req.NotifyURL):
-		return nil, badField("/notify_url", req.NotifyURL, wantNotifyURL)
+		return nil, refusal.BadField("/notify_url", req.NotifyURL, wantNotifyURL)
 	case req.Amount.Total < 1 || req.Amount.Total > amountMaxFen:
-		return nil, badField("/amount/total", req.Amount.Total, fmt.Sprintf("want 1 to %d fen", amountMaxFen))
+		return nil, refusal.BadField("/amount/total", req.Amount.Total, fmt.Sprintf("want 1 to %d fen", amountMaxFen))
 	case req.Amount.Currency != currency && req.Amount.Currency != "":
-		return nil, badField("/amount/currency", req.Amount.Currency, "want "+currency)
+		return nil, refusal.BadField("/amount/currency", req.Amount.Currency, "want "+currency)
 	case !fits(req.Attach, attachMax):
-		return nil, badField("/attach", req.Attach, fmt.Sprintf("want at most %d characters", attachMax))
+		return nil, refusal.BadField("/attach", req.Attach, fmt.Sprintf("want at most %d characters", attachMax))
 	case !fits(req.GoodsTag, goodsTagMax):
-		return nil, badField("/goods_tag", req.GoodsTag, fmt.Sprintf("want at most %d characters", goodsTagMax))
+		return nil, refusal.BadField("/goods_tag", req.GoodsTag, fmt.Sprintf("want at most %d characters", goodsTagMax))
 	case req.Scene != nil && (req.Scene.PayerIP == "" || len(req.Scene.PayerIP) > payerIPBytesMax):
-		return nil, badField("/scene_info/payer_client_ip", req.Scene.PayerIP, fmt.Sprintf("want 1 to %d bytes", payerIPBytesMax))
+		return nil, refusal.BadField("/scene_info/payer_client_ip", req.Scene.PayerIP, fmt.Sprintf("want 1 to %d bytes", payerIPBytesMax))
 	}
 	t := &terms{
 		AppID: req.AppID, AmountFen: req.Amount.Total, Description: req.Description, Attach: req.Attach,
@@ -136,7 +138,7 @@ func (s *Simulator) terms(req *nativeRequest) (*terms, error) {
 	}
 	var err error
 	if t.ExpiresAt, err = time.Parse(time.RFC3339, req.TimeExpire); err != nil {
-		return nil, badField("/time_expire", req.TimeExpire, "want RFC 3339")
+		return nil, refusal.BadField("/time_expire", req.TimeExpire, "want RFC 3339")
 	}
 	return t, nil
 }

@@ -3,6 +3,8 @@ package simulator
 import (
 	"net/http"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // terms are what the merchant asked for. A repeat has to ask for the same.
@@ -80,21 +82,21 @@ func (b *book) place(no string, want *terms, now time.Time) (*record, error) {
 	o := b.orders[no]
 	if o == nil {
 		if len(b.orders) >= b.max {
-			return nil, errFull
+			return nil, refusal.ErrFull
 		}
 		if !now.Before(want.ExpiresAt) {
-			return nil, errClosed
+			return nil, refusal.ErrClosed
 		}
 		return &record{Kind: placed, No: no, At: now, Order: want}, nil
 	}
 	switch o.state(now) {
 	case statePaid, stateReturned:
-		return nil, errPaid
+		return nil, refusal.ErrPaid
 	case stateClosed:
-		return nil, errClosed
+		return nil, refusal.ErrClosed
 	}
 	if !o.same(want) {
-		return nil, refuse(http.StatusForbidden, "OUT_TRADE_NO_USED", "商户订单号重复")
+		return nil, refusal.New(http.StatusForbidden, "OUT_TRADE_NO_USED", "商户订单号重复")
 	}
 	return nil, nil
 }
@@ -103,13 +105,13 @@ func (b *book) place(no string, want *terms, now time.Time) (*record, error) {
 func (b *book) pay(token string, now time.Time) (*record, error) {
 	o := b.payTokens[token]
 	if o == nil {
-		return nil, errNoOrder
+		return nil, refusal.ErrNoOrder
 	}
 	switch o.state(now) {
 	case statePaid, stateReturned:
 		return nil, nil
 	case stateClosed:
-		return nil, errClosed
+		return nil, refusal.ErrClosed
 	}
 	return &record{Kind: paid, No: o.no, At: now, ProviderNo: providerNo("4200", now, b.paid+1)}, nil
 }
@@ -119,11 +121,11 @@ func (b *book) pay(token string, now time.Time) (*record, error) {
 func (b *book) close(no string, now time.Time) (*record, error) {
 	o := b.orders[no]
 	if o == nil {
-		return nil, errNoOrder
+		return nil, refusal.ErrNoOrder
 	}
 	switch o.state(now) {
 	case statePaid, stateReturned:
-		return nil, errPaid
+		return nil, refusal.ErrPaid
 	case stateClosed:
 		return nil, nil
 	}

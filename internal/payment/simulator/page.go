@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 var (
@@ -57,7 +59,7 @@ type pageView struct {
 func (s *Simulator) showPay(w http.ResponseWriter, o *order, err error) {
 	var view pageView
 	switch {
-	case errors.Is(err, errClosed):
+	case errors.Is(err, refusal.ErrClosed):
 		view.State = stateClosed
 	case err == nil:
 		view = pageView{
@@ -82,8 +84,8 @@ func (s *Simulator) show(w http.ResponseWriter, page *template.Template, view pa
 	view.Style = template.CSS(pageCSS)
 	status := http.StatusOK
 	if err != nil {
-		refused := asRefusal(err)
-		status, view.Trouble = refused.status, refused.Code
+		refused := refusal.Of(err)
+		status, view.Trouble = refused.Status, refused.Code
 	}
 	var body bytes.Buffer
 	if err := page.Execute(&body, view); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -31,12 +33,12 @@ func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
 	case unknownCode:
 		return nil, errUnknownCode
 	case notEnough:
-		return nil, refuse(http.StatusForbidden, "NOT_ENOUGH", "商户余额不足")
+		return nil, refusal.New(http.StatusForbidden, "NOT_ENOUGH", "商户余额不足")
 	case refuseRequest:
-		return nil, refuse(http.StatusForbidden, how.Code, "请求被拒绝")
+		return nil, refusal.New(http.StatusForbidden, how.Code, "请求被拒绝")
 	case executeLater:
 		s.doLater(c, milliseconds(how.LaterMS))
-		return nil, errSystem
+		return nil, refusal.ErrSystem
 	case timeoutLater:
 		s.doLater(c, milliseconds(how.LaterMS))
 		return nil, errSilence
@@ -51,7 +53,7 @@ func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
 	return value, err
 }
 
-var errUnknownCode = refuse(http.StatusBadRequest, "A_CODE_NOBODY_KNOWS", "未知错误")
+var errUnknownCode = refusal.New(http.StatusBadRequest, "A_CODE_NOBODY_KNOWS", "未知错误")
 
 // stated is an answer with a state in it.
 type stated interface{ withState(state string) any }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // refundTerms are what the merchant asked for. A repeat has to ask for the same.
@@ -80,7 +82,7 @@ func (b *book) applyRefund(r *record) (possible bool) {
 func (b *book) acceptRefund(no string, want *refundTerms, now time.Time) (*record, error) {
 	if f := b.refunds[no]; f != nil {
 		if f.refundTerms != *want {
-			return nil, invalid("订单金额或退款金额与之前请求不一致，请核实后再试")
+			return nil, refusal.Invalid("订单金额或退款金额与之前请求不一致，请核实后再试")
 		}
 		return nil, nil
 	}
@@ -89,13 +91,13 @@ func (b *book) acceptRefund(no string, want *refundTerms, now time.Time) (*recor
 	case o == nil:
 		return nil, errNothingToRefund
 	case o.paidAt.IsZero():
-		return nil, invalid("订单未支付，无法退款")
+		return nil, refusal.Invalid("订单未支付，无法退款")
 	case o.AmountFen != want.TotalFen:
-		return nil, invalid("订单金额与支付金额不一致")
+		return nil, refusal.Invalid("订单金额与支付金额不一致")
 	case o.returnedFen+want.AmountFen > o.AmountFen:
-		return nil, invalid("累计退款金额大于支付金额")
+		return nil, refusal.Invalid("累计退款金额大于支付金额")
 	case len(b.refunds) >= b.max:
-		return nil, errFull
+		return nil, refusal.ErrFull
 	}
 	id := providerNo("5030", now, int64(len(b.refunds))+1)
 	return &record{Kind: refundAccepted, No: no, At: now, ProviderNo: id, Refund: want}, nil
@@ -142,9 +144,9 @@ func (s *Simulator) postFinish(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case end != refundSuccess && end != refundClosed:
-		err = badQuery("end", end, "want "+refundSuccess+" or "+refundClosed)
+		err = refusal.BadQuery("end", end, "want "+refundSuccess+" or "+refundClosed)
 	case f.end != refundAbnormal && f.end != end:
-		err = invalid("退款单状态不是退款异常")
+		err = refusal.Invalid("退款单状态不是退款异常")
 	}
 	if err != nil {
 		s.refuse(w, err)

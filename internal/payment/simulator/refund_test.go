@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 func TestRefundsAreRefusedAsTheRealProviderDoes(t *testing.T) {
@@ -89,7 +91,7 @@ func TestClosedChargeCannotBePaidAndAPaidOneCannotBeClosed(t *testing.T) {
 			t.Errorf("closing: %+v", r)
 		}
 	}
-	var no refusal
+	var no refusal.Refusal
 	if code := d.tool("POST", placed.said["code_url"].(string)[len(d.base):], "", &no); code != 400 || no.Code != "ORDER_CLOSED" {
 		t.Errorf("paid: %d %+v", code, no)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -66,12 +68,12 @@ const (
 	fundsAvailable = "AVAILABLE"
 )
 
-var errNothingToRefund = refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "订单不存在")
+var errNothingToRefund = refusal.New(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "订单不存在")
 
 // refund takes a request to refund. A repeat gets the refund as it stands.
 func (s *Simulator) refund(_ *http.Request, body []byte) (call, error) {
 	var req refundRequest
-	if err := read(body, &req); err != nil {
+	if err := refusal.ReadJSON(body, &req); err != nil {
 		return call{}, err
 	}
 	if err := req.check(); err != nil {
@@ -92,19 +94,19 @@ func (s *Simulator) refund(_ *http.Request, body []byte) (call, error) {
 func (req *refundRequest) check() error {
 	switch {
 	case req.TransactionID == "" && !isOrderNo(req.OrderNo):
-		return badField("/out_trade_no", req.OrderNo, "want a charge's number, or its transaction_id")
+		return refusal.BadField("/out_trade_no", req.OrderNo, "want a charge's number, or its transaction_id")
 	case !isNumber(req.RefundNo, 1, refundNoBytesMax, "_-|*@"):
-		return badField("/out_refund_no", req.RefundNo, fmt.Sprintf("want 1 to %d of 0-9 A-Z a-z _ - | * @", refundNoBytesMax))
+		return refusal.BadField("/out_refund_no", req.RefundNo, fmt.Sprintf("want 1 to %d of 0-9 A-Z a-z _ - | * @", refundNoBytesMax))
 	case len(req.Reason) > refundReasonBytesMax:
-		return badField("/reason", req.Reason, fmt.Sprintf("want at most %d bytes", refundReasonBytesMax))
+		return refusal.BadField("/reason", req.Reason, fmt.Sprintf("want at most %d bytes", refundReasonBytesMax))
 	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
-		return badField("/notify_url", req.NotifyURL, wantNotifyURL)
+		return refusal.BadField("/notify_url", req.NotifyURL, wantNotifyURL)
 	case req.Account != "" && req.Account != fundsAvailable && req.Account != fundsUnsettled:
-		return badField("/funds_account", req.Account, "want "+fundsAvailable+" or "+fundsUnsettled)
+		return refusal.BadField("/funds_account", req.Account, "want "+fundsAvailable+" or "+fundsUnsettled)
 	case req.Amount.Refund < 1 || req.Amount.Refund > req.Amount.Total:
-		return badField("/amount/refund", req.Amount.Refund, "want 1 <= refund <= total, in fen")
+		return refusal.BadField("/amount/refund", req.Amount.Refund, "want 1 <= refund <= total, in fen")
 	case req.Amount.Currency != currency:
-		return badField("/amount/currency", req.Amount.Currency, "want "+currency)
+		return refusal.BadField("/amount/currency", req.Amount.Currency, "want "+currency)
 	}
 	return nil
 }
@@ -117,12 +119,12 @@ func (s *Simulator) refundedOrder(req *refundRequest) (string, error) {
 	}
 	o, err := s.journal.book.transaction(req.TransactionID)
 	switch {
-	case errors.Is(err, errNoOrder):
+	case errors.Is(err, refusal.ErrNoOrder):
 		return "", errNothingToRefund
 	case err != nil:
 		return "", err
 	case req.OrderNo != "" && req.OrderNo != o.no:
-		return "", invalid("transaction_id和out_trade_no不是同一笔订单")
+		return "", refusal.Invalid("transaction_id和out_trade_no不是同一笔订单")
 	}
 	return o.no, nil
 }

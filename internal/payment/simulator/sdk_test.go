@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // as makes a body of a text with the desk's own values in it.
@@ -162,25 +164,25 @@ func TestRefusalsNameTheFieldAndNoGoTypes(t *testing.T) {
 		value          any
 		issue          string
 	}{
-		{"POST", nativeTarget, charge("amount", object{"total": 0}), "/amount/total", inBody, 0.0, "want 1 to"},
-		{"POST", nativeTarget, charge("amount", object{"total": "1"}), "/amount/total", inBody, "1", "want a whole number"},
-		{"POST", nativeTarget, charge("amount", object{"total": 1.5}), "/amount/total", inBody, 1.5, "want a whole number"},
-		{"POST", nativeTarget, charge("amount", 7), "/amount", inBody, 7.0, "want an object"},
-		{"POST", nativeTarget, charge("amount", object{"total": 1, "currency": "USD"}), "/amount/currency", inBody, "USD", "want CNY"},
-		{"POST", nativeTarget, charge("description", 5), "/description", inBody, 5.0, "want text"},
-		{"POST", nativeTarget, charge("support_fapiao", "yes"), "/support_fapiao", inBody, "yes", "want true or false"},
-		{"POST", nativeTarget, charge("detail", object{"goods_detail": 1}), "/detail/goods_detail", inBody, 1.0, "want a list"},
-		{"POST", nativeTarget, charge("scene_info", object{}), "/scene_info/payer_client_ip", inBody, nil, "want 1 to"},
-		{"POST", nativeTarget, charge("attach", strings.Repeat("附", attachMax+1)), "/attach", inBody, strings.Repeat("附", 21) + "…", "want at most"},
-		{"POST", nativeTarget, charge("time_expire", "tomorrow"), "/time_expire", inBody, "tomorrow", "want RFC 3339"},
-		{"POST", nativeTarget, `{"appid":"a","appid":"b"}`, "/appid", inBody, nil, "comes twice"},
-		{"POST", nativeTarget, `[]`, "", inBody, nil, "want an object"},
-		{"POST", nativeTarget, `{"appid":`, "/appid", inBody, nil, "not JSON"},
-		{"POST", nativeTarget, ``, "", inBody, nil, "not JSON"},
-		{"POST", refundsTarget, refund, "/amount/currency", inBody, "USD", "want CNY"},
-		{"POST", batchesTarget, batch, "/transfer_detail_list/1/openid", inBody, "a b", "visible ASCII"},
-		{"GET", chargeTarget("order-1") + "9", nil, "mchid", inQuery, testMerchant + "9", "the merchant that signs"},
-		{"GET", tradeTarget + "yesterday", nil, "bill_date", inQuery, "yesterday", "want a day"},
+		{"POST", nativeTarget, charge("amount", object{"total": 0}), "/amount/total", refusal.InBody, 0.0, "want 1 to"},
+		{"POST", nativeTarget, charge("amount", object{"total": "1"}), "/amount/total", refusal.InBody, "1", "want a whole number"},
+		{"POST", nativeTarget, charge("amount", object{"total": 1.5}), "/amount/total", refusal.InBody, 1.5, "want a whole number"},
+		{"POST", nativeTarget, charge("amount", 7), "/amount", refusal.InBody, 7.0, "want an object"},
+		{"POST", nativeTarget, charge("amount", object{"total": 1, "currency": "USD"}), "/amount/currency", refusal.InBody, "USD", "want CNY"},
+		{"POST", nativeTarget, charge("description", 5), "/description", refusal.InBody, 5.0, "want text"},
+		{"POST", nativeTarget, charge("support_fapiao", "yes"), "/support_fapiao", refusal.InBody, "yes", "want true or false"},
+		{"POST", nativeTarget, charge("detail", object{"goods_detail": 1}), "/detail/goods_detail", refusal.InBody, 1.0, "want a list"},
+		{"POST", nativeTarget, charge("scene_info", object{}), "/scene_info/payer_client_ip", refusal.InBody, nil, "want 1 to"},
+		{"POST", nativeTarget, charge("attach", strings.Repeat("附", attachMax+1)), "/attach", refusal.InBody, strings.Repeat("附", 21) + "…", "want at most"},
+		{"POST", nativeTarget, charge("time_expire", "tomorrow"), "/time_expire", refusal.InBody, "tomorrow", "want RFC 3339"},
+		{"POST", nativeTarget, `{"appid":"a","appid":"b"}`, "/appid", refusal.InBody, nil, "comes twice"},
+		{"POST", nativeTarget, `[]`, "", refusal.InBody, nil, "want an object"},
+		{"POST", nativeTarget, `{"appid":`, "/appid", refusal.InBody, nil, "not JSON"},
+		{"POST", nativeTarget, ``, "", refusal.InBody, nil, "not JSON"},
+		{"POST", refundsTarget, refund, "/amount/currency", refusal.InBody, "USD", "want CNY"},
+		{"POST", batchesTarget, batch, "/transfer_detail_list/1/openid", refusal.InBody, "a b", "visible ASCII"},
+		{"GET", chargeTarget("order-1") + "9", nil, "mchid", refusal.InQuery, testMerchant + "9", "the merchant that signs"},
+		{"GET", tradeTarget + "yesterday", nil, "bill_date", refusal.InQuery, "yesterday", "want a day"},
 	} {
 		r := d.honest(row.method, row.target, row.body)
 		issue, _ := in(r.said, "detail.issue").(string)
@@ -195,7 +197,7 @@ func TestRefusalsNameTheFieldAndNoGoTypes(t *testing.T) {
 			}
 		}
 	}
-	var no refusal
+	var no refusal.Refusal
 	if code := d.tool("PUT", "/simulator/lies", `{"rates":{},"color":1}`, &no); code != 400 || no.Message != "color: is unknown" {
 		t.Errorf("lies: %d %+v", code, no)
 	}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"hongbao/internal/payment/simulator/refusal"
+
 	"github.com/go-json-experiment/json"
 )
 
@@ -74,10 +76,10 @@ func (s *Simulator) prepare(r *http.Request, name, parameter, absent string, all
 		t.Of = absent
 	}
 	if tar := query.Get("tar_type"); tar != "" && !t.Gzip {
-		return call{}, badQuery("tar_type", tar, "want "+tarGzip+" or none")
+		return call{}, refusal.BadQuery("tar_type", tar, "want "+tarGzip+" or none")
 	}
 	if !strings.Contains(","+strings.Join(allowed, ",")+",", ","+t.Of+",") {
-		return call{}, badQuery(parameter, t.Of, fmt.Sprintf("want one of %v", allowed))
+		return call{}, refusal.BadQuery(parameter, t.Of, fmt.Sprintf("want one of %v", allowed))
 	}
 	if err := s.checkDay(t.Day); err != nil {
 		return call{}, err
@@ -89,18 +91,18 @@ func (s *Simulator) prepare(r *http.Request, name, parameter, absent string, all
 func (s *Simulator) checkDay(text string) error {
 	day, err := time.ParseInLocation(time.DateOnly, text, zone())
 	if err != nil {
-		return badQuery("bill_date", text, "want a day like 2006-01-02")
+		return refusal.BadQuery("bill_date", text, "want a day like 2006-01-02")
 	}
 	now := s.cfg.Now()
 	switch {
 	case day.After(now) || now.Sub(day) > statementDaysMax*24*time.Hour:
-		return badQuery("bill_date", text, fmt.Sprintf("want a day of the last %d", statementDaysMax))
+		return refusal.BadQuery("bill_date", text, fmt.Sprintf("want a day of the last %d", statementDaysMax))
 	case s.cfg.BillsAtOnce || !now.Before(day.Add((24+statementsFrom)*time.Hour)):
 		return nil
 	case now.Before(day.Add(24 * time.Hour)):
-		return badQuery("bill_date", text, "want a day that is over")
+		return refusal.BadQuery("bill_date", text, "want a day that is over")
 	}
-	return refuse(http.StatusBadRequest, "STATEMENT_CREATING", "账单生成中")
+	return refusal.New(http.StatusBadRequest, "STATEMENT_CREATING", "账单生成中")
 }
 
 func (s *Simulator) ready(t ticket) (any, error) {
@@ -117,7 +119,7 @@ func (s *Simulator) ready(t ticket) (any, error) {
 		return nil, err
 	}
 	if rows == 0 {
-		return nil, refuse(http.StatusBadRequest, "NO_STATEMENT_EXIST", "账单文件不存在")
+		return nil, refusal.New(http.StatusBadRequest, "NO_STATEMENT_EXIST", "账单文件不存在")
 	}
 	token, err := s.seal(&t)
 	if err != nil {
@@ -146,7 +148,7 @@ func (s *Simulator) ticketSum(text []byte) []byte {
 }
 
 func (s *Simulator) unseal(token string) (t ticket, err error) {
-	errToken := badQuery("token", token, "not ours, or expired")
+	errToken := refusal.BadQuery("token", token, "not ours, or expired")
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(raw) < sha256.Size || !hmac.Equal(raw[:sha256.Size], s.ticketSum(raw[sha256.Size:])) {
 		return t, errToken
@@ -165,8 +167,8 @@ func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
 		t, err = s.unseal(r.URL.Query().Get("token"))
 	}
 	if err != nil {
-		refused := asRefusal(err)
-		s.answer(w, r, refused.status, refused, operation{})
+		refused := refusal.Of(err)
+		s.answer(w, r, refused.Status, refused, operation{})
 		return
 	}
 	if s.liar.tells(operation{kind: kindStatement, no: t.Day}, outage) {

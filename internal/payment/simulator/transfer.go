@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // confirmWaitMax is how long a payee may take to confirm; then the bill fails.
@@ -114,12 +116,12 @@ func (t *transfer) mayEnd(end string) bool {
 func (b *book) acceptTransfer(no string, want *transferTerms, now time.Time) (*record, error) {
 	if t := b.transfers[no]; t != nil {
 		if !t.same(want) {
-			return nil, invalid("商户单号已存在，且与之前请求的参数不一致")
+			return nil, refusal.Invalid("商户单号已存在，且与之前请求的参数不一致")
 		}
 		return nil, nil
 	}
 	if len(b.transfers) >= b.max {
-		return nil, errFull
+		return nil, refusal.ErrFull
 	}
 	billNo := providerNo("1330", now, int64(len(b.transfers))+1)
 	return &record{Kind: transferAccepted, No: no, At: now, ProviderNo: billNo, Transfer: want}, nil
@@ -129,7 +131,7 @@ func (b *book) acceptTransfer(no string, want *transferTerms, now time.Time) (*r
 func (b *book) confirm(token string, now time.Time) (*record, error) {
 	t := b.payeeTokens[token]
 	if t == nil {
-		return nil, errNoTransfer
+		return nil, refusal.ErrNoTransfer
 	}
 	switch t.state(now) {
 	case stateWaiting:
@@ -137,14 +139,14 @@ func (b *book) confirm(token string, now time.Time) (*record, error) {
 	case stateTransferring, stateTransferred:
 		return nil, nil
 	}
-	return nil, invalid("单据当前状态不能确认收款")
+	return nil, refusal.Invalid("单据当前状态不能确认收款")
 }
 
 // cancel decides what the merchant's request to cancel does: nil, nil is a repeat.
 func (b *book) cancel(no string, now time.Time) (*record, error) {
 	t := b.transfers[no]
 	if t == nil {
-		return nil, errNoTransfer
+		return nil, refusal.ErrNoTransfer
 	}
 	switch t.state(now) {
 	case stateAccepted, stateProcessing, stateWaiting:
@@ -152,7 +154,7 @@ func (b *book) cancel(no string, now time.Time) (*record, error) {
 	case stateCanceling, stateCancelled:
 		return nil, nil
 	}
-	return nil, invalid("单据当前状态不能撤销")
+	return nil, refusal.Invalid("单据当前状态不能撤销")
 }
 
 // confirmTransfer takes the payee's word and has the money moved a moment later.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
@@ -101,7 +103,7 @@ func TestNobodyIsPaidWithoutTheirWord(t *testing.T) {
 	if r := d.post(transferTarget("payout2")+"/cancel", nil); r.status != 200 || r.said["state"] != stateCancelled {
 		t.Errorf("cancelled again: %+v", r)
 	}
-	var no refusal
+	var no refusal.Refusal
 	if code := d.tool("POST", strings.TrimPrefix(taken.said["package_info"].(string), d.base), "", &no); code != 400 || no.Code != "INVALID_REQUEST" {
 		t.Errorf("confirmed after it was cancelled: %d %+v", code, no)
 	}

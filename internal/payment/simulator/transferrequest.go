@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -54,19 +56,19 @@ type transferReport struct {
 func (s *Simulator) checkTransfer(req *transferRequest) error {
 	switch {
 	case req.AppID != s.cfg.AppID:
-		return errApp
+		return refusal.ErrApp
 	case !isTransferNo(req.No):
-		return badField("/out_bill_no", req.No, wantTransferNo)
+		return refusal.BadField("/out_bill_no", req.No, wantTransferNo)
 	case !isSceneID(req.SceneID):
-		return badField("/transfer_scene_id", req.SceneID, wantSceneID)
+		return refusal.BadField("/transfer_scene_id", req.SceneID, wantSceneID)
 	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
-		return badField("/notify_url", req.NotifyURL, wantNotifyURL)
+		return refusal.BadField("/notify_url", req.NotifyURL, wantNotifyURL)
 	case !fits(req.Perception, perceptionMax):
-		return badField("/user_recv_perception", req.Perception, fmt.Sprintf("want at most %d characters", perceptionMax))
+		return refusal.BadField("/user_recv_perception", req.Perception, fmt.Sprintf("want at most %d characters", perceptionMax))
 	case len(req.SceneReports) == 0:
-		return badField("/transfer_scene_report_infos", nil, "want what the scene has to be told, have nothing")
+		return refusal.BadField("/transfer_scene_report_infos", nil, "want what the scene has to be told, have nothing")
 	case len(req.SceneReports) > reportsMax || slices.ContainsFunc(req.SceneReports, transferReport.unfit):
-		return badField("/transfer_scene_report_infos", nil, fmt.Sprintf("want at most %d, of 1 to %d and 1 to %d characters", reportsMax, reportTypeMax, reportContentMax))
+		return refusal.BadField("/transfer_scene_report_infos", nil, fmt.Sprintf("want at most %d, of 1 to %d and 1 to %d characters", reportsMax, reportTypeMax, reportContentMax))
 	}
 	return s.checkPayout(&req.payoutRequest, "")
 }
@@ -75,15 +77,15 @@ func (s *Simulator) checkTransfer(req *transferRequest) error {
 func (s *Simulator) checkPayout(p *payoutRequest, under string) error {
 	switch {
 	case !isOpenID(p.OpenID):
-		return badField(under+"/openid", p.OpenID, fmt.Sprintf("want 1 to %d visible ASCII characters", openIDBytesMax))
+		return refusal.BadField(under+"/openid", p.OpenID, fmt.Sprintf("want 1 to %d visible ASCII characters", openIDBytesMax))
 	case p.AmountFen < s.cfg.TransferMinFen || p.AmountFen > transferFenMax:
-		return badField(under+"/transfer_amount", p.AmountFen, fmt.Sprintf("want %d to %d fen", s.cfg.TransferMinFen, transferFenMax))
+		return refusal.BadField(under+"/transfer_amount", p.AmountFen, fmt.Sprintf("want %d to %d fen", s.cfg.TransferMinFen, transferFenMax))
 	case p.Remark == "" || !fits(p.Remark, transferRemarkMax):
-		return badField(under+"/transfer_remark", p.Remark, fmt.Sprintf("want 1 to %d characters", transferRemarkMax))
+		return refusal.BadField(under+"/transfer_remark", p.Remark, fmt.Sprintf("want 1 to %d characters", transferRemarkMax))
 	case p.UserName == "" && p.AmountFen >= transferNamedFenFrom:
-		return badField(under+"/user_name", nil, fmt.Sprintf("want one from %d fen on", transferNamedFenFrom))
+		return refusal.BadField(under+"/user_name", nil, fmt.Sprintf("want one from %d fen on", transferNamedFenFrom))
 	case p.UserName != "" && !s.canRead(p.UserName):
-		return badField(under+"/user_name", nil, "not encrypted under our public key")
+		return refusal.BadField(under+"/user_name", nil, "not encrypted under our public key")
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"net/http"
 	"time"
+
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 // transferAnswer is what a request to pay out, or to cancel, is told.
@@ -40,7 +42,7 @@ func (a transferStatus) withState(state string) any { a.State = state; return a 
 // transfer takes a request to pay out. A repeat gets the bill as it stands.
 func (s *Simulator) transfer(_ *http.Request, body []byte) (call, error) {
 	var req transferRequest
-	if err := read(body, &req); err != nil {
+	if err := refusal.ReadJSON(body, &req); err != nil {
 		return call{}, err
 	}
 	if err := s.checkTransfer(&req); err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"hongbao/internal/payment/simulator/refusal"
+
 	"github.com/go-json-experiment/json"
 )
 
@@ -54,11 +56,11 @@ func (s *Simulator) pay(ctx context.Context, token string) (order, error) {
 }
 
 func (s *Simulator) orderOf(token string) (order, error) {
-	return find(s.journal.book, s.journal.book.payTokens, token, errNoOrder)
+	return find(s.journal.book, s.journal.book.payTokens, token, refusal.ErrNoOrder)
 }
 
 func (s *Simulator) transferOf(token string) (transfer, error) {
-	return find(s.journal.book, s.journal.book.payeeTokens, token, errNoTransfer)
+	return find(s.journal.book, s.journal.book.payeeTokens, token, refusal.ErrNoTransfer)
 }
 
 func (s *Simulator) postPay(w http.ResponseWriter, r *http.Request) {
@@ -108,8 +110,8 @@ func (s *Simulator) getConfirm(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers a refusal without a signature.
 func (s *Simulator) refuse(w http.ResponseWriter, err error) {
-	refused := asRefusal(err)
-	s.plain(w, refused.status, refused)
+	refused := refusal.Of(err)
+	s.plain(w, refused.Status, refused)
 }
 
 // plain answers JSON without a signature: to a wallet, not to the merchant.
