@@ -10,20 +10,16 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
 )
 
-const (
-	// requestBytesMax bounds the body of a request.
-	requestBytesMax = 64 << 10
-	// batchRequestBytesMax bounds that of a batch: detailsInBatchMax details with
-	// everything as long as it may be, names encrypted under a key of 4096 bits.
-	batchRequestBytesMax = 1400 * detailsInBatchMax
-)
+// requestBytesMax bounds the body of a request.
+const requestBytesMax = 64 << 10
 
 // call is a request that was understood.
 type call struct {
-	operation
+	lies.Operation
 	changes bool // it asks for something to be done, so lies may be told about the doing
 	do      func(ctx context.Context) (any, error)
 }
@@ -62,31 +58,31 @@ func (s *Simulator) signedUpTo(bytesMax int64, understand endpoint) http.Handler
 		case err != nil:
 			refused := refusal.Of(err)
 			s.cfg.Log.Debug("refused", "request_id", w.Header().Get(headerRequestID), "method", r.Method, "path", r.URL.Path, "error", err)
-			s.answer(w, r, refused.Status, refused, c.operation)
+			s.answer(w, r, refused.Status, refused, c.Operation)
 		case value == nil:
-			s.answer(w, r, http.StatusNoContent, nil, c.operation)
+			s.answer(w, r, http.StatusNoContent, nil, c.Operation)
 		default:
-			s.answer(w, r, http.StatusOK, value, c.operation)
+			s.answer(w, r, http.StatusOK, value, c.Operation)
 		}
 	})
 }
 
 // answer signs and sends, unless a lie is told about the signature. Whoever was
 // not understood is told the truth.
-func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, status int, value any, about operation) {
+func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, status int, value any, about lies.Operation) {
 	var body []byte
 	var err error
 	if value != nil {
 		body, err = json.Marshal(value)
 	}
 	if err == nil {
-		var told lie
-		if about.kind != "" {
-			told, _ = s.liar.tell(about, unsignedAnswer, wronglySigned)
+		var told lies.Lie
+		if about.Kind != "" {
+			told, _ = s.liar.Tell(about, lies.UnsignedAnswer, lies.WronglySigned)
 		}
 		switch told {
-		case unsignedAnswer:
-		case wronglySigned:
+		case lies.UnsignedAnswer:
+		case lies.WronglySigned:
 			err = s.stamp(w.Header(), s.under(r), append([]byte("another "), body...))
 		default:
 			err = s.stamp(w.Header(), s.under(r), body)
@@ -128,7 +124,7 @@ func (s *Simulator) authenticate(w http.ResponseWriter, r *http.Request, bytesMa
 	if err := auth.Verify(s.cfg.MerchantKey, s.cfg.Now(), r.Method, r.RequestURI, body); err != nil {
 		return nil, refusal.Unauthorized(err.Error())
 	}
-	if want := r.Header.Get(apiv3.HeaderSerial); want != "" && want != s.cfg.PlatformSerial && want != s.certificate.serial {
+	if want := r.Header.Get(apiv3.HeaderSerial); want != "" && want != s.cfg.PlatformSerial && want != s.certificate.Serial {
 		return nil, refusal.BadParameter(refusal.Detail{Field: apiv3.HeaderSerial, Value: want, Issue: "no such platform key", Location: refusal.InHeader})
 	}
 	return body, nil

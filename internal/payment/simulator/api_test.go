@@ -12,6 +12,7 @@ import (
 
 	"hongbao/internal/payment/apiv3"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 // signedRequest is a request as the merchant makes it, before change.
@@ -50,10 +51,10 @@ func serve(s *Simulator, r *http.Request) (int, string, http.Header) {
 
 const nativeTarget = "/v3/pay/transactions/native"
 
-func nativeBody(change func(*nativeRequest)) string {
-	req := nativeRequest{
+func nativeBody(change func(*wire.NativeRequest)) string {
+	req := wire.NativeRequest{
 		AppID: testApp, MerchantID: testMerchant, Description: "恭喜发财", OrderNo: "order-000001",
-		TimeExpire: time.Now().Add(time.Hour).Format(time.RFC3339), NotifyURL: "http://127.0.0.1:1/", Amount: amount{Total: 1, Currency: "CNY"},
+		TimeExpire: time.Now().Add(time.Hour).Format(time.RFC3339), NotifyURL: "http://127.0.0.1:1/", Amount: wire.Amount{Total: 1, Currency: "CNY"},
 	}
 	if change != nil {
 		change(&req)
@@ -101,22 +102,22 @@ func TestRequestsAreCheckedAsTheRealProviderDoes(t *testing.T) {
 	s := running(t)
 	for _, row := range []struct {
 		name   string
-		change func(*nativeRequest)
+		change func(*wire.NativeRequest)
 		code   string
 	}{
-		{"app", func(r *nativeRequest) { r.AppID = "wx1" }, "APPID_MCHID_NOT_MATCH"},
-		{"merchant", func(r *nativeRequest) { r.MerchantID = "1" }, "APPID_MCHID_NOT_MATCH"},
-		{"short number", func(r *nativeRequest) { r.OrderNo = "12345" }, "PARAM_ERROR"},
-		{"long number", func(r *nativeRequest) { r.OrderNo = strings.Repeat("1", 33) }, "PARAM_ERROR"},
-		{"number", func(r *nativeRequest) { r.OrderNo = "order/0001" }, "PARAM_ERROR"},
-		{"no description", func(r *nativeRequest) { r.Description = "" }, "PARAM_ERROR"},
-		{"long description", func(r *nativeRequest) { r.Description = strings.Repeat("x", 128) }, "PARAM_ERROR"},
-		{"expiry", func(r *nativeRequest) { r.TimeExpire = "tomorrow" }, "PARAM_ERROR"},
-		{"late", func(r *nativeRequest) { r.TimeExpire = "2020-01-01T00:00:00Z" }, "ORDER_CLOSED"},
-		{"notify_url", func(r *nativeRequest) { r.NotifyURL = "http://h/?q=1" }, "PARAM_ERROR"},
-		{"zero", func(r *nativeRequest) { r.Amount.Total = 0 }, "PARAM_ERROR"},
-		{"too much", func(r *nativeRequest) { r.Amount.Total = amountMaxFen + 1 }, "PARAM_ERROR"},
-		{"currency", func(r *nativeRequest) { r.Amount.Currency = "USD" }, "PARAM_ERROR"},
+		{"app", func(r *wire.NativeRequest) { r.AppID = "wx1" }, "APPID_MCHID_NOT_MATCH"},
+		{"merchant", func(r *wire.NativeRequest) { r.MerchantID = "1" }, "APPID_MCHID_NOT_MATCH"},
+		{"short number", func(r *wire.NativeRequest) { r.OrderNo = "12345" }, "PARAM_ERROR"},
+		{"long number", func(r *wire.NativeRequest) { r.OrderNo = strings.Repeat("1", 33) }, "PARAM_ERROR"},
+		{"number", func(r *wire.NativeRequest) { r.OrderNo = "order/0001" }, "PARAM_ERROR"},
+		{"no description", func(r *wire.NativeRequest) { r.Description = "" }, "PARAM_ERROR"},
+		{"long description", func(r *wire.NativeRequest) { r.Description = strings.Repeat("x", 128) }, "PARAM_ERROR"},
+		{"expiry", func(r *wire.NativeRequest) { r.TimeExpire = "tomorrow" }, "PARAM_ERROR"},
+		{"late", func(r *wire.NativeRequest) { r.TimeExpire = "2020-01-01T00:00:00Z" }, "ORDER_CLOSED"},
+		{"notify_url", func(r *wire.NativeRequest) { r.NotifyURL = "http://h/?q=1" }, "PARAM_ERROR"},
+		{"zero", func(r *wire.NativeRequest) { r.Amount.Total = 0 }, "PARAM_ERROR"},
+		{"too much", func(r *wire.NativeRequest) { r.Amount.Total = wire.AmountMaxFen + 1 }, "PARAM_ERROR"},
+		{"currency", func(r *wire.NativeRequest) { r.Amount.Currency = "USD" }, "PARAM_ERROR"},
 	} {
 		status, code, header := serve(s, signedRequest(t, "POST", nativeTarget, nativeBody(row.change), time.Now()))
 		if status != 400 || code != row.code || header.Get(apiv3.HeaderSignature) == "" {

@@ -2,12 +2,12 @@ package simulator
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 // payOutBatch has a batch paid out, and does not wait for its callback.
@@ -64,18 +64,18 @@ func TestBatchesAreRefusedAsTheRealProviderDoes(t *testing.T) {
 		{"detail's number twice", first("out_detail_no", "batch1x1"), "PARAM_ERROR"},
 		{"invisible payee", first("openid", "a b"), "PARAM_ERROR"},
 		{"nothing", first("transfer_amount", 0), "PARAM_ERROR"},
-		{"much without a name", first("transfer_amount", transferNamedFenFrom), "PARAM_ERROR"},
+		{"much without a name", first("transfer_amount", wire.TransferNamedFenFrom), "PARAM_ERROR"},
 		{"detail's remark", first("transfer_remark", ""), "PARAM_ERROR"},
 		{"as it should be, and something unknown", field("color", "red"), ""},
 	} {
 		batch := d.batchOf("batch1", 3)
 		row.turn(batch)
 		r := d.post(batchesTarget, batch)
-		if row.code == "" && (r.status != 200 || r.said["batch_status"] != stateAccepted && r.said["batch_status"] != stateProcessing) || row.code != "" && (r.status != 400 || r.code() != row.code) {
+		if row.code == "" && (r.status != 200 || r.said["batch_status"] != ledger.StateAccepted && r.said["batch_status"] != ledger.StateProcessing) || row.code != "" && (r.status != 400 || r.code() != row.code) {
 			t.Errorf("%s: %+v, want %s", row.name, r, row.code)
 		}
 	}
-	if r := d.post(batchesTarget, d.batchOf("batch2", detailsInBatchMax+1)); r.status != 400 {
+	if r := d.post(batchesTarget, d.batchOf("batch2", ledger.DetailsInBatchMax+1)); r.status != 400 {
 		t.Errorf("one too many: %+v", r)
 	}
 	for _, target := range []string{batchTarget("batch9"), batchTarget("batch9") + "/details/out-detail-no/batch9x0", batchTarget("batch1") + "/details/out-detail-no/batch9x0"} {
@@ -93,7 +93,7 @@ func TestBatchWithAPayoutBelowTheLeastIsRefused(t *testing.T) {
 	if r := d.post(batchesTarget, d.batchOf("batch1", 3)); r.status != 400 || r.code() != "PARAM_ERROR" || !strings.Contains(fmt.Sprint(r.said), "transfer_amount: want 2 to") {
 		t.Errorf("a fen among others: %+v", r)
 	}
-	for _, wrong := range []int64{-1, transferFenMax + 1} {
+	for _, wrong := range []int64{-1, wire.TransferFenMax + 1} {
 		cfg.TransferMinFen = wrong
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "TransferMinFen") {
 			t.Errorf("at least %d fen: %v", wrong, err)
@@ -104,10 +104,10 @@ func TestBatchWithAPayoutBelowTheLeastIsRefused(t *testing.T) {
 func TestBatchIsARepeatUnderTheSameTermsOnly(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	first := d.post(batchesTarget, d.batchOf("batch1", 3))
-	if c := d.hear(); c.event != eventBatchFinished || c.said["success_num"] != 3.0 || c.said["success_amount"] != 6.0 || c.said["fail_num"] != 0.0 {
+	if c := d.hear(); c.event != wire.EventBatchFinished || c.said["success_num"] != 3.0 || c.said["success_amount"] != 6.0 || c.said["fail_num"] != 0.0 {
 		t.Errorf("heard %+v", c)
 	}
-	if again := d.post(batchesTarget, d.batchOf("batch1", 3)); again.said["batch_id"] != first.said["batch_id"] || again.said["batch_status"] != batchFinished {
+	if again := d.post(batchesTarget, d.batchOf("batch1", 3)); again.said["batch_id"] != first.said["batch_id"] || again.said["batch_status"] != ledger.BatchFinished {
 		t.Errorf("repeated: %+v, first %+v", again, first)
 	}
 	for name, turn := range map[string]func(object){
@@ -144,7 +144,7 @@ func TestBatchUnderWayShowsNoDetails(t *testing.T) {
 	d := openDesk(t, cfg)
 	d.lie(`{"rules": [{"lie": "slow_acceptance", "no": "batch1", "times": 1, "later_ms": 3600000}]}`)
 	accepted := d.post(batchesTarget, d.batchOf("batch1", 3))
-	for _, step := range []struct{ batch, Detail string }{{stateAccepted, detailWaiting}, {stateProcessing, stateProcessing}} {
+	for _, step := range []struct{ batch, Detail string }{{ledger.StateAccepted, ledger.DetailWaiting}, {ledger.StateProcessing, ledger.StateProcessing}} {
 		info := d.get(batchTarget("batch1") + "?need_query_detail=true&detail_status=ALL").said
 		if in(info, "transfer_batch.batch_status") != step.batch || in(info, "transfer_batch.success_num") != 0.0 || in(info, "transfer_batch.fail_num") != 0.0 || info["transfer_detail_list"] != nil {
 			t.Errorf("%s: %v", step.batch, info)
@@ -159,14 +159,14 @@ func TestBatchUnderWayShowsNoDetails(t *testing.T) {
 	}
 	d.stop()
 	d.open() // after its time
-	if c := d.hear(); c.said["batch_id"] != accepted.said["batch_id"] || c.said["batch_status"] != batchFinished {
+	if c := d.hear(); c.said["batch_id"] != accepted.said["batch_id"] || c.said["batch_status"] != ledger.BatchFinished {
 		t.Errorf("heard %+v", c)
 	}
 	all := d.movements()
-	if one := d.detail("batch1", 1); one["detail_status"] != stateTransferred || one["detail_id"] != all[1].ProviderNo || one["fail_reason"] != nil {
+	if one := d.detail("batch1", 1); one["detail_status"] != ledger.StateTransferred || one["detail_id"] != all[1].ProviderNo || one["fail_reason"] != nil {
 		t.Errorf("ended: detail %v, moved %+v", one, all[1])
 	}
-	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != batchFinished || r.said["transfer_detail_list"] != nil {
+	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != ledger.BatchFinished || r.said["transfer_detail_list"] != nil {
 		t.Errorf("ended, details not asked for: %+v", r)
 	}
 	clock.pass(batchDaysMax * 24 * time.Hour)
@@ -207,8 +207,8 @@ func TestDetailsComeInPages(t *testing.T) {
 			t.Errorf("limit %q: %d, want %d", limit, have, want)
 		}
 	}
-	for i, reason := range map[int]any{3: reasonLimit, 40: reasonClosed, 4: nil} {
-		if one := d.detail("batch1", i); one["fail_reason"] != reason || (one["detail_status"] == stateFailed) != (reason != nil) {
+	for i, reason := range map[int]any{3: ledger.ReasonLimit, 40: ledger.ReasonClosed, 4: nil} {
+		if one := d.detail("batch1", i); one["fail_reason"] != reason || (one["detail_status"] == ledger.StateFailed) != (reason != nil) {
 			t.Errorf("detail %d: %v", i, one)
 		}
 	}
@@ -222,37 +222,20 @@ func TestDetailsComeInPages(t *testing.T) {
 func TestLargestBatchIsReadBack(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"refuse_limit": 1}}`)
-	batch := d.batchOf("batch1", detailsInBatchMax)
+	batch := d.batchOf("batch1", ledger.DetailsInBatchMax)
 	for i, detail := range batch["transfer_detail_list"].([]object) {
 		detail["out_detail_no"] = fmt.Sprintf("%032d", i)
-		detail["openid"], detail["transfer_remark"] = strings.Repeat(`"`, openIDBytesMax), strings.Repeat("\x01", transferRemarkMax)
+		detail["openid"], detail["transfer_remark"] = strings.Repeat(`"`, wire.OpenIDBytesMax), strings.Repeat("\x01", wire.TransferRemarkMax)
 	}
 	if r := d.post(batchesTarget, batch); r.status != 200 {
 		t.Fatalf("%+v", r)
 	}
-	if c := d.hear(); c.said["fail_num"] != float64(detailsInBatchMax) {
+	if c := d.hear(); c.said["fail_num"] != float64(ledger.DetailsInBatchMax) {
 		t.Errorf("heard %+v", c)
 	}
 	d.stop()
 	d.open()
-	if r := d.post(batchesTarget, batch); r.status != 200 || r.said["batch_status"] != batchFinished {
+	if r := d.post(batchesTarget, batch); r.status != 200 || r.said["batch_status"] != ledger.BatchFinished {
 		t.Errorf("read back: %+v", r)
-	}
-}
-
-func TestBatchesAreBoundedByTheirDetails(t *testing.T) {
-	j, err := openJournal(filepath.Join(t.TempDir(), "ledger.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer j.file.Close()
-	j.book.details = detailsMax - 1
-	want := &batchTerms{Details: make([]batchDetail, 2)}
-	if r, err := j.book.acceptBatch("batch1", want, time.Now()); r != nil || err != refusal.ErrFull {
-		t.Errorf("%+v, %v", r, err)
-	}
-	want.Details = want.Details[:1]
-	if r, err := j.book.acceptBatch("batch1", want, time.Now()); r == nil || err != nil {
-		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -3,6 +3,9 @@ package simulator
 import (
 	"context"
 	"testing"
+
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 func TestClosedBatchHasPaidTheFirstHalf(t *testing.T) {
@@ -10,11 +13,11 @@ func TestClosedBatchHasPaidTheFirstHalf(t *testing.T) {
 	d.lie(`{"rules": [{"lie": "batch_closed", "no": "batch1", "times": 1}, {"lie": "refuse_limit", "no": "batch1x1", "times": 1}]}`)
 	d.payOutBatch("batch1", 5)
 	c := d.hear()
-	if c.event != eventBatchClosed || c.said["batch_status"] != stateClosed || c.said["close_reason"] != reasonOverdue ||
+	if c.event != wire.EventBatchClosed || c.said["batch_status"] != ledger.StateClosed || c.said["close_reason"] != ledger.ReasonOverdue ||
 		c.said["success_num"] != 1.0 || c.said["success_amount"] != 1.0 || c.said["fail_num"] != 4.0 || c.said["fail_amount"] != 14.0 {
 		t.Errorf("heard %+v", c)
 	}
-	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != stateClosed || in(r.said, "transfer_batch.close_reason") != reasonOverdue || in(r.said, "transfer_batch.fail_num") != 4.0 {
+	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != ledger.StateClosed || in(r.said, "transfer_batch.close_reason") != ledger.ReasonOverdue || in(r.said, "transfer_batch.fail_num") != 4.0 {
 		t.Errorf("asked, it says %+v", r)
 	}
 	want := "x0 SUCCESS, x1 FAIL, x2 FAIL, x3 FAIL, x4 FAIL"
@@ -23,7 +26,7 @@ func TestClosedBatchHasPaidTheFirstHalf(t *testing.T) {
 	if have := d.details("batch1", "detail_status=ALL"); have != want {
 		t.Errorf("read back %s, want %s", have, want)
 	}
-	for i, reason := range []any{nil, reasonLimit, reasonOverdue, reasonOverdue, reasonOverdue} {
+	for i, reason := range []any{nil, ledger.ReasonLimit, ledger.ReasonOverdue, ledger.ReasonOverdue, ledger.ReasonOverdue} {
 		if one := d.detail("batch1", i); one["fail_reason"] != reason {
 			t.Errorf("detail %d: %v, want %v", i, one, reason)
 		}
@@ -49,8 +52,8 @@ func TestFG4TwiceMovesOneDetailTwice(t *testing.T) {
 	if have := spell(d.movements()); have != want {
 		t.Errorf("read back %s\nwant  %s", have, want)
 	}
-	var sums totals
-	if d.tool("GET", "/simulator/totals", "", &sums); sums.Payout != (total{4, 8}) {
+	var sums ledger.Totals
+	if d.tool("GET", "/simulator/totals", "", &sums); sums.Payout != (ledger.Total{Count: 4, Fen: 8}) {
 		t.Errorf("totals %+v", sums)
 	}
 }
@@ -60,11 +63,11 @@ func TestFG3SuccessThenFailOfABatchContradictsTheCallbackAlone(t *testing.T) {
 	d.lie(`{"rates": {"success_then_fail": 1}, "later_ms": 20}`)
 	d.payOutBatch("batch1", 2)
 	first, second := d.hear(), d.hear()
-	if first.event != eventBatchFinished || second.event != eventBatchClosed || second.signature != nil || first.id == second.id ||
+	if first.event != wire.EventBatchFinished || second.event != wire.EventBatchClosed || second.signature != nil || first.id == second.id ||
 		second.said["success_num"] != 0.0 || second.said["fail_amount"] != 3.0 {
 		t.Errorf("%+v, then %+v", first, second)
 	}
-	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != batchFinished || len(d.movements()) != 2 {
+	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != ledger.BatchFinished || len(d.movements()) != 2 {
 		t.Errorf("asked, it says %+v; movements %+v", r, d.movements())
 	}
 	d.lie(`{"rates": {"success_then_fail": 1, "refuse_limit": 1}, "later_ms": 1}`)
@@ -91,13 +94,13 @@ func TestCallbacksOfABatchAreCopiedReorderedAndDroppedByItsNumber(t *testing.T) 
 		t.Errorf("heard %v, want one three times", ids)
 	}
 	d.payOutBatch("batch2", 2)
-	d.until(batchTarget("batch2"), "transfer_batch.batch_status", batchFinished)
+	d.until(batchTarget("batch2"), "transfer_batch.batch_status", ledger.BatchFinished)
 	d.payOutBatch("batch3", 2)
 	if first, second := d.hear(), d.hear(); first.said["out_batch_no"] != "batch3" || second.said["out_batch_no"] != "batch2" {
 		t.Errorf("heard %v before %v", first.said["out_batch_no"], second.said["out_batch_no"])
 	}
 	d.payOutBatch("batch4", 2)
-	d.until(batchTarget("batch4"), "transfer_batch.batch_status", batchFinished)
+	d.until(batchTarget("batch4"), "transfer_batch.batch_status", ledger.BatchFinished)
 	d.stop()
 	if n := len(d.heard); n != 0 {
 		t.Errorf("heard %d more", n)
@@ -128,7 +131,7 @@ func TestLiesAboutAnswersOfABatchLeaveTheTruthAlone(t *testing.T) {
 		t.Errorf("asked about a detail: %v", said)
 	}
 	d.lie(`{}`)
-	d.until(batchTarget("batch1"), "transfer_batch.batch_status", batchFinished)
+	d.until(batchTarget("batch1"), "transfer_batch.batch_status", ledger.BatchFinished)
 	if n := len(d.movements()); n != 2 {
 		t.Errorf("%d movements", n)
 	}

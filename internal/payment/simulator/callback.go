@@ -11,6 +11,10 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/dispatch"
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 const (
@@ -27,20 +31,9 @@ func newCallbackClient() *http.Client {
 	return &http.Client{
 		Timeout:       callbackMax,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{MaxConnsPerHost: couriersMax, MaxIdleConns: couriersMax, MaxIdleConnsPerHost: couriersMax},
+		Transport:     &http.Transport{MaxConnsPerHost: dispatch.InFlightMax, MaxIdleConns: dispatch.InFlightMax, MaxIdleConnsPerHost: dispatch.InFlightMax},
 	}
 }
-
-// variant is a callback as it is, or as it should not be.
-type variant int
-
-const (
-	genuine  variant = iota
-	forged           // a fen too much, the signature of another body
-	probe            // the signature of the provider's own probes
-	offByOne         // a fen too much, validly signed
-	contrary         // of a success: that it failed, validly signed
-)
 
 // letter is the content of a callback. It is put together anew for each attempt,
 // because what it tells of is final and a copy would only age.
@@ -52,64 +45,64 @@ type letter struct {
 	kind      string // original type
 	summary   string
 	plaintext dispute
-	about     operation // that a lie may be told of
+	about     lies.Operation // that a lie may be told of
 }
 
 // dispute is a plaintext that can be made to say something else.
 type dispute interface {
-	offByOne() any
+	OffByOne() any
 	// contrary is the event and the plaintext that take it back. Where there is
 	// nothing to take back, the event is empty: only money that moved, and not for a
 	// charge, has a contrary.
-	contrary() (event string, plaintext any)
+	Contrary() (event string, plaintext any)
 }
 
 // notify queues the notification of what ended, for those who want to know, and
 // returns where the outcome of the first attempt will be told. Where there is
 // nobody to tell, that is nil.
-func (s *Simulator) notify(e event) <-chan bool {
+func (s *Simulator) notify(e dispatch.Event) <-chan bool {
 	l, err := s.letter(e)
 	if err != nil {
-		s.cfg.Log.Error("nobody notified", "kind", e.kind, "no", e.no, "error", err)
+		s.cfg.Log.Error("nobody notified", "kind", e.Kind, "no", e.No, "error", err)
 		return nil
 	}
 	if l.to == "" {
 		return nil
 	}
-	contrary, _ := l.plaintext.contrary()
-	return s.dispatch.notify(e, s.liar.callback(l.about, contrary != ""))
+	contrary, _ := l.plaintext.Contrary()
+	return s.dispatch.Notify(e, s.liar.Callback(l.about, contrary != ""))
 }
 
 // deliver makes one attempt to tell the merchant of an event, signed anew, and
 // writes down that it was taken.
-func (s *Simulator) deliver(ctx context.Context, n *delivery) error {
-	l, err := s.letter(n.event)
+func (s *Simulator) deliver(ctx context.Context, n *dispatch.Delivery) error {
+	l, err := s.letter(n.Event)
 	if err != nil {
 		return err
 	}
-	if n.attempts == 0 {
-		for _, v := range n.deceit.before {
+	if n.Attempts == 0 {
+		for _, v := range n.Deceit.Before {
 			s.postQuietly(ctx, &l, v)
 		}
 		// The copies go out beside the true one, so that a merchant sees them at once.
-		for range n.deceit.copies {
-			s.copies.Go(func() { s.postQuietly(ctx, &l, genuine) })
+		for range n.Deceit.Copies {
+			s.copies.Go(func() { s.postQuietly(ctx, &l, lies.Genuine) })
 		}
 	}
-	if err := s.post(ctx, &l, genuine); err != nil {
+	if err := s.post(ctx, &l, lies.Genuine); err != nil {
 		return err
 	}
-	if wait := n.deceit.contrary; wait > 0 {
-		s.dispatch.at(time.Now().Add(wait), func(ctx context.Context) { s.postQuietly(ctx, &l, contrary) })
+	if wait := n.Deceit.Contrary; wait > 0 {
+		s.dispatch.At(time.Now().Add(wait), func(ctx context.Context) { s.postQuietly(ctx, &l, lies.Contrary) })
 	}
 	// If this is not written down, the merchant hears again after a restart.
-	return s.journal.commit(ctx, func(*book) (*record, error) {
-		return &record{Kind: n.taken(), No: n.no, At: s.cfg.Now()}, nil
+	return s.journal.Commit(ctx, func(*ledger.Book) (*ledger.Record, error) {
+		return &ledger.Record{Kind: n.Taken(), No: n.No, At: s.cfg.Now()}, nil
 	})
 }
 
 // postQuietly posts what nobody counts on.
-func (s *Simulator) postQuietly(ctx context.Context, l *letter, v variant) {
+func (s *Simulator) postQuietly(ctx context.Context, l *letter, v lies.Variant) {
 	if err := s.post(ctx, l, v); err != nil {
 		s.cfg.Log.Debug("extra callback not taken", "id", l.id, "variant", int(v), "error", err)
 	}
@@ -117,14 +110,14 @@ func (s *Simulator) postQuietly(ctx context.Context, l *letter, v variant) {
 
 // notification is the body of a callback, encrypted under a fresh nonce. A
 // forged one is encrypted under the true key: only its signature gives it away.
-func (s *Simulator) notification(l *letter, v variant) ([]byte, error) {
+func (s *Simulator) notification(l *letter, v lies.Variant) ([]byte, error) {
 	content, event, id := any(l.plaintext), l.event, l.id
 	switch v {
-	case forged, offByOne:
-		content = l.plaintext.offByOne()
-	case contrary:
+	case lies.Forged, lies.OffByOne:
+		content = l.plaintext.OffByOne()
+	case lies.Contrary:
 		id += "-2"
-		event, content = l.plaintext.contrary()
+		event, content = l.plaintext.Contrary()
 	}
 	plaintext, err := json.Marshal(content)
 	if err != nil {
@@ -136,7 +129,7 @@ func (s *Simulator) notification(l *letter, v variant) ([]byte, error) {
 	}
 	return json.Marshal(apiv3.Notification{
 		ID:           id,
-		CreateTime:   wireTime(l.at),
+		CreateTime:   wire.Time(l.at),
 		EventType:    event,
 		ResourceType: apiv3.ResourceTypeEncrypted,
 		Summary:      l.summary,
@@ -145,7 +138,7 @@ func (s *Simulator) notification(l *letter, v variant) ([]byte, error) {
 }
 
 // post sends a callback once, and is nil when the merchant takes it.
-func (s *Simulator) post(ctx context.Context, l *letter, v variant) error {
+func (s *Simulator) post(ctx context.Context, l *letter, v lies.Variant) error {
 	body, err := s.notification(l, v)
 	if err != nil {
 		return err
@@ -156,13 +149,13 @@ func (s *Simulator) post(ctx context.Context, l *letter, v variant) error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	signedBody := body
-	if v == forged {
+	if v == lies.Forged {
 		signedBody = append([]byte("another "), body...)
 	}
 	if err := s.stamp(req.Header, s.cfg.PlatformSerial, signedBody); err != nil {
 		return err
 	}
-	if v == probe {
+	if v == lies.Probe {
 		req.Header.Set(apiv3.HeaderSignature, probePrefix+req.Header.Get(apiv3.HeaderSignature))
 	}
 	return s.send(req)

@@ -4,88 +4,55 @@ import (
 	"context"
 	"net/http"
 
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/wire"
 )
 
-// transaction is an order in the provider's words.
-type transaction struct {
-	AppID          string `json:"appid"`
-	MerchantID     string `json:"mchid"`
-	OrderNo        string `json:"out_trade_no"`
-	TransactionID  string `json:"transaction_id,omitzero"`
-	Attach         string `json:"attach,omitzero"`
-	TradeType      string `json:"trade_type,omitzero"`
-	TradeState     string `json:"trade_state"`
-	TradeStateDesc string `json:"trade_state_desc"`
-	BankType       string `json:"bank_type,omitzero"`
-	SuccessTime    string `json:"success_time,omitzero"`
-	Payer          *payer `json:"payer,omitzero"`
-	Amount         struct {
-		Total         int64  `json:"total"`
-		PayerTotal    int64  `json:"payer_total,omitzero"`
-		Currency      string `json:"currency"`
-		PayerCurrency string `json:"payer_currency,omitzero"`
-	} `json:"amount"`
-}
-
-type payer struct {
-	OpenID string `json:"openid"`
-}
-
-func (t transaction) withState(state string) any { t.TradeState = state; return t }
-func (t transaction) offByOne() any              { t.Amount.Total++; t.Amount.PayerTotal++; return t }
-func (t transaction) contrary() (string, any)    { return "", nil }
-
-func (s *Simulator) transaction(o *order, state string) transaction {
-	t := transaction{AppID: o.AppID, MerchantID: s.cfg.MerchantID, OrderNo: o.no, Attach: o.Attach, TradeState: state}
-	t.Amount.Total, t.Amount.Currency = o.AmountFen, currency
+func (s *Simulator) transaction(o *ledger.Order, state string) wire.Transaction {
+	t := wire.Transaction{AppID: o.AppID, MerchantID: s.cfg.MerchantID, OrderNo: o.No, Attach: o.Attach, TradeState: state}
+	t.Amount.Total, t.Amount.Currency = o.AmountFen, wire.Currency
 	switch state {
-	case stateUnpaid:
+	case ledger.StateUnpaid:
 		t.TradeStateDesc = "订单未支付"
-	case stateClosed:
+	case ledger.StateClosed:
 		t.TradeStateDesc = "订单已关闭"
-	case stateReturned:
+	case ledger.StateReturned:
 		t.TradeStateDesc = "订单发生过退款"
-	case statePaid:
+	case ledger.StatePaid:
 		t.TradeStateDesc = "支付成功"
 	}
-	if !o.paidAt.IsZero() {
-		t.TransactionID, t.SuccessTime = o.transactionID, wireTime(o.paidAt)
-		t.TradeType, t.BankType, t.Payer = tradeType, bankType, &payer{payerOpenID}
-		t.Amount.PayerTotal, t.Amount.PayerCurrency = o.AmountFen, currency
+	if !o.PaidAt.IsZero() {
+		t.TransactionID, t.SuccessTime = o.TransactionID, wire.Time(o.PaidAt)
+		t.TradeType, t.BankType, t.Payer = wire.TradeType, wire.BankType, &wire.Payer{OpenID: wire.PayerOpenID}
+		t.Amount.PayerTotal, t.Amount.PayerCurrency = o.AmountFen, wire.Currency
 	}
 	return t
 }
 
-// What every payment here is.
-const (
-	tradeType   = "NATIVE"
-	bankType    = "OTHERS"
-	payerOpenID = "oSimulatedPayer0000000000001" // there is one wallet for all payers
-)
-
 // query says what became of an order.
 func (s *Simulator) query(r *http.Request, _ []byte) (call, error) {
 	no := r.PathValue("no")
-	o, err := s.journal.book.order(no)
+	o, err := s.journal.Book.Order(no)
 	return s.tellOrder(r, no, &o, err)
 }
 
 // queryTransaction does so by our number.
 func (s *Simulator) queryTransaction(r *http.Request, _ []byte) (call, error) {
-	o, err := s.journal.book.transaction(r.PathValue("id"))
-	return s.tellOrder(r, o.no, &o, err)
+	o, err := s.journal.Book.OrderByTransaction(r.PathValue("id"))
+	return s.tellOrder(r, o.No, &o, err)
 }
 
-func (s *Simulator) tellOrder(r *http.Request, no string, o *order, err error) (call, error) {
+func (s *Simulator) tellOrder(r *http.Request, no string, o *ledger.Order, err error) (call, error) {
 	if mchid := r.URL.Query().Get("mchid"); mchid != s.cfg.MerchantID {
 		return call{}, refusal.BadQuery("mchid", mchid, wantMerchant)
 	}
-	return call{operation: operation{kind: kindCharge, no: no}, do: func(context.Context) (any, error) {
+	return call{Operation: lies.Operation{Kind: ledger.KindCharge, No: no}, do: func(context.Context) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return s.transaction(o, o.state(s.cfg.Now())), nil
+		return s.transaction(o, o.State(s.cfg.Now())), nil
 	}}, nil
 }
 
@@ -103,7 +70,7 @@ func (s *Simulator) close(r *http.Request, body []byte) (call, error) {
 		return call{}, refusal.BadField("/mchid", req.MerchantID, wantMerchant)
 	}
 	no := r.PathValue("no")
-	return call{operation{kind: kindCharge, no: no}, true, func(ctx context.Context) (any, error) {
-		return nil, s.journal.commit(ctx, func(b *book) (*record, error) { return b.close(no, s.cfg.Now()) })
+	return call{lies.Operation{Kind: ledger.KindCharge, No: no}, true, func(ctx context.Context) (any, error) {
+		return nil, s.journal.Commit(ctx, func(b *ledger.Book) (*ledger.Record, error) { return b.Close(no, s.cfg.Now()) })
 	}}, nil
 }

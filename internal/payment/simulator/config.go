@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/dispatch"
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 const (
@@ -58,16 +61,6 @@ type Config struct {
 // Never is for Config.ConfirmAfter: payees confirm on their page or not at all.
 const Never = -1 * time.Nanosecond
 
-// DefaultSchedule is the real provider's shape, 16 deliveries, compressed from a
-// day to about an hour and a half.
-func DefaultSchedule() []time.Duration {
-	return []time.Duration{
-		time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second,
-		time.Minute, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute,
-		5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 20 * time.Minute, 30 * time.Minute,
-	}
-}
-
 // String names the merchant and no key.
 func (c Config) String() string {
 	return fmt.Sprintf("simulated provider of merchant %s at %s", c.MerchantID, c.PublicURL)
@@ -81,12 +74,12 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 func (c Config) complete() (*Config, error) {
 	if len(c.Schedule) == 0 {
-		c.Schedule = DefaultSchedule()
+		c.Schedule = dispatch.DefaultSchedule()
 	}
 	if c.TransferMinFen == 0 {
 		c.TransferMinFen = 1
 	}
-	c.PayoutAccount = cmp.Or(c.PayoutAccount, accountBasic)
+	c.PayoutAccount = cmp.Or(c.PayoutAccount, ledger.AccountBasic)
 	if err := c.completeDelays(); err != nil {
 		return nil, err
 	}
@@ -108,10 +101,10 @@ func (c Config) complete() (*Config, error) {
 		return nil, fmt.Errorf("simulator: APIv3Key: want %d bytes, have %d", apiv3KeyBytes, len(c.APIv3Key))
 	case c.Now == nil || c.Log == nil:
 		return nil, fmt.Errorf("simulator: Now, Log: want both")
-	case c.TransferMinFen < 1 || c.TransferMinFen > transferFenMax:
-		return nil, fmt.Errorf("simulator: TransferMinFen: want 1 to %d, have %d", transferFenMax, c.TransferMinFen)
-	case c.PayoutAccount != accountBasic && c.PayoutAccount != accountOperation:
-		return nil, fmt.Errorf("simulator: PayoutAccount: want %s or %s, have %q", accountBasic, accountOperation, c.PayoutAccount)
+	case c.TransferMinFen < 1 || c.TransferMinFen > wire.TransferFenMax:
+		return nil, fmt.Errorf("simulator: TransferMinFen: want 1 to %d, have %d", wire.TransferFenMax, c.TransferMinFen)
+	case c.PayoutAccount != ledger.AccountBasic && c.PayoutAccount != ledger.AccountOperation:
+		return nil, fmt.Errorf("simulator: PayoutAccount: want %s or %s, have %q", ledger.AccountBasic, ledger.AccountOperation, c.PayoutAccount)
 	case len(c.Schedule) > scheduleStepsMax:
 		return nil, fmt.Errorf("simulator: Schedule: want at most %d waits, have %d", scheduleStepsMax, len(c.Schedule))
 	}

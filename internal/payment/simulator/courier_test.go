@@ -2,102 +2,14 @@ package simulator
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"hongbao/internal/payment/simulator/dispatch"
+	"hongbao/internal/payment/simulator/ledger"
 )
-
-var errNotTaken = errors.New("not taken")
-
-// dispatching runs a dispatch until the end of the bubble.
-func dispatching(t *testing.T, schedule []time.Duration, deliver func(context.Context, *delivery) error) *dispatch {
-	d := newDispatch(deliver, schedule, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); d.run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	return d
-}
-
-func TestFF7AttemptsKeepTheScheduleAndThenGiveUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		var at []time.Duration
-		d := dispatching(t, []time.Duration{time.Second, 5 * time.Second, time.Minute}, func(context.Context, *delivery) error {
-			at = append(at, time.Since(start))
-			return errNotTaken
-		})
-		if <-d.notify(event{no: "1"}, deceit{}) {
-			t.Error("the first attempt was not taken")
-		}
-		time.Sleep(24 * time.Hour)
-		synctest.Wait()
-		want := []time.Duration{0, time.Second, 6 * time.Second, 66 * time.Second}
-		if diff := cmp.Diff(want, at); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
-func TestTakenNotificationsAreNotSentAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		attempts := map[string]int{}
-		var mu sync.Mutex
-		d := dispatching(t, DefaultSchedule(), func(_ context.Context, n *delivery) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if attempts[n.no]++; attempts[n.no] <= int(n.no[0]-'0') {
-				return errNotTaken
-			}
-			return nil
-		})
-		for refusals := range 4 {
-			d.notify(event{no: fmt.Sprint(refusals)}, deceit{})
-		}
-		time.Sleep(24 * time.Hour)
-		synctest.Wait()
-		if diff := cmp.Diff(map[string]int{"0": 1, "1": 2, "2": 3, "3": 4}, attempts); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
-// TestCouriersAreBounded: a slow merchant has no more than couriersMax at once,
-// and gets all of them in the end.
-func TestCouriersAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var now, most, done int
-		d := dispatching(t, DefaultSchedule(), func(context.Context, *delivery) error {
-			mu.Lock()
-			now++
-			most = max(most, now)
-			mu.Unlock()
-			time.Sleep(time.Second)
-			mu.Lock()
-			now--
-			done++
-			mu.Unlock()
-			return nil
-		})
-		const orders = 10 * couriersMax
-		for range orders {
-			d.notify(event{no: "1"}, deceit{})
-		}
-		time.Sleep(orders * time.Second)
-		synctest.Wait()
-		if most != couriersMax || done != orders {
-			t.Errorf("%d at once, %d done, want %d and %d", most, done, couriersMax, orders)
-		}
-	})
-}
 
 func TestPayerWaitsForTheFirstAttemptUpToABound(t *testing.T) {
 	cfg := testConfig(t)
@@ -107,24 +19,26 @@ func TestPayerWaitsForTheFirstAttemptUpToABound(t *testing.T) {
 			t.Fatal(err)
 		}
 		release := make(chan struct{})
-		s.dispatch = dispatching(t, cfg.Schedule, func(context.Context, *delivery) error { <-release; return nil })
-		t.Cleanup(func() { close(release) })
+		s.dispatch = dispatch.New(func(context.Context, *dispatch.Delivery) error { <-release; return nil }, cfg.Schedule, cfg.Log)
 		ctx, cancel := context.WithCancel(t.Context())
+		delivered := make(chan struct{})
+		go func() { defer close(delivered); s.dispatch.Run(ctx) }()
+		t.Cleanup(func() { close(release); <-delivered })
 		ended := make(chan error, 1)
-		go func() { ended <- s.journal.run(ctx) }()
+		go func() { ended <- s.journal.Run(ctx) }()
 		defer func() {
 			cancel()
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
 		}()
-		want := &terms{AmountFen: 1, ExpiresAt: time.Now().Add(time.Hour), Token: "token"}
-		if err := s.journal.commit(ctx, func(b *book) (*record, error) { return b.place("order-1", want, time.Now()) }); err != nil {
+		want := &ledger.OrderTerms{AmountFen: 1, ExpiresAt: time.Now().Add(time.Hour), Token: "token"}
+		if err := s.journal.Commit(ctx, func(b *ledger.Book) (*ledger.Record, error) { return b.Place("order-1", want, time.Now()) }); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
 		o, err := s.pay(ctx, "token")
-		if err != nil || o.notified || o.paidAt.IsZero() {
+		if err != nil || o.Notified || o.PaidAt.IsZero() {
 			t.Errorf("%+v, %v", o, err)
 		}
 		if took := time.Since(start); took != firstDeliveryWaitMax {

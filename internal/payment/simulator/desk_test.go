@@ -20,6 +20,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
 )
 
 // object is a JSON object as it came.
@@ -256,21 +258,21 @@ func (d *desk) lie(doc string) {
 	}
 }
 
-func (d *desk) told() map[lie]int64 {
+func (d *desk) told() map[lies.Lie]int64 {
 	d.t.Helper()
 	var status struct {
-		Told map[lie]int64 `json:"told"`
+		Told map[lies.Lie]int64 `json:"told"`
 	}
 	d.tool("GET", "/simulator/lies", "", &status)
 	return status.Told
 }
 
-func (d *desk) movements() []movement {
+func (d *desk) movements() []ledger.Movement {
 	d.t.Helper()
-	var all []movement
+	var all []ledger.Movement
 	for {
 		var page struct {
-			Movements []movement `json:"movements"`
+			Movements []ledger.Movement `json:"movements"`
 		}
 		if code := d.tool("GET", fmt.Sprintf("/simulator/ledger?after=%d&limit=%d", len(all), 100), "", &page); code != 200 {
 			d.t.Fatalf("ledger: %d", code)

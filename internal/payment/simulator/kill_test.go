@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"hongbao/envelope"
+	"hongbao/internal/payment/simulator/ledger"
 )
 
 // child is a simulator in a process of its own.
@@ -74,7 +75,7 @@ func TestKilledProviderKeepsEveryPaymentItAcknowledged(t *testing.T) {
 	m.start(cfg)
 	m.agree(said)
 	for no, e := range m.books() {
-		for e.State == statePaid && !heard[envelope.ID(no)] { // some hear twice, nobody never
+		for e.State == ledger.StatePaid && !heard[envelope.ID(no)] { // some hear twice, nobody never
 			heard[(<-m.notified).OrderNo] = true
 		}
 	}
@@ -105,7 +106,7 @@ func (m *merchant) agree(said map[string]string) {
 	m.t.Helper()
 	books := m.books()
 	for no, transaction := range said {
-		if e := books[no]; e.State != statePaid || e.TransactionID != transaction || e.AmountFen != 10000 {
+		if e := books[no]; e.State != ledger.StatePaid || e.TransactionID != transaction || e.AmountFen != 10000 {
 			m.t.Errorf("order %s was acknowledged as %s, the ledger has %+v", no, transaction, e)
 		}
 	}
@@ -124,7 +125,7 @@ func TestFG1KilledProviderMovesEveryRefundPayoutAndBatchOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := newDesk(t, cfg)
-	var seen []movement
+	var seen []ledger.Movement
 	asked := map[string]object{} // by number
 	for life := range lives {
 		cmd, base := child(t, dir)
@@ -151,11 +152,11 @@ func TestFG1KilledProviderMovesEveryRefundPayoutAndBatchOnce(t *testing.T) {
 	for no := range asked {
 		switch {
 		case strings.HasPrefix(no, "payout"):
-			d.until(transferTarget(no), "state", stateTransferred)
+			d.until(transferTarget(no), "state", ledger.StateTransferred)
 		case strings.HasPrefix(no, "batch"):
-			d.until(batchTarget(no), "transfer_batch.batch_status", batchFinished)
+			d.until(batchTarget(no), "transfer_batch.batch_status", ledger.BatchFinished)
 		default:
-			d.until(refundTarget(no), "status", refundSuccess)
+			d.until(refundTarget(no), "status", ledger.RefundSuccess)
 		}
 	}
 	moved := map[string]int{}

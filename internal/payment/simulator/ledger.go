@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"hongbao/internal/payment/simulator/ledger"
 )
 
 const (
@@ -32,7 +34,7 @@ func (s *Simulator) ledger(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
 	now := s.cfg.Now()
 	for from := 0; ; {
-		orders, err := s.journal.book.page(from, ledgerPageMax)
+		orders, err := s.journal.Book.Page(from, ledgerPageMax)
 		if err != nil {
 			panic(http.ErrAbortHandler) // a short list must not pass for a whole one
 		}
@@ -50,16 +52,16 @@ func (s *Simulator) ledger(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func (s *Simulator) entry(o *order, now time.Time) entry {
-	e := entry{OrderNo: o.no, State: o.state(now), AmountFen: o.AmountFen, TransactionID: o.transactionID, Notified: o.notified}
-	if !o.paidAt.IsZero() {
-		e.PaidAt = &o.paidAt
+func (s *Simulator) entry(o *ledger.Order, now time.Time) entry {
+	e := entry{OrderNo: o.No, State: o.State(now), AmountFen: o.AmountFen, TransactionID: o.TransactionID, Notified: o.Notified}
+	if !o.PaidAt.IsZero() {
+		e.PaidAt = &o.PaidAt
 	}
 	return e
 }
 
 func (s *Simulator) healthz(w http.ResponseWriter, _ *http.Request) {
-	if _, err := s.journal.book.page(0, 0); err != nil {
+	if _, err := s.journal.Book.Page(0, 0); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}

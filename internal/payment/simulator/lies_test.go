@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 // TestFG1LiesAboutCallsComeInPairs tells every lie about a call, executed and
@@ -19,26 +22,26 @@ func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
 	d.paid("paid-order", 100000)
 	n := 0
 	for _, row := range []struct {
-		lie      lie
+		lie      lies.Lie
 		status   int // 0 is no answer
 		code     string
 		executed bool
 		later    bool
 	}{
-		{timeoutAfter, 0, "", true, false},
-		{timeoutBefore, 0, "", false, false},
-		{unknownCodeAfter, 400, "A_CODE_NOBODY_KNOWS", true, false},
-		{unknownCode, 400, "A_CODE_NOBODY_KNOWS", false, false},
-		{notEnough, 403, "NOT_ENOUGH", false, false},
-		{executeLater, 500, "SYSTEM_ERROR", false, true},
-		{timeoutLater, 0, "", false, true},
+		{lies.TimeoutAfter, 0, "", true, false},
+		{lies.TimeoutBefore, 0, "", false, false},
+		{lies.UnknownCodeAfter, 400, "A_CODE_NOBODY_KNOWS", true, false},
+		{lies.UnknownCode, 400, "A_CODE_NOBODY_KNOWS", false, false},
+		{lies.NotEnough, 403, "NOT_ENOUGH", false, false},
+		{lies.ExecuteLater, 500, "SYSTEM_ERROR", false, true},
+		{lies.TimeoutLater, 0, "", false, true},
 	} {
-		for _, kind := range []string{kindCharge, kindRefund, kindPayout, kindBatch} {
+		for _, kind := range []string{ledger.KindCharge, ledger.KindRefund, ledger.KindPayout, ledger.KindBatch} {
 			n++
 			no := fmt.Sprintf("number%03d", n)
 			target, body, question := d.request(kind, no)
 			d.tool("DELETE", "/simulator/lies", "", nil)
-			d.lie(fmt.Sprintf(`{"rules": [{"lie": %q, "kind": %q, "no": %q, "times": 1, "later_ms": 200}]}`, row.lie, strings.Replace(kind, kindBatch, kindPayout, 1), no))
+			d.lie(fmt.Sprintf(`{"rules": [{"lie": %q, "kind": %q, "no": %q, "times": 1, "later_ms": 200}]}`, row.lie, strings.Replace(kind, ledger.KindBatch, ledger.KindPayout, 1), no))
 			ctx, giveUp := context.WithCancel(context.Background())
 			answer := make(chan reply, 1)
 			go func() { answer <- d.ask(ctx, "POST", target, body) }()
@@ -63,7 +66,7 @@ func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
 			if again := d.post(target, body); again.status != 200 {
 				t.Errorf("%s of a %s: repeated, it says %+v", row.lie, kind, again)
 			}
-			if kind != kindCharge {
+			if kind != ledger.KindCharge {
 				d.hear()
 			}
 		}
@@ -72,7 +75,7 @@ func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
 	if len(d.heard) != 0 {
 		t.Errorf("%d callbacks more than ends", len(d.heard))
 	}
-	if _, sums, _ := d.s.journal.book.moved(); sums.Refund.Count != 7 || sums.Payout.Count != 7+7*2 || sums.Charge.Count != 1 {
+	if _, sums, _ := d.s.journal.Book.Movements(); sums.Refund.Count != 7 || sums.Payout.Count != 7+7*2 || sums.Charge.Count != 1 {
 		t.Errorf("moved %+v, want each number once", sums)
 	}
 }
@@ -80,11 +83,11 @@ func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
 // request is a call that moves one kind of money, and the question about it.
 func (d *desk) request(kind, no string) (target string, body object, question string) {
 	switch kind {
-	case kindRefund:
+	case ledger.KindRefund:
 		return refundsTarget, d.refundOf(no, "paid-order", 10, 100000), refundTarget(no)
-	case kindPayout:
+	case ledger.KindPayout:
 		return transfersTarget, d.transferOf(no, 10), transferTarget(no)
-	case kindBatch:
+	case ledger.KindBatch:
 		return batchesTarget, d.batchOf(no, 2), batchTarget(no)
 	}
 	return nativeTarget, d.chargeOf(no, 10), chargeTarget(no)
@@ -97,7 +100,7 @@ func TestFG1SilenceEndsWithTheProcess(t *testing.T) {
 	d.lie(`{"rates": {"timeout_before": 1}}`)
 	answer := make(chan reply, 1)
 	go func() { answer <- d.ask(context.Background(), "POST", transfersTarget, d.transferOf("payout1", 1)) }()
-	for d.told()[timeoutBefore] == 0 {
+	for d.told()[lies.TimeoutBefore] == 0 {
 		runtime.Gosched()
 	}
 	start := time.Now()
@@ -111,7 +114,7 @@ func TestFG1SilenceEndsWithTheProcess(t *testing.T) {
 }
 
 func numberField(kind string) string {
-	return map[string]string{kindCharge: "out_trade_no", kindRefund: "out_refund_no", kindPayout: "out_bill_no", kindBatch: "transfer_batch.out_batch_no"}[kind]
+	return map[string]string{ledger.KindCharge: "out_trade_no", ledger.KindRefund: "out_refund_no", ledger.KindPayout: "out_bill_no", ledger.KindBatch: "transfer_batch.out_batch_no"}[kind]
 }
 
 func TestLiesAboutAnswersLeaveTheTruthAlone(t *testing.T) {
@@ -137,13 +140,13 @@ func TestLiesAboutAnswersLeaveTheTruthAlone(t *testing.T) {
 	if first.signature == nil || first.said["trade_state"] != stateNobodyKnows {
 		t.Errorf("unsigned, and in a state nobody knows: %+v", first)
 	}
-	if second.signature == nil || second.said["trade_state"] != statePaid {
+	if second.signature == nil || second.said["trade_state"] != ledger.StatePaid {
 		t.Errorf("wrongly signed: %+v", second)
 	}
-	if third.signature != nil || third.said["trade_state"] != statePaid {
+	if third.signature != nil || third.said["trade_state"] != ledger.StatePaid {
 		t.Errorf("afterwards: %+v", third)
 	}
-	for _, l := range []lie{unsignedAnswer, wronglySigned, unknownState} {
+	for _, l := range []lies.Lie{lies.UnsignedAnswer, lies.WronglySigned, lies.UnknownState} {
 		if n := d.told()[l]; n != 1 {
 			t.Errorf("%s was told %d times, want once", l, n)
 		}
@@ -165,7 +168,7 @@ func TestFF1DuplicateCallbacksAreCopies(t *testing.T) {
 	ids := map[string]int{}
 	for range 16 {
 		c := d.hear()
-		if c.signature != nil || c.said["state"] != stateTransferred {
+		if c.signature != nil || c.said["state"] != ledger.StateTransferred {
 			t.Errorf("%+v", c)
 		}
 		ids[c.id]++
@@ -180,7 +183,7 @@ func TestFF7DroppedCallbacksAreNotSentInThisLife(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rules": [{"lie": "drop_callback", "no": "payout1", "times": 1}]}`)
 	d.payout("payout1")
-	d.until(transferTarget("payout1"), "state", stateTransferred)
+	d.until(transferTarget("payout1"), "state", ledger.StateTransferred)
 	d.payout("payout2")
 	if c := d.hear(); c.said["out_bill_no"] != "payout2" {
 		t.Errorf("heard %+v", c)
@@ -204,7 +207,7 @@ func TestFF6LateAndReorderedCallbacksComeAfterLaterOnes(t *testing.T) {
 		d := openDesk(t, testConfig(t))
 		d.lie(doc)
 		d.payout("payout1")
-		d.until(transferTarget("payout1"), "state", stateTransferred)
+		d.until(transferTarget("payout1"), "state", ledger.StateTransferred)
 		if strings.Contains(doc, "300") { // none follows, so the bound releases it
 			if c := d.hear(); c.said["out_bill_no"] != "payout1" {
 				t.Errorf("%s: heard %+v", doc, c)
@@ -247,7 +250,7 @@ func TestFF3FF5ForgedProbingAndWrongCallbacksComeBeforeTheTrueOne(t *testing.T) 
 		}
 		amounts[c.event] = append(amounts[c.event], fmt.Sprint(fen, " ", valid))
 	}
-	for event, fen := range map[string]int{apiv3.EventTransactionSuccess: 1000, eventRefundSuccess: 600, eventTransferFinished: 500, eventBatchFinished: 10} {
+	for event, fen := range map[string]int{apiv3.EventTransactionSuccess: 1000, wire.EventRefundSuccess: 600, wire.EventTransferFinished: 500, wire.EventBatchFinished: 10} {
 		want := fmt.Sprintf("[%d invalid %d probe %d valid %d valid]", fen+1, fen, fen+1, fen)
 		if have := fmt.Sprint(amounts[event]); have != want {
 			t.Errorf("%s: heard %s, want %s", event, have, want)
@@ -261,15 +264,15 @@ func TestFG3SuccessThenFailContradictsTheCallbackAndNotTheBooks(t *testing.T) {
 	d.lie(`{"rates": {"success_then_fail": 1}, "later_ms": 20}`)
 	d.payout("payout1")
 	first, second := d.hear(), d.hear()
-	if first.said["state"] != stateTransferred || second.said["state"] != stateFailed || second.signature != nil || first.id == second.id {
+	if first.said["state"] != ledger.StateTransferred || second.said["state"] != ledger.StateFailed || second.signature != nil || first.id == second.id {
 		t.Errorf("payout: %+v, then %+v", first, second)
 	}
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
 	first, second = d.hear(), d.hear()
-	if first.event != eventRefundSuccess || second.event != eventRefundClosed || second.said["refund_status"] != refundClosed {
+	if first.event != wire.EventRefundSuccess || second.event != wire.EventRefundClosed || second.said["refund_status"] != ledger.RefundClosed {
 		t.Errorf("refund: %+v, then %+v", first, second)
 	}
-	if r := d.get(transferTarget("payout1")); r.said["state"] != stateTransferred || len(d.movements()) != 3 {
+	if r := d.get(transferTarget("payout1")); r.said["state"] != ledger.StateTransferred || len(d.movements()) != 3 {
 		t.Errorf("asked, it says %+v; movements %+v", r, d.movements())
 	}
 }
@@ -293,7 +296,7 @@ func TestFG4TwiceMovesTheMoneyTwiceUnderOneNumber(t *testing.T) {
 	}
 }
 
-func spell(movements []movement) string {
+func spell(movements []ledger.Movement) string {
 	lines := make([]string, len(movements))
 	for i, m := range movements {
 		lines[i] = fmt.Sprintf("%d %s %s %d", m.ID, m.Kind, m.No, m.AmountFen)

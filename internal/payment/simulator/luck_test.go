@@ -7,32 +7,35 @@ import (
 	"testing"
 	"time"
 
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	for no, row := range map[string]struct {
-		lie    lie
+		lie    lies.Lie
 		reason string
-	}{"limit1": {refuseLimit, reasonLimit}, "closed1": {refuseClosed, reasonClosed}} {
+	}{"limit1": {lies.RefuseLimit, ledger.ReasonLimit}, "closed1": {lies.RefuseClosed, ledger.ReasonClosed}} {
 		d.lie(`{"rules": [{"lie": "` + string(row.lie) + `", "party": "payee-of-` + no + `", "times": 1}]}`)
 		d.payout(no)
 		c := d.hear()
-		if c.event != eventTransferFinished || c.said["state"] != stateFailed || c.said["fail_reason"] != row.reason {
+		if c.event != wire.EventTransferFinished || c.said["state"] != ledger.StateFailed || c.said["fail_reason"] != row.reason {
 			t.Errorf("%s: heard %+v", no, c)
 		}
-		if r := d.get(transferTarget(no)); r.said["state"] != stateFailed || r.said["fail_reason"] != row.reason {
+		if r := d.get(transferTarget(no)); r.said["state"] != ledger.StateFailed || r.said["fail_reason"] != row.reason {
 			t.Errorf("%s: asked, it says %+v", no, r)
 		}
 	}
 	for no, row := range map[string]struct {
-		lie                  lie
+		lie                  lies.Lie
 		event, state, charge string
 	}{
-		"abnormal1": {refuseClosed, eventRefundAbnormal, refundAbnormal, stateReturned},
-		"refused1":  {refuseRefund, eventRefundClosed, refundClosed, stateReturned},
+		"abnormal1": {lies.RefuseClosed, wire.EventRefundAbnormal, ledger.RefundAbnormal, ledger.StateReturned},
+		"refused1":  {lies.RefuseRefund, wire.EventRefundClosed, ledger.RefundClosed, ledger.StateReturned},
 	} {
 		d.lie(`{"rules": [{"lie": "` + string(row.lie) + `", "kind": "refund", "no_prefix": "` + no[:4] + `", "times": 1}]}`)
 		d.post(refundsTarget, d.refundOf(no, "order-1", 400, 1000))
@@ -70,18 +73,18 @@ func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
 	for _, row := range []struct {
 		no, lie, end, event string
 	}{
-		{"first1", "abnormal_first", "", eventRefundSuccess},
-		{"again1", "refuse_closed", refundSuccess, eventRefundSuccess},
-		{"close1", "refuse_closed", refundClosed, eventRefundClosed},
+		{"first1", "abnormal_first", "", wire.EventRefundSuccess},
+		{"again1", "refuse_closed", ledger.RefundSuccess, wire.EventRefundSuccess},
+		{"close1", "refuse_closed", ledger.RefundClosed, wire.EventRefundClosed},
 	} {
 		d.lie(`{"rules": [{"lie": "` + row.lie + `", "kind": "refund", "no": "` + row.no + `", "times": 1, "later_ms": 500}]}`)
 		d.post(refundsTarget, d.refundOf(row.no, "order-1", 300, 1000))
 		first := d.hear()
-		if first.event != eventRefundAbnormal {
+		if first.event != wire.EventRefundAbnormal {
 			t.Fatalf("%s: heard %+v", row.no, first)
 		}
 		if row.end != "" {
-			if got := press(row.no, refundAbnormal); got != http.StatusBadRequest {
+			if got := press(row.no, ledger.RefundAbnormal); got != http.StatusBadRequest {
 				t.Errorf("%s: pressed for what is no end: %d", row.no, got)
 			}
 			if got := press(row.no, row.end); got != http.StatusNoContent {
@@ -91,7 +94,7 @@ func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
 		if c := d.hear(); c.event != row.event || c.said["refund_id"] != first.said["refund_id"] {
 			t.Errorf("%s: heard %+v", row.no, c)
 		}
-		if got := press(row.no, refundClosed); row.end != refundClosed && got != http.StatusBadRequest {
+		if got := press(row.no, ledger.RefundClosed); row.end != ledger.RefundClosed && got != http.StatusBadRequest {
 			t.Errorf("%s: ended, and pressed again: %d", row.no, got)
 		}
 	}
@@ -101,7 +104,7 @@ func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
 	if r := d.post(refundsTarget, d.refundOf("rest", "order-1", 400, 1000)); r.status != 200 { // what was closed is there again
 		t.Errorf("the rest: %+v", r)
 	}
-	if got := press("nobody", refundSuccess); got != http.StatusNotFound {
+	if got := press("nobody", ledger.RefundSuccess); got != http.StatusNotFound {
 		t.Errorf("a refund that is none: %d", got)
 	}
 }
@@ -112,10 +115,10 @@ func TestSlowAcceptanceShowsEveryStateOfAPayout(t *testing.T) {
 	cfg.ConfirmAfter, cfg.TransferAfter, cfg.Now = Never, time.Hour, clock.now
 	d := openDesk(t, cfg)
 	d.lie(`{"rules": [{"lie": "slow_acceptance", "times": 1, "later_ms": 3600000}]}`)
-	for i, state := range []string{stateAccepted, stateProcessing, stateWaiting, stateTransferring} {
+	for i, state := range []string{ledger.StateAccepted, ledger.StateProcessing, ledger.StateWaiting, ledger.StateTransferring} {
 		r := d.post(transfersTarget, d.transferOf("payout1", 5))
 		page, payable := r.said["package_info"].(string)
-		if r.said["state"] != state || payable != (state == stateWaiting) {
+		if r.said["state"] != state || payable != (state == ledger.StateWaiting) {
 			t.Errorf("step %d: %+v, want %s", i, r, state)
 		}
 		if payable {
@@ -127,7 +130,7 @@ func TestSlowAcceptanceShowsEveryStateOfAPayout(t *testing.T) {
 	d.stop()
 	d.cfg.TransferAfter = time.Millisecond
 	d.open()
-	if c := d.hear(); c.said["state"] != stateTransferred {
+	if c := d.hear(); c.said["state"] != ledger.StateTransferred {
 		t.Errorf("heard %+v", c)
 	}
 }
@@ -139,7 +142,7 @@ func TestSlowPayeeConfirmsAfterAWhile(t *testing.T) {
 	d.lie(`{"rates": {"slow_payee": 1}, "later_ms": 200}`)
 	start := time.Now()
 	d.payout("payout1")
-	if c := d.hear(); c.said["state"] != stateTransferred || time.Since(start) < 200*time.Millisecond {
+	if c := d.hear(); c.said["state"] != ledger.StateTransferred || time.Since(start) < 200*time.Millisecond {
 		t.Errorf("heard %+v after %v", c, time.Since(start))
 	}
 }
@@ -149,7 +152,7 @@ func TestAnAbsentPayeeDoesNotConfirmInTime(t *testing.T) {
 	d.lie(`{"rules": [{"lie": "absent_payee", "times": 1, "later_ms": 200}]}`)
 	start := time.Now()
 	d.payout("payout1")
-	if c := d.hear(); c.said["state"] != stateFailed || c.said["fail_reason"] != reasonOverdue || time.Since(start) < 200*time.Millisecond {
+	if c := d.hear(); c.said["state"] != ledger.StateFailed || c.said["fail_reason"] != ledger.ReasonOverdue || time.Since(start) < 200*time.Millisecond {
 		t.Errorf("heard %+v after %v", c, time.Since(start))
 	}
 }
@@ -172,15 +175,15 @@ func TestLiesThatMakeNoSenseAreRefused(t *testing.T) {
 		"too many copies": `{"copies": 17}`,
 		"too late":        `{"rules": [{"lie": "late_callback", "times": 1, "late_ms": 86400001}]}`,
 		"back in time":    `{"later_ms": -1}`,
-		"too many rules":  `{"rules": [` + strings.Repeat(`{"lie":"twice","times":1},`, rulesMax) + `{"lie":"twice","times":1}]}`,
+		"too many rules":  `{"rules": [` + strings.Repeat(`{"lie":"twice","times":1},`, lies.RulesMax) + `{"lie":"twice","times":1}]}`,
 	} {
 		var no refusal.Refusal
 		if code := d.tool("PUT", "/simulator/lies", doc, &no); code != 400 || no.Code != "PARAM_ERROR" {
 			t.Errorf("%s: %d %+v", what, code, no)
 		}
 	}
-	var status lieStatus
-	if d.tool("GET", "/simulator/lies", "", &status); status.Settings.Rates[twice] != 0.5 {
+	var status lies.Status
+	if d.tool("GET", "/simulator/lies", "", &status); status.Settings.Rates[lies.Twice] != 0.5 {
 		t.Errorf("a refused document changed something: %+v", status)
 	}
 }
@@ -188,13 +191,13 @@ func TestLiesThatMakeNoSenseAreRefused(t *testing.T) {
 func TestRatesAreKeptAndTheSeedRepeatsThem(t *testing.T) {
 	const calls, rate = 10000, 0.1
 	run := func(seed uint64) (hits []int) {
-		l := newLiar()
-		l.set(lies{Seed: seed, Rates: map[lie]float64{timeoutAfter: rate}})
+		l := lies.New()
+		l.Set(lies.Document{Seed: seed, Rates: map[lies.Lie]float64{lies.TimeoutAfter: rate}})
 		for i := range calls {
-			if l.tells(operation{kind: kindPayout}, twice) {
+			if l.Tells(lies.Operation{Kind: ledger.KindPayout}, lies.Twice) {
 				t.Fatal("a lie that was not asked for")
 			}
-			if l.tells(operation{kind: kindPayout}, timeoutAfter) {
+			if l.Tells(lies.Operation{Kind: ledger.KindPayout}, lies.TimeoutAfter) {
 				hits = append(hits, i)
 			}
 		}

@@ -2,160 +2,37 @@ package simulator
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
-	"time"
 
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/wire"
 )
-
-const (
-	orderNoBytesMin     = 6
-	orderNoBytesMax     = 32
-	descriptionBytesMax = 127
-	notifyURLBytesMax   = 255
-	attachMax           = 128 // characters
-	goodsTagMax         = 32  // characters
-	payerIPBytesMax     = 45
-	amountMaxFen        = 1_000_000_000 // ten million yuan
-	currency            = "CNY"
-	// expiresAfter is how long a charge can be paid that says nothing about it.
-	expiresAfter = 7 * 24 * time.Hour
-)
-
-// zone is the provider's own: it writes times in UTC+08:00.
-func zone() *time.Location { return time.FixedZone("CST", 8*60*60) }
-
-func wireTime(t time.Time) string { return t.In(zone()).Format(time.RFC3339) }
-
-// nativeRequest is the provider's. What nothing here shows is checked for what it
-// is, and not kept; what is absent is absent in the real one's way.
-type nativeRequest struct {
-	AppID       string        `json:"appid"`
-	MerchantID  string        `json:"mchid"`
-	Description string        `json:"description"`
-	OrderNo     string        `json:"out_trade_no"`
-	TimeExpire  string        `json:"time_expire,omitzero"` // absent is expiresAfter
-	Attach      string        `json:"attach,omitzero"`      // comes back in answers, notifications and bills
-	NotifyURL   string        `json:"notify_url"`
-	GoodsTag    string        `json:"goods_tag,omitzero"`
-	Fapiao      bool          `json:"support_fapiao,omitzero"`
-	Amount      amount        `json:"amount"`
-	Detail      *nativeDetail `json:"detail,omitzero"`
-	Scene       *nativeScene  `json:"scene_info,omitzero"`
-	Settle      *struct {
-		ProfitSharing bool `json:"profit_sharing"`
-	} `json:"settle_info,omitzero"`
-}
-
-type nativeDetail struct {
-	CostPrice int64  `json:"cost_price"`
-	InvoiceID string `json:"invoice_id"`
-	Goods     []struct {
-		MerchantGoodsID string `json:"merchant_goods_id"`
-		Quantity        int64  `json:"quantity"`
-		UnitPrice       int64  `json:"unit_price"`
-	} `json:"goods_detail"`
-}
-
-type nativeScene struct {
-	PayerIP  string `json:"payer_client_ip"`
-	DeviceID string `json:"device_id"`
-	Store    *struct {
-		ID   string `json:"id"`
-		Name string `json:"name"`
-	} `json:"store_info"`
-}
-
-type amount struct {
-	Total    int64  `json:"total"`
-	Currency string `json:"currency,omitzero"` // absent is CNY
-}
-
-type nativeAnswer struct {
-	CodeURL string `json:"code_url"`
-}
 
 // native places an order. A repeat gets the code_url of the first.
 func (s *Simulator) native(_ *http.Request, body []byte) (call, error) {
-	var req nativeRequest
+	var req wire.NativeRequest
 	if err := refusal.ReadJSON(body, &req); err != nil {
 		return call{}, err
 	}
-	want, err := s.terms(&req)
+	want, err := s.rules.Terms(&req)
 	if err != nil {
 		return call{}, err
 	}
-	return call{operation{kind: kindCharge, no: req.OrderNo}, true, func(ctx context.Context) (any, error) {
+	return call{lies.Operation{Kind: ledger.KindCharge, No: req.OrderNo}, true, func(ctx context.Context) (any, error) {
 		return s.place(ctx, req.OrderNo, want)
 	}}, nil
 }
 
-func (s *Simulator) place(ctx context.Context, no string, want *terms) (any, error) {
-	err := s.journal.commit(ctx, func(b *book) (*record, error) { return b.place(no, want, s.cfg.Now()) })
+func (s *Simulator) place(ctx context.Context, no string, want *ledger.OrderTerms) (any, error) {
+	err := s.journal.Commit(ctx, func(b *ledger.Book) (*ledger.Record, error) { return b.Place(no, want, s.cfg.Now()) })
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.journal.book.order(no)
+	o, err := s.journal.Book.Order(no)
 	if err != nil {
 		return nil, err
 	}
-	return nativeAnswer{CodeURL: s.cfg.PublicURL + "/pay/" + o.Token}, nil
+	return wire.NativeAnswer{CodeURL: s.cfg.PublicURL + "/pay/" + o.Token}, nil
 }
-
-// terms checks a request as far as it can be checked without the book.
-func (s *Simulator) terms(req *nativeRequest) (*terms, error) {
-	switch {
-	case req.MerchantID != s.cfg.MerchantID || req.AppID != s.cfg.AppID:
-		return nil, refusal.ErrApp
-	case !isOrderNo(req.OrderNo):
-		return nil, refusal.BadField("/out_trade_no", req.OrderNo, fmt.Sprintf("want %d to %d of 0-9 A-Z a-z _ - | *", orderNoBytesMin, orderNoBytesMax))
-	case req.Description == "" || len(req.Description) > descriptionBytesMax:
-		return nil, refusal.BadField("/description", req.Description, fmt.Sprintf("want 1 to %d bytes", descriptionBytesMax))
-	case !isNotifyURL(req.NotifyURL):
-		return nil, refusal.BadField("/notify_url", req.NotifyURL, wantNotifyURL)
-	case req.Amount.Total < 1 || req.Amount.Total > amountMaxFen:
-		return nil, refusal.BadField("/amount/total", req.Amount.Total, fmt.Sprintf("want 1 to %d fen", amountMaxFen))
-	case req.Amount.Currency != currency && req.Amount.Currency != "":
-		return nil, refusal.BadField("/amount/currency", req.Amount.Currency, "want "+currency)
-	case !fits(req.Attach, attachMax):
-		return nil, refusal.BadField("/attach", req.Attach, fmt.Sprintf("want at most %d characters", attachMax))
-	case !fits(req.GoodsTag, goodsTagMax):
-		return nil, refusal.BadField("/goods_tag", req.GoodsTag, fmt.Sprintf("want at most %d characters", goodsTagMax))
-	case req.Scene != nil && (req.Scene.PayerIP == "" || len(req.Scene.PayerIP) > payerIPBytesMax):
-		return nil, refusal.BadField("/scene_info/payer_client_ip", req.Scene.PayerIP, fmt.Sprintf("want 1 to %d bytes", payerIPBytesMax))
-	}
-	t := &terms{
-		AppID: req.AppID, AmountFen: req.Amount.Total, Description: req.Description, Attach: req.Attach,
-		NotifyURL: req.NotifyURL, Token: rand.Text(), Untimed: req.TimeExpire == "",
-	}
-	if t.Untimed {
-		t.ExpiresAt = s.cfg.Now().Add(expiresAfter)
-		return t, nil
-	}
-	var err error
-	if t.ExpiresAt, err = time.Parse(time.RFC3339, req.TimeExpire); err != nil {
-		return nil, refusal.BadField("/time_expire", req.TimeExpire, "want RFC 3339")
-	}
-	return t, nil
-}
-
-const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-func isOrderNo(s string) bool { return isNumber(s, orderNoBytesMin, orderNoBytesMax, "_-|*") }
-
-// isNumber checks a merchant's number: its length, and that it has letters,
-// digits and the signs only.
-func isNumber(s string, bytesMin, bytesMax int, signs string) bool {
-	return len(s) >= bytesMin && len(s) <= bytesMax && strings.Trim(s, alphanumeric+signs) == ""
-}
-
-func isNotifyURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && len(s) <= notifyURLBytesMax
-}
-
-var wantNotifyURL = fmt.Sprintf("want a URL without a query, of at most %d bytes", notifyURLBytesMax)

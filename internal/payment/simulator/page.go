@@ -10,7 +10,9 @@ import (
 	"html/template"
 	"net/http"
 
+	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 var (
@@ -56,25 +58,25 @@ type pageView struct {
 }
 
 // showPay renders an order, or why there is none.
-func (s *Simulator) showPay(w http.ResponseWriter, o *order, err error) {
+func (s *Simulator) showPay(w http.ResponseWriter, o *ledger.Order, err error) {
 	var view pageView
 	switch {
 	case errors.Is(err, refusal.ErrClosed):
-		view.State = stateClosed
+		view.State = ledger.StateClosed
 	case err == nil:
 		view = pageView{
-			State: o.state(s.cfg.Now()), Yuan: yuan(o.AmountFen), Description: o.Description, OrderNo: o.no, TransactionID: o.transactionID,
+			State: o.State(s.cfg.Now()), Yuan: wire.Yuan(o.AmountFen), Description: o.Description, OrderNo: o.No, TransactionID: o.TransactionID,
 		}
 	}
 	s.show(w, s.pages.pay, view, err)
 }
 
 // showConfirm renders a transfer, or why there is none.
-func (s *Simulator) showConfirm(w http.ResponseWriter, t *transfer, err error) {
+func (s *Simulator) showConfirm(w http.ResponseWriter, t *ledger.Transfer, err error) {
 	var view pageView
-	if t.no != "" {
+	if t.No != "" {
 		view = pageView{
-			State: t.state(s.cfg.Now()), Yuan: yuan(t.AmountFen), Description: t.Remark, OrderNo: t.no, TransactionID: t.billNo, Trouble: t.reason,
+			State: t.State(s.cfg.Now()), Yuan: wire.Yuan(t.AmountFen), Description: t.Remark, OrderNo: t.No, TransactionID: t.BillNo, Trouble: t.Reason,
 		}
 	}
 	s.show(w, s.pages.confirm, view, err)
@@ -100,11 +102,4 @@ func (s *Simulator) show(w http.ResponseWriter, page *template.Template, view pa
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // whoever hung up asks again
-}
-
-func yuan(fen int64) string {
-	if fen < 0 {
-		return "-" + yuan(-fen)
-	}
-	return fmt.Sprintf("%d.%02d", fen/100, fen%100)
 }

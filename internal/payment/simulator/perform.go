@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
 )
 
@@ -18,7 +19,7 @@ const (
 
 // perform carries a call out, or lies about it.
 func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
-	if s.liar.tells(c.operation, outage) {
+	if s.liar.Tells(c.Operation, lies.Outage) {
 		return nil, errOutage
 	}
 	// What is done is done whole, whether the caller stays or leaves.
@@ -26,28 +27,28 @@ func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
 	if !c.changes {
 		return s.truly(ctx, c)
 	}
-	told, how := s.liar.tell(c.operation, timeoutBefore, timeoutAfter, executeLater, timeoutLater, unknownCode, unknownCodeAfter, notEnough, refuseRequest)
+	told, how := s.liar.Tell(c.Operation, lies.TimeoutBefore, lies.TimeoutAfter, lies.ExecuteLater, lies.TimeoutLater, lies.UnknownCode, lies.UnknownCodeAfter, lies.NotEnough, lies.RefuseRequest)
 	switch told {
-	case timeoutBefore:
+	case lies.TimeoutBefore:
 		return nil, errSilence
-	case unknownCode:
+	case lies.UnknownCode:
 		return nil, errUnknownCode
-	case notEnough:
+	case lies.NotEnough:
 		return nil, refusal.New(http.StatusForbidden, "NOT_ENOUGH", "商户余额不足")
-	case refuseRequest:
+	case lies.RefuseRequest:
 		return nil, refusal.New(http.StatusForbidden, how.Code, "请求被拒绝")
-	case executeLater:
-		s.doLater(c, milliseconds(how.LaterMS))
+	case lies.ExecuteLater:
+		s.doLater(c, lies.Milliseconds(how.LaterMS))
 		return nil, refusal.ErrSystem
-	case timeoutLater:
-		s.doLater(c, milliseconds(how.LaterMS))
+	case lies.TimeoutLater:
+		s.doLater(c, lies.Milliseconds(how.LaterMS))
 		return nil, errSilence
 	}
 	value, err := s.truly(ctx, c)
 	switch told {
-	case timeoutAfter:
+	case lies.TimeoutAfter:
 		return nil, errSilence
-	case unknownCodeAfter:
+	case lies.UnknownCodeAfter:
 		return nil, errUnknownCode
 	}
 	return value, err
@@ -56,15 +57,15 @@ func (s *Simulator) perform(ctx context.Context, c *call) (any, error) {
 var errUnknownCode = refusal.New(http.StatusBadRequest, "A_CODE_NOBODY_KNOWS", "未知错误")
 
 // stated is an answer with a state in it.
-type stated interface{ withState(state string) any }
+type stated interface{ WithState(state string) any }
 
 const stateNobodyKnows = "A_STATE_NOBODY_KNOWS"
 
 // truly does what is asked, and may still misstate what it says.
 func (s *Simulator) truly(ctx context.Context, c *call) (any, error) {
 	value, err := c.do(ctx)
-	if a, ok := value.(stated); ok && err == nil && s.liar.tells(c.operation, unknownState) {
-		return a.withState(stateNobodyKnows), nil
+	if a, ok := value.(stated); ok && err == nil && s.liar.Tells(c.Operation, lies.UnknownState) {
+		return a.WithState(stateNobodyKnows), nil
 	}
 	return value, err
 }
@@ -76,10 +77,10 @@ func (s *Simulator) doLater(c *call, after time.Duration) {
 		s.afterthoughts.Add(-1)
 		return
 	}
-	s.moves.at(time.Now().Add(after), func(ctx context.Context) {
+	s.moves.At(time.Now().Add(after), func(ctx context.Context) {
 		defer s.afterthoughts.Add(-1)
 		if _, err := c.do(ctx); err != nil {
-			s.cfg.Log.Debug("refused later", "kind", c.kind, "no", c.no, "error", err)
+			s.cfg.Log.Debug("refused later", "kind", c.Kind, "no", c.No, "error", err)
 		}
 	})
 }

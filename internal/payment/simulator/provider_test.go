@@ -17,6 +17,9 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/certificate"
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 // FS31: what has a number of the provider's is found by it, as by the merchant's,
@@ -76,10 +79,10 @@ func TestThePayerIsNamedOnceThereIsOne(t *testing.T) {
 		t.Errorf("unpaid: %+v", r)
 	}
 	d.payAt(placed)
-	if c := d.hear(); in(c.said, "payer.openid") != payerOpenID {
+	if c := d.hear(); in(c.said, "payer.openid") != wire.PayerOpenID {
 		t.Errorf("heard %+v", c)
 	}
-	if r := d.get(chargeTarget("order-1")); in(r.said, "payer.openid") != payerOpenID {
+	if r := d.get(chargeTarget("order-1")); in(r.said, "payer.openid") != wire.PayerOpenID {
 		t.Errorf("asked: %+v", r)
 	}
 }
@@ -121,7 +124,7 @@ func (d *desk) platformCertificate() (*x509.Certificate, certificateInfo) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if have := strings.ToUpper(fmt.Sprintf("%x", cert.SerialNumber)); have != info.Serial || len(have) != 2*serialBytes {
+	if have := strings.ToUpper(fmt.Sprintf("%x", cert.SerialNumber)); have != info.Serial || len(have) != 2*certificate.SerialBytes {
 		d.t.Errorf("serial_no %s, the certificate's is %s", info.Serial, have)
 	}
 	if w.Header().Get(apiv3.HeaderSerial) != info.Serial {
@@ -154,7 +157,7 @@ func TestCertificatesAreServedAndAnsweredUnder(t *testing.T) {
 	}
 	cert, info := d.platformCertificate()
 	if now := d.cfg.Now(); now.Before(cert.NotBefore) || now.AddDate(1, 0, 0).After(cert.NotAfter) ||
-		info.Effective != wireTime(cert.NotBefore) || info.Expire != wireTime(cert.NotAfter) {
+		info.Effective != wire.Time(cert.NotBefore) || info.Expire != wire.Time(cert.NotAfter) {
 		t.Errorf("from %v until %v, said %+v", cert.NotBefore, cert.NotAfter, info)
 	}
 	for named, want := range map[string]string{"": info.Serial, info.Serial: info.Serial, testPlatform: testPlatform} {
@@ -203,7 +206,7 @@ func TestWithoutAPublicKeyIDTheCertificateSignsNotificationsToo(t *testing.T) {
 // what was accepted keeps its account.
 func TestPayoutsAreBilledWhereTheyLeft(t *testing.T) {
 	cfg := testConfig(t)
-	cfg.BillsAtOnce, cfg.PayoutAccount = true, accountOperation
+	cfg.BillsAtOnce, cfg.PayoutAccount = true, ledger.AccountOperation
 	d := openDesk(t, cfg)
 	d.paid("order-1", 1000)
 	d.post(transfersTarget, d.transferOf("payout1", 500))
@@ -211,7 +214,7 @@ func TestPayoutsAreBilledWhereTheyLeft(t *testing.T) {
 	d.post(batchesTarget, d.batchOf("batch1", 2))
 	d.hear()
 	d.stop()
-	d.cfg.PayoutAccount = accountBasic
+	d.cfg.PayoutAccount = ledger.AccountBasic
 	d.open()
 	d.post(transfersTarget, d.transferOf("payout2", 30))
 	d.hear()
@@ -228,7 +231,7 @@ func TestPayoutsAreBilledWhereTheyLeft(t *testing.T) {
 			t.Errorf("no balance %s in %s", want, text)
 		}
 	}
-	cfg.PayoutAccount, cfg.LedgerFile = accountFees, t.TempDir()+"/ledger"
+	cfg.PayoutAccount, cfg.LedgerFile = ledger.AccountFees, t.TempDir()+"/ledger"
 	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "PayoutAccount") {
 		t.Errorf("FEES: %v", err)
 	}

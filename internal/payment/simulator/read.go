@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"hongbao/internal/payment/simulator/ledger"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 func ReadLedger(ctx context.Context, baseURL string, visit func(no, providerNo string, fen int64)) error {
 	for after := int64(0); ; {
 		var page struct {
-			Movements []movement `json:"movements"`
+			Movements []ledger.Movement `json:"movements"`
 		}
 		if err := getJSON(ctx, fmt.Sprintf("%s/simulator/ledger?after=%d&limit=%d", baseURL, after, readPage), &page); err != nil {
 			return fmt.Errorf("the simulator's ledger: %w", err)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
 )
 
@@ -73,9 +74,9 @@ func TestFG13RefundIsMadeOnceUnderOneNumberAndNeverExceedsTheCharge(t *testing.T
 		t.Errorf("the rest: %+v", r)
 	}
 	d.hear()
-	var sums totals
+	var sums ledger.Totals
 	d.tool("GET", "/simulator/totals", "", &sums)
-	if want := (totals{Charge: total{1, 1000}, Refund: total{2, 1000}}); sums != want {
+	if want := (ledger.Totals{Charge: ledger.Total{Count: 1, Fen: 1000}, Refund: ledger.Total{Count: 2, Fen: 1000}}); sums != want {
 		t.Errorf("totals %+v, want %+v", sums, want)
 	}
 }
@@ -110,7 +111,7 @@ func TestClosedChargeCannotBePaidAndAPaidOneCannotBeClosed(t *testing.T) {
 	}
 	d.stop()
 	d.open()
-	if r := d.get(chargeTarget("order-1")); r.said["trade_state"] != stateClosed {
+	if r := d.get(chargeTarget("order-1")); r.said["trade_state"] != ledger.StateClosed {
 		t.Errorf("after a restart: %+v", r)
 	}
 }

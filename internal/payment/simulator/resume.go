@@ -3,42 +3,43 @@ package simulator
 import (
 	"context"
 	"time"
+
+	"hongbao/internal/payment/simulator/dispatch"
+	"hongbao/internal/payment/simulator/ledger"
 )
 
 // resume takes up what an earlier life left under way: notifications not taken,
 // and refunds, payouts and batches without an end. Nothing else runs yet.
 func (s *Simulator) resume() {
-	for no, o := range s.journal.book.orders {
-		if !o.paidAt.IsZero() && !o.notified {
-			s.notify(event{kindCharge, no})
-		}
+	left := s.journal.Book.Unfinished()
+	for _, o := range left.Orders {
+		s.notify(dispatch.Event{Kind: ledger.KindCharge, No: o.No})
 	}
-	for no, f := range s.journal.book.refunds {
-		switch {
-		case f.end == "":
-			s.moves.at(s.in(s.cfg.RefundAfter, f.at), func(ctx context.Context) { s.endRefund(ctx, no) })
-		case !f.notified:
-			s.notify(event{kindRefund, no})
+	for _, f := range left.Refunds {
+		if f.End != "" {
+			s.notify(dispatch.Event{Kind: ledger.KindRefund, No: f.No})
+			continue
 		}
+		s.moves.At(s.in(s.cfg.RefundAfter, f.At), func(ctx context.Context) { s.endRefund(ctx, f.No) })
 	}
-	for no, t := range s.journal.book.transfers {
+	for i := range left.Transfers {
+		t := &left.Transfers[i]
 		switch {
-		case t.end != "" && !t.notified:
-			s.notify(event{kindPayout, no})
-		case t.end != "":
-		case t.confirmed || t.canceling:
-			s.moves.at(s.in(s.cfg.TransferAfter, t.updatedAt), func(ctx context.Context) { s.endTransfer(ctx, no) })
+		case t.End != "":
+			s.notify(dispatch.Event{Kind: ledger.KindPayout, No: t.No})
+		case t.Confirmed || t.Canceling:
+			s.moves.At(s.in(s.cfg.TransferAfter, t.UpdatedAt), func(ctx context.Context) { s.endTransfer(ctx, t.No) })
 		default:
 			s.awaitPayee(t, s.cfg.ConfirmAfter, confirmWaitMax)
 		}
 	}
-	for no, p := range s.journal.book.batches {
-		switch {
-		case p.end == "":
-			s.awaitBatch(p)
-		case !p.notified:
-			s.notify(event{kindBatch, no})
+	for i := range left.Batches {
+		p := &left.Batches[i]
+		if p.End != "" {
+			s.notify(dispatch.Event{Kind: ledger.KindBatch, No: p.No})
+			continue
 		}
+		s.awaitBatch(p)
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 // as makes a body of a text with the desk's own values in it.
@@ -52,7 +54,7 @@ func TestChargesAreTakenAsSDKsSendThem(t *testing.T) {
 		}
 		d.payAt(first)
 		d.hear()
-		if r := d.get(chargeTarget(no)); r.said["trade_state"] != statePaid || in(r.said, "amount.currency") != currency {
+		if r := d.get(chargeTarget(no)); r.said["trade_state"] != ledger.StatePaid || in(r.said, "amount.currency") != wire.Currency {
 			t.Errorf("%s: %+v", sdk, r)
 		}
 	}
@@ -66,12 +68,12 @@ func TestAChargeThatSaysNotWhenItExpiresCanBePaidForSevenDays(t *testing.T) {
 	d := openDesk(t, cfg)
 	body := d.as(chargesOfSDKs["wechatpay-java"], "SIMPLE", "order-1")
 	d.post(nativeTarget, body)
-	clock.pass(expiresAfter - time.Minute)
+	clock.pass(wire.ExpiresAfter - time.Minute)
 	if r := d.post(nativeTarget, body); r.status != 200 {
 		t.Errorf("repeated within its time: %+v", r)
 	}
 	clock.pass(2 * time.Minute)
-	if r := d.get(chargeTarget("order-1")); r.said["trade_state"] != stateClosed {
+	if r := d.get(chargeTarget("order-1")); r.said["trade_state"] != ledger.StateClosed {
 		t.Errorf("afterwards: %+v", r)
 	}
 }
@@ -122,7 +124,7 @@ func TestRefundsAreTakenAsSDKsSendThem(t *testing.T) {
 			t.Errorf("%s: %+v", sdk, r)
 			continue
 		}
-		if c := d.hear(); c.said["out_refund_no"] != no || c.said["refund_status"] != refundSuccess {
+		if c := d.hear(); c.said["out_refund_no"] != no || c.said["refund_status"] != ledger.RefundSuccess {
 			t.Errorf("%s: heard %+v", sdk, c)
 		}
 	}
@@ -132,7 +134,7 @@ func TestRefundsAreTakenAsSDKsSendThem(t *testing.T) {
 	delete(quiet, "out_trade_no")
 	quiet["transaction_id"] = id
 	d.post(refundsTarget, quiet)
-	d.until(refundTarget("quiet"), "status", refundSuccess)
+	d.until(refundTarget("quiet"), "status", ledger.RefundSuccess)
 	quiet["out_trade_no"] = "order-1"
 	if r := d.post(refundsTarget, quiet); r.status != 200 {
 		t.Errorf("by the other number: %+v", r)
@@ -173,7 +175,7 @@ func TestRefusalsNameTheFieldAndNoGoTypes(t *testing.T) {
 		{"POST", nativeTarget, charge("support_fapiao", "yes"), "/support_fapiao", refusal.InBody, "yes", "want true or false"},
 		{"POST", nativeTarget, charge("detail", object{"goods_detail": 1}), "/detail/goods_detail", refusal.InBody, 1.0, "want a list"},
 		{"POST", nativeTarget, charge("scene_info", object{}), "/scene_info/payer_client_ip", refusal.InBody, nil, "want 1 to"},
-		{"POST", nativeTarget, charge("attach", strings.Repeat("附", attachMax+1)), "/attach", refusal.InBody, strings.Repeat("附", 21) + "…", "want at most"},
+		{"POST", nativeTarget, charge("attach", strings.Repeat("附", wire.AttachMax+1)), "/attach", refusal.InBody, strings.Repeat("附", 21) + "…", "want at most"},
 		{"POST", nativeTarget, charge("time_expire", "tomorrow"), "/time_expire", refusal.InBody, "tomorrow", "want RFC 3339"},
 		{"POST", nativeTarget, `{"appid":"a","appid":"b"}`, "/appid", refusal.InBody, nil, "comes twice"},
 		{"POST", nativeTarget, `[]`, "", refusal.InBody, nil, "want an object"},
@@ -242,4 +244,4 @@ func TestBillsArePlainText(t *testing.T) {
 }
 
 // today is the provider's.
-func today() string { return time.Now().In(zone()).Format(time.DateOnly) }
+func today() string { return time.Now().In(wire.Zone()).Format(time.DateOnly) }

@@ -16,6 +16,13 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"hongbao/internal/payment/simulator/certificate"
+	"hongbao/internal/payment/simulator/dispatch"
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/statement"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 const (
@@ -32,19 +39,21 @@ const (
 
 // Simulator is one provider. Call [Simulator.Run] once.
 type Simulator struct {
-	cfg       *Config
-	journal   *journal
-	moves     *agenda        // refunds, payouts and what is executed later
-	dispatch  *dispatch      // notifications
-	copies    sync.WaitGroup // of notifications: lies
-	callbacks *http.Client
-	pages     *pages
-	handler   http.Handler
+	cfg        *Config
+	rules      wire.Rules // for requests
+	statements statement.Writer
+	journal    *ledger.Journal
+	moves      *dispatch.Agenda   // refunds, payouts and what is executed later
+	dispatch   *dispatch.Dispatch // notifications
+	copies     sync.WaitGroup     // of notifications: lies
+	callbacks  *http.Client
+	pages      *pages
+	handler    http.Handler
 
-	certificate *certificate
+	certificate *certificate.Certificate
 	certified   atomic.Bool // somebody has asked for certificates
 
-	liar          *liar
+	liar          *lies.Liar
 	afterthoughts atomic.Int64  // calls that wait to be executed later
 	stopping      chan struct{} // closed when silence has to end
 }
@@ -60,20 +69,22 @@ func New(cfg Config) (*Simulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	cert, err := newCertificate(c.PlatformKey, c.Now())
+	cert, err := certificate.New(c.PlatformKey, c.Now())
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
-	c.PlatformSerial = cmp.Or(c.PlatformSerial, cert.serial)
-	j, err := openJournal(c.LedgerFile)
+	c.PlatformSerial = cmp.Or(c.PlatformSerial, cert.Serial)
+	j, err := ledger.Open(c.LedgerFile)
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
 	s := &Simulator{
-		cfg: c, journal: j, moves: newAgenda(moversMax), pages: p, callbacks: newCallbackClient(),
-		liar: newLiar(), certificate: cert, stopping: make(chan struct{}),
+		cfg: c, journal: j, moves: dispatch.NewAgenda(moversMax), pages: p, callbacks: newCallbackClient(),
+		liar: lies.New(), certificate: cert, stopping: make(chan struct{}),
 	}
-	s.dispatch = newDispatch(s.deliver, c.Schedule, c.Log)
+	s.statements = statement.Writer{Book: j.Book, MerchantID: c.MerchantID, AppID: c.AppID}
+	s.rules = wire.Rules{MerchantID: c.MerchantID, AppID: c.AppID, TransferMinFen: c.TransferMinFen, PlatformKey: c.PlatformKey, Now: c.Now}
+	s.dispatch = dispatch.New(s.deliver, c.Schedule, c.Log)
 	s.handler = numbered(s.routes())
 	return s, nil
 }
@@ -91,7 +102,7 @@ func (s *Simulator) routes() http.Handler {
 	mux.Handle("GET /v3/fund-app/mch-transfer/transfer-bills/out-bill-no/{no}", s.signed(s.queryTransfer))
 	mux.Handle("GET /v3/fund-app/mch-transfer/transfer-bills/transfer-bill-no/{id}", s.signed(s.queryBill))
 	mux.Handle("POST /v3/fund-app/mch-transfer/transfer-bills/out-bill-no/{no}/cancel", s.signed(s.cancelTransfer))
-	mux.Handle("POST /v3/transfer/batches", s.signedUpTo(batchRequestBytesMax, s.payOutBatch))
+	mux.Handle("POST /v3/transfer/batches", s.signedUpTo(ledger.BatchBytesMax, s.payOutBatch))
 	mux.Handle("GET /v3/transfer/batches/out-batch-no/{no}", s.signed(s.queryBatch))
 	mux.Handle("GET /v3/transfer/batches/batch-id/{id}", s.signed(s.queryBatchID))
 	mux.Handle("GET /v3/transfer/batches/batch-id/{id}/details/detail-id/{detail}", s.signed(s.queryDetailID))
@@ -160,15 +171,15 @@ func (s *Simulator) Run(ctx context.Context, ln net.Listener) error {
 	moved, delivered := make(chan struct{}), make(chan struct{})
 
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.journal.run(writing) })
+	group.Go(func() error { return s.journal.Run(writing) })
 	group.Go(func() error {
 		defer close(moved)
-		s.moves.run(moving)
+		s.moves.Run(moving)
 		return nil
 	})
 	group.Go(func() error {
 		defer close(delivered)
-		s.dispatch.run(delivering)
+		s.dispatch.Run(delivering)
 		s.copies.Wait()
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hongbao/internal/payment/apiv3"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 const (
@@ -59,7 +60,7 @@ func TestStatementsAreThereFromTenTheNextMorning(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.Now = clock.now
 	// Noon of a day, in the provider's zone.
-	noon := time.Date(2030, 6, 15, 12, 0, 0, 0, zone())
+	noon := time.Date(2030, 6, 15, 12, 0, 0, 0, wire.Zone())
 	clock.pass(time.Until(noon))
 	d := openDesk(t, cfg)
 	d.paid("order-1", 1000)
@@ -93,7 +94,7 @@ func TestStatementKeepsItsHash(t *testing.T) {
 	cfg.BillsAtOnce = true
 	d := openDesk(t, cfg)
 	d.paid("order-1", 1000)
-	day := time.Now().In(zone()).Format(time.DateOnly)
+	day := time.Now().In(wire.Zone()).Format(time.DateOnly)
 	ready := d.get(fundTarget + day)
 	d.paid("order-2", 1000)
 	d.post(refundsTarget, d.refundOf("refund-2", "order-2", 1000, 1000))
@@ -119,7 +120,7 @@ func TestDownloadsAreSignedAndExpire(t *testing.T) {
 	cfg.BillsAtOnce, cfg.Now = true, clock.now
 	d := openDesk(t, cfg)
 	d.paid("order-1", 1000)
-	target := strings.TrimPrefix(d.get(tradeTarget + time.Now().In(zone()).Format(time.DateOnly)).said["download_url"].(string), d.base)
+	target := strings.TrimPrefix(d.get(tradeTarget + time.Now().In(wire.Zone()).Format(time.DateOnly)).said["download_url"].(string), d.base)
 	if code := d.tool("GET", target, "", nil); code != 401 {
 		t.Errorf("unsigned: %d", code)
 	}
@@ -136,7 +137,7 @@ func TestDownloadsAreSignedAndExpire(t *testing.T) {
 }
 
 func TestYuanAreWrittenWithTwoDigits(t *testing.T) {
-	if have := yuan(-5); have != "-0.05" {
+	if have := wire.Yuan(-5); have != "-0.05" {
 		t.Errorf("%q", have)
 	}
 }

@@ -15,9 +15,13 @@ import (
 	"strings"
 	"time"
 
-	"hongbao/internal/payment/simulator/refusal"
-
 	"github.com/go-json-experiment/json"
+
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/statement"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 const (
@@ -31,13 +35,6 @@ const (
 
 	kindStatement = "statement"
 	tarGzip       = "GZIP"
-
-	billAll          = "ALL"
-	billSuccess      = "SUCCESS"
-	billRefund       = "REFUND"
-	accountBasic     = "BASIC" // charges and refunds move here, and payouts unless Config says otherwise
-	accountOperation = "OPERATION"
-	accountFees      = "FEES" // nothing ever moves here
 )
 
 type statementAnswer struct {
@@ -56,17 +53,17 @@ type ticket struct {
 	Expires int64  `json:"e"` // Unix seconds
 }
 
-func (t *ticket) statement() *statement {
-	return &statement{name: t.Name, day: t.Day, of: t.Of, upto: t.Upto}
+func (t *ticket) statement() *statement.Statement {
+	return &statement.Statement{Name: t.Name, Day: t.Day, Of: t.Of, Upto: t.Upto}
 }
 
 // tradeBill and fundFlowBill prepare a statement.
 func (s *Simulator) tradeBill(r *http.Request, _ []byte) (call, error) {
-	return s.prepare(r, tradeStatement, "bill_type", billAll, billAll, billSuccess, billRefund)
+	return s.prepare(r, statement.Trade, "bill_type", statement.All, statement.All, statement.Success, statement.Refund)
 }
 
 func (s *Simulator) fundFlowBill(r *http.Request, _ []byte) (call, error) {
-	return s.prepare(r, fundStatement, "account_type", accountBasic, accountBasic, accountOperation, accountFees)
+	return s.prepare(r, statement.FundFlow, "account_type", ledger.AccountBasic, ledger.AccountBasic, ledger.AccountOperation, ledger.AccountFees)
 }
 
 func (s *Simulator) prepare(r *http.Request, name, parameter, absent string, allowed ...string) (call, error) {
@@ -84,12 +81,12 @@ func (s *Simulator) prepare(r *http.Request, name, parameter, absent string, all
 	if err := s.checkDay(t.Day); err != nil {
 		return call{}, err
 	}
-	return call{operation: operation{kind: kindStatement, no: t.Day}, do: func(context.Context) (any, error) { return s.ready(t) }}, nil
+	return call{Operation: lies.Operation{Kind: kindStatement, No: t.Day}, do: func(context.Context) (any, error) { return s.ready(t) }}, nil
 }
 
 // checkDay refuses days that have no statement yet, or none any more.
 func (s *Simulator) checkDay(text string) error {
-	day, err := time.ParseInLocation(time.DateOnly, text, zone())
+	day, err := time.ParseInLocation(time.DateOnly, text, wire.Zone())
 	if err != nil {
 		return refusal.BadQuery("bill_date", text, "want a day like 2006-01-02")
 	}
@@ -106,7 +103,7 @@ func (s *Simulator) checkDay(text string) error {
 }
 
 func (s *Simulator) ready(t ticket) (any, error) {
-	all, _, err := s.journal.book.moved()
+	all, _, err := s.journal.Book.Movements()
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +111,7 @@ func (s *Simulator) ready(t ticket) (any, error) {
 	// file downloaded is the one whose hash is told.
 	t.Upto, t.Expires = int64(len(all)), s.cfg.Now().Add(downloadMax).Unix()
 	hash := sha1.New()
-	rows, err := s.writeStatement(hash, t.statement())
+	rows, err := s.statements.Write(hash, t.statement())
 	if err != nil {
 		return nil, err
 	}
@@ -168,10 +165,10 @@ func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		refused := refusal.Of(err)
-		s.answer(w, r, refused.Status, refused, operation{})
+		s.answer(w, r, refused.Status, refused, lies.Operation{})
 		return
 	}
-	if s.liar.tells(operation{kind: kindStatement, no: t.Day}, outage) {
+	if s.liar.Tells(lies.Operation{Kind: kindStatement, No: t.Day}, lies.Outage) {
 		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
 		return
 	}
@@ -187,11 +184,11 @@ func (s *Simulator) download(w http.ResponseWriter, r *http.Request) {
 
 func (s *Simulator) pack(to io.Writer, t *ticket) error {
 	if !t.Gzip {
-		_, err := s.writeStatement(to, t.statement())
+		_, err := s.statements.Write(to, t.statement())
 		return err
 	}
 	packed := gzip.NewWriter(to)
-	if _, err := s.writeStatement(packed, t.statement()); err != nil {
+	if _, err := s.statements.Write(packed, t.statement()); err != nil {
 		return err
 	}
 	return packed.Close()

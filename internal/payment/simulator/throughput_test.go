@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"hongbao/internal/payment/simulator/ledger"
 )
 
 // BenchmarkTransfers is payouts a second over HTTP with 2048-bit keys, from the
@@ -66,7 +68,7 @@ func BenchmarkBatches(b *testing.B) {
 	})
 	used := processorTime(b, cmd.Process.Pid) - before
 	b.StopTimer()
-	var sums totals
+	var sums ledger.Totals
 	if d.tool("GET", "/simulator/totals", "", &sums); sums.Payout.Count != size*n.Load() {
 		b.Errorf("%+v moved, want %d", sums, size*n.Load())
 	}

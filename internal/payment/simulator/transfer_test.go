@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/wire"
 )
 
 func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
@@ -37,8 +39,8 @@ func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
 		{"nothing", "transfer_amount", 0, "PARAM_ERROR"},
 		{"less than is paid out", "transfer_amount", 9, "PARAM_ERROR"},
 		{"null", "transfer_amount", nil, "PARAM_ERROR"},
-		{"too much", "transfer_amount", transferFenMax + 1, "PARAM_ERROR"},
-		{"much without a name", "transfer_amount", transferNamedFenFrom, "PARAM_ERROR"},
+		{"too much", "transfer_amount", wire.TransferFenMax + 1, "PARAM_ERROR"},
+		{"much without a name", "transfer_amount", wire.TransferNamedFenFrom, "PARAM_ERROR"},
 		{"a name in clear", "user_name", "张三", "PARAM_ERROR"},
 		{"no remark", "transfer_remark", "", "PARAM_ERROR"},
 		{"long remark", "transfer_remark", strings.Repeat("红", 33), "PARAM_ERROR"},
@@ -69,7 +71,7 @@ func TestTransferIsARepeatUnderTheSameTermsOnly(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	first := d.post(transfersTarget, d.transferOf("payout1", 500))
 	d.hear()
-	if again := d.post(transfersTarget, d.transferOf("payout1", 500)); again.said["transfer_bill_no"] != first.said["transfer_bill_no"] || again.said["state"] != stateTransferred {
+	if again := d.post(transfersTarget, d.transferOf("payout1", 500)); again.said["transfer_bill_no"] != first.said["transfer_bill_no"] || again.said["state"] != ledger.StateTransferred {
 		t.Errorf("repeated: %+v, first %+v", again, first)
 	}
 	for field, value := range map[string]any{
@@ -94,13 +96,13 @@ func TestNobodyIsPaidWithoutTheirWord(t *testing.T) {
 	taken := d.post(transfersTarget, d.transferOf("payout2", 600))
 	page := strings.TrimPrefix(kept.said["package_info"].(string), d.base)
 
-	if r := d.post(transferTarget("payout2")+"/cancel", object{}); r.status != 200 || r.said["state"] != stateCanceling {
+	if r := d.post(transferTarget("payout2")+"/cancel", object{}); r.status != 200 || r.said["state"] != ledger.StateCanceling {
 		t.Errorf("cancelling: %+v", r)
 	}
-	if c := d.hear(); c.said["state"] != stateCancelled || c.said["out_bill_no"] != "payout2" {
+	if c := d.hear(); c.said["state"] != ledger.StateCancelled || c.said["out_bill_no"] != "payout2" {
 		t.Errorf("heard %+v", c)
 	}
-	if r := d.post(transferTarget("payout2")+"/cancel", nil); r.status != 200 || r.said["state"] != stateCancelled {
+	if r := d.post(transferTarget("payout2")+"/cancel", nil); r.status != 200 || r.said["state"] != ledger.StateCancelled {
 		t.Errorf("cancelled again: %+v", r)
 	}
 	var no refusal.Refusal
@@ -114,13 +116,13 @@ func TestNobodyIsPaidWithoutTheirWord(t *testing.T) {
 	if code := d.tool("POST", page, "", &yes); code != 200 || yes.No != "payout1" {
 		t.Errorf("confirmed: %d %+v", code, yes)
 	}
-	if c := d.hear(); c.said["state"] != stateTransferred {
+	if c := d.hear(); c.said["state"] != ledger.StateTransferred {
 		t.Errorf("heard %+v", c)
 	}
 	if r := d.post(transferTarget("payout1")+"/cancel", nil); r.status != 400 || r.code() != "INVALID_REQUEST" {
 		t.Errorf("cancelled after it was paid: %+v", r)
 	}
-	if code := d.tool("POST", page, "", &yes); code != 200 || yes.State != stateTransferred {
+	if code := d.tool("POST", page, "", &yes); code != 200 || yes.State != ledger.StateTransferred {
 		t.Errorf("confirmed again: %d %+v", code, yes)
 	}
 	if have := spell(d.movements()); have != "1 payout payout1 500" {
@@ -137,7 +139,7 @@ func TestPayeesTimeEnds(t *testing.T) {
 	d.stop()
 	clock.pass(confirmWaitMax)
 	d.open()
-	if c := d.hear(); c.said["state"] != stateFailed || c.said["fail_reason"] != reasonOverdue {
+	if c := d.hear(); c.said["state"] != ledger.StateFailed || c.said["fail_reason"] != ledger.ReasonOverdue {
 		t.Errorf("heard %+v", c)
 	}
 }
@@ -159,13 +161,13 @@ func TestWhatWasUnderWayIsTakenUpByTheNextLife(t *testing.T) {
 	ends := map[any]any{}
 	for range 3 {
 		c := d.hear()
-		if c.event == eventRefundSuccess {
+		if c.event == wire.EventRefundSuccess {
 			ends[c.said["out_refund_no"]] = c.said["refund_status"]
 		} else {
 			ends[c.said["out_bill_no"]] = c.said["state"]
 		}
 	}
-	if ends["refund-1"] != refundSuccess || ends["payout1"] != stateTransferred || ends["payout2"] != stateCancelled {
+	if ends["refund-1"] != ledger.RefundSuccess || ends["payout1"] != ledger.StateTransferred || ends["payout2"] != ledger.StateCancelled {
 		t.Errorf("ended %v", ends)
 	}
 }
@@ -189,7 +191,7 @@ func TestPageShowsThePayeeWhatThereIs(t *testing.T) {
 	if status, text := m.pressInBrowser(page); status != 200 || strings.Contains(text, "<form") || !strings.Contains(text, "¥12.05") {
 		t.Errorf("pressed: %d %s", status, text)
 	}
-	d.until(transferTarget("payout1"), "state", stateTransferred)
+	d.until(transferTarget("payout1"), "state", ledger.StateTransferred)
 	if _, _, text = m.get(page); !strings.Contains(text, "已收款") {
 		t.Errorf("afterwards: %s", text)
 	}

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"time"
 
-	"hongbao/internal/payment/simulator/refusal"
-
 	"github.com/go-json-experiment/json"
+
+	"hongbao/internal/payment/simulator/dispatch"
+	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/refusal"
 )
 
 const (
@@ -28,39 +31,31 @@ type receipt struct {
 }
 
 // pay pays an order: once, whatever is repeated.
-func (s *Simulator) pay(ctx context.Context, token string) (order, error) {
+func (s *Simulator) pay(ctx context.Context, token string) (ledger.Order, error) {
 	var fresh bool
 	// A payer who hangs up must not part a payment from its notification.
-	err := s.journal.commit(context.WithoutCancel(ctx), func(b *book) (*record, error) {
-		r, err := b.pay(token, s.cfg.Now())
+	err := s.journal.Commit(context.WithoutCancel(ctx), func(b *ledger.Book) (*ledger.Record, error) {
+		r, err := b.Pay(token, s.cfg.Now())
 		if fresh = r != nil; fresh {
-			r.Twice = s.liar.tells(operation{kind: kindCharge, no: r.No}, twice)
+			r.Twice = s.liar.Tells(lies.Operation{Kind: ledger.KindCharge, No: r.No}, lies.Twice)
 		}
 		return r, err
 	})
 	if err != nil {
-		return order{}, err
+		return ledger.Order{}, err
 	}
-	o, err := s.orderOf(token)
+	o, err := s.journal.Book.OrderByToken(token)
 	if err != nil || !fresh {
 		return o, err
 	}
 	timer := time.NewTimer(firstDeliveryWaitMax)
 	defer timer.Stop()
 	select {
-	case o.notified = <-s.notify(event{kindCharge, o.no}):
+	case o.Notified = <-s.notify(dispatch.Event{Kind: ledger.KindCharge, No: o.No}):
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	return o, nil
-}
-
-func (s *Simulator) orderOf(token string) (order, error) {
-	return find(s.journal.book, s.journal.book.payTokens, token, refusal.ErrNoOrder)
-}
-
-func (s *Simulator) transferOf(token string) (transfer, error) {
-	return find(s.journal.book, s.journal.book.payeeTokens, token, refusal.ErrNoTransfer)
 }
 
 func (s *Simulator) postPay(w http.ResponseWriter, r *http.Request) {
@@ -74,11 +69,11 @@ func (s *Simulator) postPay(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, err)
 		return
 	}
-	s.plain(w, http.StatusOK, receipt{OrderNo: o.no, TransactionID: o.transactionID, TradeState: o.state(s.cfg.Now()), Notified: o.notified})
+	s.plain(w, http.StatusOK, receipt{OrderNo: o.No, TransactionID: o.TransactionID, TradeState: o.State(s.cfg.Now()), Notified: o.Notified})
 }
 
 func (s *Simulator) getPay(w http.ResponseWriter, r *http.Request) {
-	o, err := s.orderOf(r.PathValue("token"))
+	o, err := s.journal.Book.OrderByToken(r.PathValue("token"))
 	s.showPay(w, &o, err)
 }
 
@@ -99,12 +94,12 @@ func (s *Simulator) postConfirm(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.refuse(w, err)
 	default:
-		s.plain(w, http.StatusOK, acknowledgement{No: t.no, BillNo: t.billNo, State: t.state(s.cfg.Now())})
+		s.plain(w, http.StatusOK, acknowledgement{No: t.No, BillNo: t.BillNo, State: t.State(s.cfg.Now())})
 	}
 }
 
 func (s *Simulator) getConfirm(w http.ResponseWriter, r *http.Request) {
-	t, err := s.transferOf(r.PathValue("token"))
+	t, err := s.journal.Book.TransferByToken(r.PathValue("token"))
 	s.showConfirm(w, &t, err)
 }
 

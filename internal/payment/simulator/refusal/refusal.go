@@ -47,8 +47,10 @@ func New(status int, code, message string) *Refusal {
 
 // The refusals that more than one place gives. They are values, never changed.
 var (
-	ErrNoOrder    = New(http.StatusNotFound, "ORDER_NOT_EXIST", "订单不存在")
-	ErrNoRefund   = New(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "退款单不存在")
+	ErrNoOrder  = New(http.StatusNotFound, "ORDER_NOT_EXIST", "订单不存在")
+	ErrNoRefund = New(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "退款单不存在")
+	// ErrNoCharge is to a refund what ErrNoOrder is to a query.
+	ErrNoCharge   = New(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "订单不存在")
 	ErrNoTransfer = New(http.StatusNotFound, "NOT_FOUND", "记录不存在")
 	ErrClosed     = New(http.StatusBadRequest, "ORDER_CLOSED", "订单已关闭")
 	ErrPaid       = New(http.StatusBadRequest, "ORDERPAID", "该订单已支付")

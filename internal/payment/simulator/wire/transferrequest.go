@@ -1,4 +1,4 @@
-package simulator
+package wire
 
 import (
 	"crypto/rsa"
@@ -15,20 +15,20 @@ import (
 const (
 	transferNoBytesMin   = 5
 	transferNoBytesMax   = 32
-	openIDBytesMax       = 64
-	transferRemarkMax    = 32 // characters
-	transferFenMax       = 2_000_000
+	OpenIDBytesMax       = 64
+	TransferRemarkMax    = 32 // characters
+	TransferFenMax       = 2_000_000
 	perceptionMax        = 32 // characters
 	reportsMax           = 10
 	reportTypeMax        = 15 // characters
 	reportContentMax     = 32 // characters
 	sceneIDBytesMax      = 36
-	transferNamedFenFrom = 200_000 // from here on the payee's name is required
+	TransferNamedFenFrom = 200_000 // from here on the payee's name is required
 )
 
-// transferRequest is the provider's. The report and the perception are checked
+// TransferRequest is the provider's. The report and the perception are checked
 // and not kept: nothing here shows them.
-type transferRequest struct {
+type TransferRequest struct {
 	payoutRequest
 	AppID        string           `json:"appid"`
 	No           string           `json:"out_bill_no"`
@@ -51,11 +51,11 @@ type transferReport struct {
 	Content string `json:"info_content"`
 }
 
-// checkTransfer refuses what the provider would, as far as that can be said
+// CheckTransfer refuses what the provider would, as far as that can be said
 // without the book.
-func (s *Simulator) checkTransfer(req *transferRequest) error {
+func (u *Rules) CheckTransfer(req *TransferRequest) error {
 	switch {
-	case req.AppID != s.cfg.AppID:
+	case req.AppID != u.AppID:
 		return refusal.ErrApp
 	case !isTransferNo(req.No):
 		return refusal.BadField("/out_bill_no", req.No, wantTransferNo)
@@ -70,21 +70,21 @@ func (s *Simulator) checkTransfer(req *transferRequest) error {
 	case len(req.SceneReports) > reportsMax || slices.ContainsFunc(req.SceneReports, transferReport.unfit):
 		return refusal.BadField("/transfer_scene_report_infos", nil, fmt.Sprintf("want at most %d, of 1 to %d and 1 to %d characters", reportsMax, reportTypeMax, reportContentMax))
 	}
-	return s.checkPayout(&req.payoutRequest, "")
+	return u.checkPayout(&req.payoutRequest, "")
 }
 
 // checkPayout refuses a payout that stands in the body under a JSON pointer.
-func (s *Simulator) checkPayout(p *payoutRequest, under string) error {
+func (u *Rules) checkPayout(p *payoutRequest, under string) error {
 	switch {
 	case !isOpenID(p.OpenID):
-		return refusal.BadField(under+"/openid", p.OpenID, fmt.Sprintf("want 1 to %d visible ASCII characters", openIDBytesMax))
-	case p.AmountFen < s.cfg.TransferMinFen || p.AmountFen > transferFenMax:
-		return refusal.BadField(under+"/transfer_amount", p.AmountFen, fmt.Sprintf("want %d to %d fen", s.cfg.TransferMinFen, transferFenMax))
-	case p.Remark == "" || !fits(p.Remark, transferRemarkMax):
-		return refusal.BadField(under+"/transfer_remark", p.Remark, fmt.Sprintf("want 1 to %d characters", transferRemarkMax))
-	case p.UserName == "" && p.AmountFen >= transferNamedFenFrom:
-		return refusal.BadField(under+"/user_name", nil, fmt.Sprintf("want one from %d fen on", transferNamedFenFrom))
-	case p.UserName != "" && !s.canRead(p.UserName):
+		return refusal.BadField(under+"/openid", p.OpenID, fmt.Sprintf("want 1 to %d visible ASCII characters", OpenIDBytesMax))
+	case p.AmountFen < u.TransferMinFen || p.AmountFen > TransferFenMax:
+		return refusal.BadField(under+"/transfer_amount", p.AmountFen, fmt.Sprintf("want %d to %d fen", u.TransferMinFen, TransferFenMax))
+	case p.Remark == "" || !fits(p.Remark, TransferRemarkMax):
+		return refusal.BadField(under+"/transfer_remark", p.Remark, fmt.Sprintf("want 1 to %d characters", TransferRemarkMax))
+	case p.UserName == "" && p.AmountFen >= TransferNamedFenFrom:
+		return refusal.BadField(under+"/user_name", nil, fmt.Sprintf("want one from %d fen on", TransferNamedFenFrom))
+	case p.UserName != "" && !u.canRead(p.UserName):
 		return refusal.BadField(under+"/user_name", nil, "not encrypted under our public key")
 	}
 	return nil
@@ -107,15 +107,15 @@ func (r transferReport) unfit() bool {
 }
 
 func isOpenID(s string) bool {
-	return len(s) >= 1 && len(s) <= openIDBytesMax && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+	return len(s) >= 1 && len(s) <= OpenIDBytesMax && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // canRead tries to decrypt a sensitive field. SHA-1 is the protocol's.
-func (s *Simulator) canRead(field string) bool {
+func (u *Rules) canRead(field string) bool {
 	sealed, err := base64.StdEncoding.DecodeString(field)
 	if err != nil {
 		return false
 	}
-	_, err = rsa.DecryptOAEP(sha1.New(), nil, s.cfg.PlatformKey, sealed, nil)
+	_, err = rsa.DecryptOAEP(sha1.New(), nil, u.PlatformKey, sealed, nil)
 	return err == nil
 }

@@ -1,18 +1,16 @@
-package simulator
+package wire
 
 import (
 	"fmt"
 
+	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
 )
 
-const (
-	detailsInBatchMax = 1000
-	batchTextMax      = 32 // characters
-)
+const batchTextMax = 32 // characters
 
-// batchRequest is the provider's.
-type batchRequest struct {
+// BatchRequest is the provider's.
+type BatchRequest struct {
 	AppID     string          `json:"appid"`
 	No        string          `json:"out_batch_no"`
 	Name      string          `json:"batch_name"`
@@ -29,11 +27,11 @@ type detailRequest struct {
 	No string `json:"out_detail_no"`
 }
 
-// checkBatch refuses what the provider would, as far as that can be said without
+// CheckBatch refuses what the provider would, as far as that can be said without
 // the book.
-func (s *Simulator) checkBatch(req *batchRequest) error {
+func (u *Rules) CheckBatch(req *BatchRequest) error {
 	switch {
-	case req.AppID != s.cfg.AppID:
+	case req.AppID != u.AppID:
 		return refusal.ErrApp
 	case !isTransferNo(req.No):
 		return refusal.BadField("/out_batch_no", req.No, wantTransferNo)
@@ -45,10 +43,10 @@ func (s *Simulator) checkBatch(req *batchRequest) error {
 		return refusal.BadField("/transfer_scene_id", req.SceneID, wantSceneID)
 	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
 		return refusal.BadField("/notify_url", req.NotifyURL, wantNotifyURL)
-	case len(req.Details) < 1 || len(req.Details) > detailsInBatchMax:
-		return refusal.BadField("/transfer_detail_list", nil, fmt.Sprintf("want 1 to %d, have %d", detailsInBatchMax, len(req.Details)))
+	case len(req.Details) < 1 || len(req.Details) > ledger.DetailsInBatchMax:
+		return refusal.BadField("/transfer_detail_list", nil, fmt.Sprintf("want 1 to %d, have %d", ledger.DetailsInBatchMax, len(req.Details)))
 	}
-	var all total
+	var all ledger.Total
 	seen := make(map[string]struct{}, len(req.Details))
 	for i := range req.Details {
 		d := &req.Details[i]
@@ -56,11 +54,11 @@ func (s *Simulator) checkBatch(req *batchRequest) error {
 		if !isTransferNo(d.No) {
 			return refusal.BadField(under+"/out_detail_no", d.No, wantTransferNo)
 		}
-		if err := s.checkPayout(&d.payoutRequest, under); err != nil {
+		if err := u.checkPayout(&d.payoutRequest, under); err != nil {
 			return err
 		}
 		seen[d.No] = struct{}{}
-		all.add(d.AmountFen)
+		all.Add(d.AmountFen)
 	}
 	if len(seen) != len(req.Details) {
 		return refusal.BadField("/transfer_detail_list", nil, "an out_detail_no comes twice")
@@ -73,14 +71,14 @@ func (s *Simulator) checkBatch(req *batchRequest) error {
 
 var wantBatchText = fmt.Sprintf("want 1 to %d characters", batchTextMax)
 
-// terms are what is kept of a request that was checked.
-func (req *batchRequest) terms() *batchTerms {
-	t := &batchTerms{
-		Name: req.Name, Remark: req.Remark, SceneID: req.SceneID, NotifyURL: req.NotifyURL, Details: make([]batchDetail, len(req.Details)),
+// Terms are what is kept of a request that was checked.
+func (req *BatchRequest) Terms() *ledger.BatchTerms {
+	t := &ledger.BatchTerms{
+		Name: req.Name, Remark: req.Remark, SceneID: req.SceneID, NotifyURL: req.NotifyURL, Details: make([]ledger.BatchDetail, len(req.Details)),
 	}
 	for i := range req.Details {
 		d := &req.Details[i]
-		t.Details[i] = batchDetail{No: d.No, OpenID: d.OpenID, AmountFen: d.AmountFen, Remark: d.Remark}
+		t.Details[i] = ledger.BatchDetail{No: d.No, OpenID: d.OpenID, AmountFen: d.AmountFen, Remark: d.Remark}
 	}
 	return t
 }

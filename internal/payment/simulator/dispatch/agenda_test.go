@@ -1,4 +1,4 @@
-package simulator
+package dispatch
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 
 func TestAgendaKeepsTheTimeWhateverTheOrderOfAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, start := newAgenda(1), time.Now()
+		a, start := NewAgenda(1), time.Now()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { defer close(ended); a.run(ctx) }()
+		go func() { defer close(ended); a.Run(ctx) }()
 		var mu sync.Mutex
 		var at []time.Duration
 		for _, wait := range []time.Duration{3, 1, 2, 0, -1, 48 * time.Duration(time.Hour/time.Second)} {
-			a.at(start.Add(wait*time.Second), func(context.Context) {
+			a.At(start.Add(wait*time.Second), func(context.Context) {
 				mu.Lock()
 				defer mu.Unlock()
 				at = append(at, time.Since(start))
@@ -39,16 +39,16 @@ func TestAgendaKeepsTheTimeWhateverTheOrderOfAsking(t *testing.T) {
 
 func TestAgendaFinishesWhatIsUnderWayAndForgetsTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAgenda(2)
+		a := NewAgenda(2)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { defer close(ended); a.run(ctx) }()
+		go func() { defer close(ended); a.Run(ctx) }()
 		var finished, late bool
-		a.at(time.Now(), func(ctx context.Context) {
+		a.At(time.Now(), func(ctx context.Context) {
 			time.Sleep(time.Minute)
 			finished = ctx.Err() == nil
 		})
-		a.at(time.Now().Add(time.Second), func(context.Context) { late = true })
+		a.At(time.Now().Add(time.Second), func(context.Context) { late = true })
 		synctest.Wait()
 		cancel()
 		<-ended

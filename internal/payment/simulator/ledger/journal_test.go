@@ -1,4 +1,4 @@
-package simulator
+package ledger
 
 import (
 	"bytes"
@@ -16,15 +16,15 @@ import (
 )
 
 // writing runs a journal on a file; stop ends it.
-func writing(t testing.TB, name string) (j *journal, stop func()) {
+func writing(t testing.TB, name string) (j *Journal, stop func()) {
 	t.Helper()
-	j, err := openJournal(name)
+	j, err := Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- j.run(ctx) }()
+	go func() { ended <- j.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -35,13 +35,13 @@ func writing(t testing.TB, name string) (j *journal, stop func()) {
 	return j, stop
 }
 
-func placeOrder(j *journal, no string) error {
-	want := &terms{AmountFen: 1, Description: "恭喜", ExpiresAt: time.Now().Add(time.Hour), Token: "token-" + no}
-	return j.commit(context.Background(), func(b *book) (*record, error) { return b.place(no, want, time.Now()) })
+func placeOrder(j *Journal, no string) error {
+	want := &OrderTerms{AmountFen: 1, Description: "恭喜", ExpiresAt: time.Now().Add(time.Hour), Token: "token-" + no}
+	return j.Commit(context.Background(), func(b *Book) (*Record, error) { return b.Place(no, want, time.Now()) })
 }
 
-func payOrder(j *journal, no string) error {
-	return j.commit(context.Background(), func(b *book) (*record, error) { return b.pay("token-"+no, time.Now()) })
+func payOrder(j *Journal, no string) error {
+	return j.Commit(context.Background(), func(b *Book) (*Record, error) { return b.Pay("token-"+no, time.Now()) })
 }
 
 // TestEveryTruncationOfTheLedgerIsReadBack cuts the file at every byte, as a
@@ -63,16 +63,16 @@ func TestEveryTruncationOfTheLedgerIsReadBack(t *testing.T) {
 		if err := os.WriteFile(name, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		j, err := openJournal(name)
+		j, err := Open(name)
 		if err != nil {
 			t.Fatalf("%d bytes: %v", n, err)
 		}
 		lines := bytes.Count(whole[:n], []byte{'\n'})
-		if orders := len(j.book.orders); orders != (lines+1)/2 || j.book.paid != int64(lines/2) {
-			t.Errorf("%d bytes, %d lines: %d orders, %d paid", n, lines, orders, j.book.paid)
+		if orders := len(j.Book.orders); orders != (lines+1)/2 || j.Book.paid != int64(lines/2) {
+			t.Errorf("%d bytes, %d lines: %d orders, %d paid", n, lines, orders, j.Book.paid)
 		}
-		if err := j.write([]change{{done: make(chan error, 1), decide: func(b *book) (*record, error) {
-			return b.place("order-9", &terms{ExpiresAt: time.Now().Add(time.Hour)}, time.Now())
+		if err := j.write([]change{{done: make(chan error, 1), decide: func(b *Book) (*Record, error) {
+			return b.Place("order-9", &OrderTerms{ExpiresAt: time.Now().Add(time.Hour)}, time.Now())
 		}}}); err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestEveryTruncationOfTheLedgerIsReadBack(t *testing.T) {
 		if content, err := os.ReadFile(name); err != nil || !bytes.HasSuffix(content, []byte{'\n'}) {
 			t.Fatalf("%d bytes: a torn line is left behind, %v", n, err)
 		}
-		if again, err := openJournal(name); err != nil || again.book.orders["order-9"] == nil {
+		if again, err := Open(name); err != nil || again.Book.orders["order-9"] == nil {
 			t.Fatalf("%d bytes, written on: %v", n, err)
 		} else {
 			again.file.Close()
@@ -116,7 +116,7 @@ func TestLedgerThatDoesNotAddUpIsRefused(t *testing.T) {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openJournal(name); err == nil {
+		if _, err := Open(name); err == nil {
 			t.Errorf("%s: accepted", what)
 		}
 	}
@@ -125,7 +125,7 @@ func TestLedgerThatDoesNotAddUpIsRefused(t *testing.T) {
 func TestLedgerHasOneWriter(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ledger.jsonl")
 	_, stop := writing(t, name)
-	if _, err := openJournal(name); err == nil {
+	if _, err := Open(name); err == nil {
 		t.Error("opened twice")
 	}
 	stop()
@@ -145,26 +145,26 @@ func TestNothingIsToldThatTheDiskDidNotTake(t *testing.T) {
 	}
 	defer reader.Close()
 	for what, file := range map[string]*os.File{"the write fails": full, "the fsync fails": pipe} {
-		j := &journal{book: newBook(ordersMax), file: file, changes: make(chan change, changesMax), stopped: make(chan struct{})}
+		j := &Journal{Book: newBook(ordersMax), file: file, changes: make(chan change, changesMax), stopped: make(chan struct{})}
 		ended := make(chan error, 1)
-		go func() { ended <- j.run(context.Background()) }()
+		go func() { ended <- j.Run(context.Background()) }()
 		if err := placeOrder(j, "order-1"); err == nil {
 			t.Errorf("%s: told that it is placed", what)
 		}
 		if err := <-ended; err == nil {
 			t.Errorf("%s: went on", what)
 		}
-		if o, err := j.book.order("order-1"); err == nil || errors.Is(err, refusal.ErrNoOrder) {
+		if o, err := j.Book.Order("order-1"); err == nil || errors.Is(err, refusal.ErrNoOrder) {
 			t.Errorf("%s: read %+v, %v", what, o, err)
 		}
-		if err := placeOrder(j, "order-2"); !errors.Is(err, errStopped) {
+		if err := placeOrder(j, "order-2"); !errors.Is(err, ErrStopped) {
 			t.Errorf("%s: afterwards %v", what, err)
 		}
 	}
 }
 
 func TestConcurrentChangesShareOneFsync(t *testing.T) {
-	j := &journal{changes: make(chan change, changesMax)}
+	j := &Journal{changes: make(chan change, changesMax)}
 	for range batchMax + 10 {
 		j.changes <- change{}
 	}
@@ -177,9 +177,9 @@ func TestConcurrentChangesShareOneFsync(t *testing.T) {
 
 func TestBookIsBounded(t *testing.T) {
 	b := newBook(2)
-	want := &terms{ExpiresAt: time.Now().Add(time.Hour)}
+	want := &OrderTerms{ExpiresAt: time.Now().Add(time.Hour)}
 	for i, no := range []string{"order-1", "order-2", "order-3"} {
-		r, err := b.place(no, want, time.Now())
+		r, err := b.Place(no, want, time.Now())
 		if full := i == 2; full != (err != nil) {
 			t.Fatalf("%s: %+v, %v", no, r, err)
 		}
@@ -190,7 +190,7 @@ func TestBookIsBounded(t *testing.T) {
 			t.Fatalf("%s: %v", no, err)
 		}
 	}
-	if r, err := b.place("order-1", want, time.Now()); r != nil || err != nil {
+	if r, err := b.Place("order-1", want, time.Now()); r != nil || err != nil {
 		t.Errorf("a repeat in a full book: %+v, %v", r, err)
 	}
 }

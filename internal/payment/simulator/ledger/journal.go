@@ -1,4 +1,4 @@
-package simulator
+package ledger
 
 import (
 	"bytes"
@@ -19,34 +19,34 @@ const (
 	batchMax = 256
 	// recordBytesMax bounds one line when the ledger file is read back: that of a
 	// batch, which is no longer than the request for it.
-	recordBytesMax = batchRequestBytesMax
+	recordBytesMax = BatchBytesMax
 )
 
-var errStopped = errors.New("the ledger is closed")
+var ErrStopped = errors.New("the ledger is closed")
 
 // change is a decision to be made under the lock. It may return no record: then
 // nothing changes.
 type change struct {
-	decide func(*book) (*record, error)
+	decide func(*Book) (*Record, error)
 	done   chan error // buffered, answered once
 }
 
-// journal makes changes one after the other and durable together. One goroutine
+// Journal makes changes one after the other and durable together. One goroutine
 // runs it; it alone writes the file and the book.
-type journal struct {
-	book    *book
+type Journal struct {
+	Book    *Book
 	file    *os.File
 	changes chan change
 	stopped chan struct{}
 }
 
-// openJournal locks the ledger file and reads it into a new book.
-func openJournal(name string) (*journal, error) {
+// Open locks the ledger file and reads it into a new book.
+func Open(name string) (*Journal, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	j := &journal{book: newBook(ordersMax), file: file, changes: make(chan change, changesMax), stopped: make(chan struct{})}
+	j := &Journal{Book: newBook(ordersMax), file: file, changes: make(chan change, changesMax), stopped: make(chan struct{})}
 	if err := j.replay(); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("ledger %s: %w", name, err)
@@ -54,16 +54,19 @@ func openJournal(name string) (*journal, error) {
 	return j, nil
 }
 
-func (j *journal) replay() error {
+// Close gives back the file of a journal that is not run.
+func (j *Journal) Close() error { return j.file.Close() }
+
+func (j *Journal) replay() error {
 	if err := syscall.Flock(int(j.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return fmt.Errorf("another process has it: %w", err)
 	}
 	end, err := readLines(j.file, func(line []byte) error {
-		var r record
+		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err
 		}
-		return j.book.apply(&r)
+		return j.Book.apply(&r)
 	})
 	if err != nil {
 		return err
@@ -79,14 +82,14 @@ func (j *journal) replay() error {
 	return j.file.Sync()
 }
 
-// commit has the change made and returns once it is on disk. If ctx ends first,
+// Commit has the change made and returns once it is on disk. If ctx ends first,
 // whether the change is made is open.
-func (j *journal) commit(ctx context.Context, decide func(*book) (*record, error)) error {
+func (j *Journal) Commit(ctx context.Context, decide func(*Book) (*Record, error)) error {
 	c := change{decide: decide, done: make(chan error, 1)}
 	select {
 	case j.changes <- c:
 	case <-j.stopped:
-		return errStopped
+		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -94,16 +97,16 @@ func (j *journal) commit(ctx context.Context, decide func(*book) (*record, error
 	case err := <-c.done:
 		return err
 	case <-j.stopped:
-		return errStopped
+		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// run makes changes until ctx ends, which is nil, or the disk fails. After a
+// Run makes changes until ctx ends, which is nil, or the disk fails. After a
 // failed fsync nobody knows what is on disk, so the book is not to be used again:
 // the process has to end and read the file back.
-func (j *journal) run(ctx context.Context) error {
+func (j *Journal) Run(ctx context.Context) error {
 	defer j.file.Close()
 	defer close(j.stopped)
 	batch := make([]change, 0, batchMax)
@@ -121,7 +124,7 @@ func (j *journal) run(ctx context.Context) error {
 }
 
 // gather adds the changes that wait already.
-func (j *journal) gather(batch []change) []change {
+func (j *Journal) gather(batch []change) []change {
 	for len(batch) < batchMax {
 		select {
 		case c := <-j.changes:
@@ -134,9 +137,9 @@ func (j *journal) gather(batch []change) []change {
 }
 
 // write decides a batch, writes what it decided, and answers after the fsync.
-func (j *journal) write(batch []change) error {
-	j.book.mu.Lock()
-	defer j.book.mu.Unlock()
+func (j *Journal) write(batch []change) error {
+	j.Book.mu.Lock()
+	defer j.Book.mu.Unlock()
 	answers, lines, err := j.decide(batch)
 	if err == nil && len(lines) > 0 {
 		if _, err = j.file.Write(lines); err == nil {
@@ -144,8 +147,8 @@ func (j *journal) write(batch []change) error {
 		}
 	}
 	if err != nil {
-		j.book.broken = fmt.Errorf("ledger: %w", err)
-		return j.book.broken
+		j.Book.broken = fmt.Errorf("ledger: %w", err)
+		return j.Book.broken
 	}
 	for i, c := range batch {
 		c.done <- answers[i]
@@ -154,15 +157,15 @@ func (j *journal) write(batch []change) error {
 }
 
 // decide applies the batch to the book, one change after the other.
-func (j *journal) decide(batch []change) (answers []error, lines []byte, err error) {
+func (j *Journal) decide(batch []change) (answers []error, lines []byte, err error) {
 	answers = make([]error, len(batch))
 	var buf bytes.Buffer
 	for i, c := range batch {
-		r, err := c.decide(j.book)
+		r, err := c.decide(j.Book)
 		if answers[i] = err; r == nil {
 			continue
 		}
-		if err := j.book.apply(r); err != nil {
+		if err := j.Book.apply(r); err != nil {
 			return nil, nil, err
 		}
 		if err := json.MarshalWrite(&buf, r); err != nil {

@@ -1,4 +1,4 @@
-package simulator
+package dispatch
 
 import (
 	"container/heap"
@@ -16,9 +16,9 @@ type task struct {
 	do  func(context.Context)
 }
 
-// agenda does tasks when they are due, a bounded number at once. What waits is
+// Agenda does tasks when they are due, a bounded number at once. What waits is
 // bounded by who adds to it.
-type agenda struct {
+type Agenda struct {
 	workers int
 
 	mu     sync.Mutex
@@ -26,12 +26,13 @@ type agenda struct {
 	change chan struct{} // buffered 1: the queue has a new first
 }
 
-func newAgenda(workers int) *agenda {
-	return &agenda{workers: workers, change: make(chan struct{}, 1)}
+// NewAgenda does at most so many tasks at once.
+func NewAgenda(workers int) *Agenda {
+	return &Agenda{workers: workers, change: make(chan struct{}, 1)}
 }
 
-// at adds a task. It never blocks.
-func (a *agenda) at(due time.Time, do func(context.Context)) {
+// At adds a task. It never blocks.
+func (a *Agenda) At(due time.Time, do func(context.Context)) {
 	a.mu.Lock()
 	heap.Push(&a.queue, task{due, do})
 	a.mu.Unlock()
@@ -42,7 +43,7 @@ func (a *agenda) at(due time.Time, do func(context.Context)) {
 }
 
 // pop takes what is due, or says how long until something is.
-func (a *agenda) pop() (do func(context.Context), wait time.Duration) {
+func (a *Agenda) pop() (do func(context.Context), wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.queue) == 0 {
@@ -54,9 +55,9 @@ func (a *agenda) pop() (do func(context.Context), wait time.Duration) {
 	return heap.Pop(&a.queue).(task).do, 0
 }
 
-// run does tasks until ctx ends. Those under way then finish: they are given a
+// Run does tasks until ctx ends. Those under way then finish: they are given a
 // context that does not end. What is not due yet is forgotten.
-func (a *agenda) run(ctx context.Context) {
+func (a *Agenda) Run(ctx context.Context) {
 	work := make(chan func(context.Context))
 	var workers sync.WaitGroup
 	for range a.workers {
@@ -85,7 +86,7 @@ func (a *agenda) run(ctx context.Context) {
 }
 
 // sleep waits for a change of the queue or the time; false is the end of ctx.
-func (a *agenda) sleep(ctx context.Context, wait time.Duration) bool {
+func (a *Agenda) sleep(ctx context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -1,9 +1,10 @@
-package simulator
+package wire
 
 import (
 	"fmt"
 	"net/url"
 
+	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
 )
 
@@ -20,10 +21,11 @@ type detailPage struct {
 	offset, limit int64  // among those
 }
 
-func readDetailPage(query url.Values) (w detailPage, err error) {
+// ReadDetailPage reads the parameters of a query about a batch.
+func ReadDetailPage(query url.Values) (w detailPage, err error) {
 	var err1, err2 error
-	w.offset, err1 = number(query.Get("offset"), 0)
-	w.limit, err2 = number(query.Get("limit"), detailsPageMin)
+	w.offset, err1 = Number(query.Get("offset"), 0)
+	w.limit, err2 = Number(query.Get("limit"), detailsPageMin)
 	if err1 != nil || err2 != nil || w.offset < 0 || w.limit < detailsPageMin || w.limit > detailsPageMax {
 		return w, refusal.BadQuery("limit", query.Get("limit"), fmt.Sprintf("want offset >= 0 and %d <= limit <= %d", detailsPageMin, detailsPageMax))
 	}
@@ -35,20 +37,20 @@ func readDetailPage(query url.Values) (w detailPage, err error) {
 		return w, refusal.BadQuery("need_query_detail", need, "want true or false")
 	}
 	w.status = query.Get("detail_status")
-	if w.status != allDetails && w.status != stateTransferred && w.status != stateFailed {
+	if w.status != allDetails && w.status != ledger.StateTransferred && w.status != ledger.StateFailed {
 		return w, refusal.BadQuery("detail_status", w.status, "want ALL, SUCCESS or FAIL, with need_query_detail")
 	}
 	return w, nil
 }
 
-// of picks the page. Before the end of a batch there are no details to see.
-func (w *detailPage) of(p *payoutBatch) (page []detailInfo) {
-	if p.end == "" || w.status == "" {
+// Of picks the page. Before the end of a batch there are no details to see.
+func (w *detailPage) Of(p *ledger.PayoutBatch) (page []detailInfo) {
+	if p.End == "" || w.status == "" {
 		return nil
 	}
 	skip := w.offset
-	for i, reason := range p.outcomes() {
-		status := detailEnd(reason)
+	for i, reason := range p.Outcomes() {
+		status := ledger.DetailEnd(reason)
 		if w.status != allDetails && w.status != status {
 			continue
 		}
@@ -58,7 +60,7 @@ func (w *detailPage) of(p *payoutBatch) (page []detailInfo) {
 		if int64(len(page)) == w.limit {
 			break
 		}
-		page = append(page, detailInfo{DetailID: p.detailID(i), No: p.Details[i].No, Status: status})
+		page = append(page, detailInfo{DetailID: p.DetailID(i), No: p.Details[i].No, Status: status})
 	}
 	return page
 }
