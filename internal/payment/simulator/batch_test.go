@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -71,7 +72,7 @@ func TestBatchesAreRefusedAsTheRealProviderDoes(t *testing.T) {
 		batch := d.batchOf("batch1", 3)
 		row.turn(batch)
 		r := d.post(batchesTarget, batch)
-		if row.code == "" && (r.status != 200 || r.said["batch_status"] != ledger.StateAccepted && r.said["batch_status"] != ledger.StateProcessing) || row.code != "" && (r.status != 400 || r.code() != row.code) {
+		if row.code == "" && (r.status != 200 || r.said["batch_status"] != states.Accepted && r.said["batch_status"] != states.Processing) || row.code != "" && (r.status != 400 || r.code() != row.code) {
 			t.Errorf("%s: %+v, want %s", row.name, r, row.code)
 		}
 	}
@@ -107,7 +108,7 @@ func TestBatchIsARepeatUnderTheSameTermsOnly(t *testing.T) {
 	if c := d.hear(); c.event != wire.EventBatchFinished || c.said["success_num"] != 3.0 || c.said["success_amount"] != 6.0 || c.said["fail_num"] != 0.0 {
 		t.Errorf("heard %+v", c)
 	}
-	if again := d.post(batchesTarget, d.batchOf("batch1", 3)); again.said["batch_id"] != first.said["batch_id"] || again.said["batch_status"] != ledger.BatchFinished {
+	if again := d.post(batchesTarget, d.batchOf("batch1", 3)); again.said["batch_id"] != first.said["batch_id"] || again.said["batch_status"] != states.BatchFinished {
 		t.Errorf("repeated: %+v, first %+v", again, first)
 	}
 	for name, turn := range map[string]func(object){
@@ -144,7 +145,7 @@ func TestBatchUnderWayShowsNoDetails(t *testing.T) {
 	d := openDesk(t, cfg)
 	d.lie(`{"rules": [{"lie": "slow_acceptance", "no": "batch1", "times": 1, "later_ms": 3600000}]}`)
 	accepted := d.post(batchesTarget, d.batchOf("batch1", 3))
-	for _, step := range []struct{ batch, Detail string }{{ledger.StateAccepted, ledger.DetailWaiting}, {ledger.StateProcessing, ledger.StateProcessing}} {
+	for _, step := range []struct{ batch, Detail string }{{states.Accepted, states.DetailWaiting}, {states.Processing, states.Processing}} {
 		info := d.get(batchTarget("batch1") + "?need_query_detail=true&detail_status=ALL").said
 		if in(info, "transfer_batch.batch_status") != step.batch || in(info, "transfer_batch.success_num") != 0.0 || in(info, "transfer_batch.fail_num") != 0.0 || info["transfer_detail_list"] != nil {
 			t.Errorf("%s: %v", step.batch, info)
@@ -159,14 +160,14 @@ func TestBatchUnderWayShowsNoDetails(t *testing.T) {
 	}
 	d.stop()
 	d.open() // after its time
-	if c := d.hear(); c.said["batch_id"] != accepted.said["batch_id"] || c.said["batch_status"] != ledger.BatchFinished {
+	if c := d.hear(); c.said["batch_id"] != accepted.said["batch_id"] || c.said["batch_status"] != states.BatchFinished {
 		t.Errorf("heard %+v", c)
 	}
 	all := d.movements()
-	if one := d.detail("batch1", 1); one["detail_status"] != ledger.StateTransferred || one["detail_id"] != all[1].ProviderNo || one["fail_reason"] != nil {
+	if one := d.detail("batch1", 1); one["detail_status"] != states.Transferred || one["detail_id"] != all[1].ProviderNo || one["fail_reason"] != nil {
 		t.Errorf("ended: detail %v, moved %+v", one, all[1])
 	}
-	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != ledger.BatchFinished || r.said["transfer_detail_list"] != nil {
+	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != states.BatchFinished || r.said["transfer_detail_list"] != nil {
 		t.Errorf("ended, details not asked for: %+v", r)
 	}
 	clock.pass(batchDaysMax * 24 * time.Hour)
@@ -207,8 +208,8 @@ func TestDetailsComeInPages(t *testing.T) {
 			t.Errorf("limit %q: %d, want %d", limit, have, want)
 		}
 	}
-	for i, reason := range map[int]any{3: ledger.ReasonLimit, 40: ledger.ReasonClosed, 4: nil} {
-		if one := d.detail("batch1", i); one["fail_reason"] != reason || (one["detail_status"] == ledger.StateFailed) != (reason != nil) {
+	for i, reason := range map[int]any{3: states.ReasonLimit, 40: states.ReasonClosed, 4: nil} {
+		if one := d.detail("batch1", i); one["fail_reason"] != reason || (one["detail_status"] == states.Failed) != (reason != nil) {
 			t.Errorf("detail %d: %v", i, one)
 		}
 	}
@@ -235,7 +236,7 @@ func TestLargestBatchIsReadBack(t *testing.T) {
 	}
 	d.stop()
 	d.open()
-	if r := d.post(batchesTarget, batch); r.status != 200 || r.said["batch_status"] != ledger.BatchFinished {
+	if r := d.post(batchesTarget, batch); r.status != 200 || r.said["batch_status"] != states.BatchFinished {
 		t.Errorf("read back: %+v", r)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -13,11 +14,11 @@ func TestClosedBatchHasPaidTheFirstHalf(t *testing.T) {
 	d.lie(`{"rules": [{"lie": "batch_closed", "no": "batch1", "times": 1}, {"lie": "refuse_limit", "no": "batch1x1", "times": 1}]}`)
 	d.payOutBatch("batch1", 5)
 	c := d.hear()
-	if c.event != wire.EventBatchClosed || c.said["batch_status"] != ledger.StateClosed || c.said["close_reason"] != ledger.ReasonOverdue ||
+	if c.event != wire.EventBatchClosed || c.said["batch_status"] != states.Closed || c.said["close_reason"] != states.ReasonOverdue ||
 		c.said["success_num"] != 1.0 || c.said["success_amount"] != 1.0 || c.said["fail_num"] != 4.0 || c.said["fail_amount"] != 14.0 {
 		t.Errorf("heard %+v", c)
 	}
-	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != ledger.StateClosed || in(r.said, "transfer_batch.close_reason") != ledger.ReasonOverdue || in(r.said, "transfer_batch.fail_num") != 4.0 {
+	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != states.Closed || in(r.said, "transfer_batch.close_reason") != states.ReasonOverdue || in(r.said, "transfer_batch.fail_num") != 4.0 {
 		t.Errorf("asked, it says %+v", r)
 	}
 	want := "x0 SUCCESS, x1 FAIL, x2 FAIL, x3 FAIL, x4 FAIL"
@@ -26,7 +27,7 @@ func TestClosedBatchHasPaidTheFirstHalf(t *testing.T) {
 	if have := d.details("batch1", "detail_status=ALL"); have != want {
 		t.Errorf("read back %s, want %s", have, want)
 	}
-	for i, reason := range []any{nil, ledger.ReasonLimit, ledger.ReasonOverdue, ledger.ReasonOverdue, ledger.ReasonOverdue} {
+	for i, reason := range []any{nil, states.ReasonLimit, states.ReasonOverdue, states.ReasonOverdue, states.ReasonOverdue} {
 		if one := d.detail("batch1", i); one["fail_reason"] != reason {
 			t.Errorf("detail %d: %v, want %v", i, one, reason)
 		}
@@ -67,7 +68,7 @@ func TestFG3SuccessThenFailOfABatchContradictsTheCallbackAlone(t *testing.T) {
 		second.said["success_num"] != 0.0 || second.said["fail_amount"] != 3.0 {
 		t.Errorf("%+v, then %+v", first, second)
 	}
-	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != ledger.BatchFinished || len(d.movements()) != 2 {
+	if r := d.get(batchTarget("batch1")); in(r.said, "transfer_batch.batch_status") != states.BatchFinished || len(d.movements()) != 2 {
 		t.Errorf("asked, it says %+v; movements %+v", r, d.movements())
 	}
 	d.lie(`{"rates": {"success_then_fail": 1, "refuse_limit": 1}, "later_ms": 1}`)
@@ -94,13 +95,13 @@ func TestCallbacksOfABatchAreCopiedReorderedAndDroppedByItsNumber(t *testing.T) 
 		t.Errorf("heard %v, want one three times", ids)
 	}
 	d.payOutBatch("batch2", 2)
-	d.until(batchTarget("batch2"), "transfer_batch.batch_status", ledger.BatchFinished)
+	d.until(batchTarget("batch2"), "transfer_batch.batch_status", states.BatchFinished)
 	d.payOutBatch("batch3", 2)
 	if first, second := d.hear(), d.hear(); first.said["out_batch_no"] != "batch3" || second.said["out_batch_no"] != "batch2" {
 		t.Errorf("heard %v before %v", first.said["out_batch_no"], second.said["out_batch_no"])
 	}
 	d.payOutBatch("batch4", 2)
-	d.until(batchTarget("batch4"), "transfer_batch.batch_status", ledger.BatchFinished)
+	d.until(batchTarget("batch4"), "transfer_batch.batch_status", states.BatchFinished)
 	d.stop()
 	if n := len(d.heard); n != 0 {
 		t.Errorf("heard %d more", n)
@@ -131,7 +132,7 @@ func TestLiesAboutAnswersOfABatchLeaveTheTruthAlone(t *testing.T) {
 		t.Errorf("asked about a detail: %v", said)
 	}
 	d.lie(`{}`)
-	d.until(batchTarget("batch1"), "transfer_batch.batch_status", ledger.BatchFinished)
+	d.until(batchTarget("batch1"), "transfer_batch.batch_status", states.BatchFinished)
 	if n := len(d.movements()); n != 2 {
 		t.Errorf("%d movements", n)
 	}

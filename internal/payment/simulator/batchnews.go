@@ -3,6 +3,7 @@ package simulator
 import (
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -22,7 +23,7 @@ func (s *Simulator) batchLetter(no string) (letter, error) {
 		},
 		about: lies.Operation{Kind: ledger.KindPayout, No: p.No},
 	}
-	if p.End == ledger.StateClosed {
+	if p.End == states.Closed {
 		l.event = wire.EventBatchClosed
 	}
 	return l, nil

@@ -7,6 +7,7 @@ import (
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -14,13 +15,13 @@ func (s *Simulator) transaction(o *ledger.Order, state string) wire.Transaction 
 	t := wire.Transaction{AppID: o.AppID, MerchantID: s.cfg.MerchantID, OrderNo: o.No, Attach: o.Attach, TradeState: state}
 	t.Amount.Total, t.Amount.Currency = o.AmountFen, wire.Currency
 	switch state {
-	case ledger.StateUnpaid:
+	case states.Unpaid:
 		t.TradeStateDesc = "订单未支付"
-	case ledger.StateClosed:
+	case states.Closed:
 		t.TradeStateDesc = "订单已关闭"
-	case ledger.StateReturned:
+	case states.Returned:
 		t.TradeStateDesc = "订单发生过退款"
-	case ledger.StatePaid:
+	case states.Paid:
 		t.TradeStateDesc = "支付成功"
 	}
 	if !o.PaidAt.IsZero() {

@@ -8,6 +8,7 @@ import (
 	"hongbao/internal/payment/simulator/dispatch"
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/states"
 )
 
 // awaitBatch has a batch carried out when it is due.
@@ -23,13 +24,13 @@ func (s *Simulator) endBatch(ctx context.Context, no string) {
 		if p.End != "" {
 			return nil
 		}
-		r := &ledger.Record{Kind: ledger.BatchEnded, No: no, At: s.cfg.Now(), End: ledger.BatchFinished}
+		r := &ledger.Record{Kind: ledger.BatchEnded, No: no, At: s.cfg.Now(), End: states.BatchFinished}
 		decided := len(p.Details)
 		if s.liar.Tells(lies.Operation{Kind: ledger.KindPayout, No: no}, lies.BatchClosed) {
-			r.End, decided = ledger.StateClosed, decided/2
+			r.End, decided = states.Closed, decided/2
 		}
 		for i := range p.Details {
-			reason, again := ledger.ReasonOverdue, false
+			reason, again := states.ReasonOverdue, false
 			if i < decided {
 				reason, again = s.luck(lies.Operation{Kind: ledger.KindPayout, No: p.Details[i].No, Party: p.Details[i].OpenID})
 			}
@@ -50,16 +51,16 @@ func (s *Simulator) endRefund(ctx context.Context, no string) {
 		if b.Refunds[no].End != "" {
 			return nil
 		}
-		r := &ledger.Record{Kind: ledger.RefundEnded, No: no, At: s.cfg.Now(), End: ledger.RefundSuccess}
+		r := &ledger.Record{Kind: ledger.RefundEnded, No: no, At: s.cfg.Now(), End: states.RefundSuccess}
 		about := lies.Operation{Kind: ledger.KindRefund, No: no}
 		switch lie, how := s.liar.Tell(about, lies.AbnormalFirst, lies.RefuseClosed, lies.RefuseRefund); lie {
 		case lies.AbnormalFirst:
-			r.End = ledger.RefundAbnormal
-			s.moves.At(time.Now().Add(lies.Milliseconds(how.LaterMS)), func(ctx context.Context) { s.finishRefund(ctx, no, ledger.RefundSuccess) })
+			r.End = states.RefundAbnormal
+			s.moves.At(time.Now().Add(lies.Milliseconds(how.LaterMS)), func(ctx context.Context) { s.finishRefund(ctx, no, states.RefundSuccess) })
 		case lies.RefuseClosed:
-			r.End = ledger.RefundAbnormal
+			r.End = states.RefundAbnormal
 		case lies.RefuseRefund:
-			r.End = ledger.RefundClosed
+			r.End = states.RefundClosed
 		default:
 			r.Twice = s.liar.Tells(about, lies.Twice)
 		}
@@ -71,7 +72,7 @@ func (s *Simulator) endRefund(ctx context.Context, no string) {
 // another account of the payer, or is closed.
 func (s *Simulator) finishRefund(ctx context.Context, no, end string) {
 	s.end(ctx, dispatch.Event{Kind: ledger.KindRefund, No: no}, func(b *ledger.Book) *ledger.Record {
-		if f := b.Refunds[no]; f == nil || f.End != ledger.RefundAbnormal || !f.MayEnd(end) {
+		if f := b.Refunds[no]; f == nil || f.End != states.RefundAbnormal || !f.MayEnd(end) {
 			return nil
 		}
 		return &ledger.Record{Kind: ledger.RefundEnded, No: no, At: s.cfg.Now(), End: end}
@@ -121,15 +122,15 @@ func (s *Simulator) endTransfer(ctx context.Context, no string) {
 		if t.End != "" {
 			return nil
 		}
-		r := &ledger.Record{Kind: ledger.TransferEnded, No: no, At: s.cfg.Now(), End: ledger.StateTransferred}
+		r := &ledger.Record{Kind: ledger.TransferEnded, No: no, At: s.cfg.Now(), End: states.Transferred}
 		switch {
 		case t.Canceling:
-			r.End = ledger.StateCancelled
+			r.End = states.Cancelled
 		case !t.Confirmed:
-			r.End, r.Reason = ledger.StateFailed, ledger.ReasonOverdue
+			r.End, r.Reason = states.Failed, states.ReasonOverdue
 		default:
 			if r.Reason, r.Twice = s.luck(lies.Operation{Kind: ledger.KindPayout, No: no, Party: t.OpenID}); r.Reason != "" {
-				r.End = ledger.StateFailed
+				r.End = states.Failed
 			}
 		}
 		return r
@@ -141,9 +142,9 @@ func (s *Simulator) endTransfer(ctx context.Context, no string) {
 func (s *Simulator) luck(about lies.Operation) (reason string, again bool) {
 	switch lie, _ := s.liar.Tell(about, lies.RefuseLimit, lies.RefuseClosed); lie {
 	case lies.RefuseLimit:
-		return ledger.ReasonLimit, false
+		return states.ReasonLimit, false
 	case lies.RefuseClosed:
-		return ledger.ReasonClosed, false
+		return states.ReasonClosed, false
 	}
 	return "", s.liar.Tells(about, lies.Twice)
 }

@@ -13,6 +13,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/states"
 )
 
 // child is a simulator in a process of its own.
@@ -75,7 +76,7 @@ func TestKilledProviderKeepsEveryPaymentItAcknowledged(t *testing.T) {
 	m.start(cfg)
 	m.agree(said)
 	for no, e := range m.books() {
-		for e.State == ledger.StatePaid && !heard[envelope.ID(no)] { // some hear twice, nobody never
+		for e.State == states.Paid && !heard[envelope.ID(no)] { // some hear twice, nobody never
 			heard[(<-m.notified).OrderNo] = true
 		}
 	}
@@ -106,7 +107,7 @@ func (m *merchant) agree(said map[string]string) {
 	m.t.Helper()
 	books := m.books()
 	for no, transaction := range said {
-		if e := books[no]; e.State != ledger.StatePaid || e.TransactionID != transaction || e.AmountFen != 10000 {
+		if e := books[no]; e.State != states.Paid || e.TransactionID != transaction || e.AmountFen != 10000 {
 			m.t.Errorf("order %s was acknowledged as %s, the ledger has %+v", no, transaction, e)
 		}
 	}
@@ -152,11 +153,11 @@ func TestFG1KilledProviderMovesEveryRefundPayoutAndBatchOnce(t *testing.T) {
 	for no := range asked {
 		switch {
 		case strings.HasPrefix(no, "payout"):
-			d.until(transferTarget(no), "state", ledger.StateTransferred)
+			d.until(transferTarget(no), "state", states.Transferred)
 		case strings.HasPrefix(no, "batch"):
-			d.until(batchTarget(no), "transfer_batch.batch_status", ledger.BatchFinished)
+			d.until(batchTarget(no), "transfer_batch.batch_status", states.BatchFinished)
 		default:
-			d.until(refundTarget(no), "status", ledger.RefundSuccess)
+			d.until(refundTarget(no), "status", states.RefundSuccess)
 		}
 	}
 	moved := map[string]int{}

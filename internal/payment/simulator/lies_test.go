@@ -11,6 +11,7 @@ import (
 	"hongbao/internal/payment/apiv3"
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -140,10 +141,10 @@ func TestLiesAboutAnswersLeaveTheTruthAlone(t *testing.T) {
 	if first.signature == nil || first.said["trade_state"] != stateNobodyKnows {
 		t.Errorf("unsigned, and in a state nobody knows: %+v", first)
 	}
-	if second.signature == nil || second.said["trade_state"] != ledger.StatePaid {
+	if second.signature == nil || second.said["trade_state"] != states.Paid {
 		t.Errorf("wrongly signed: %+v", second)
 	}
-	if third.signature != nil || third.said["trade_state"] != ledger.StatePaid {
+	if third.signature != nil || third.said["trade_state"] != states.Paid {
 		t.Errorf("afterwards: %+v", third)
 	}
 	for _, l := range []lies.Lie{lies.UnsignedAnswer, lies.WronglySigned, lies.UnknownState} {
@@ -168,7 +169,7 @@ func TestFF1DuplicateCallbacksAreCopies(t *testing.T) {
 	ids := map[string]int{}
 	for range 16 {
 		c := d.hear()
-		if c.signature != nil || c.said["state"] != ledger.StateTransferred {
+		if c.signature != nil || c.said["state"] != states.Transferred {
 			t.Errorf("%+v", c)
 		}
 		ids[c.id]++
@@ -183,7 +184,7 @@ func TestFF7DroppedCallbacksAreNotSentInThisLife(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rules": [{"lie": "drop_callback", "no": "payout1", "times": 1}]}`)
 	d.payout("payout1")
-	d.until(transferTarget("payout1"), "state", ledger.StateTransferred)
+	d.until(transferTarget("payout1"), "state", states.Transferred)
 	d.payout("payout2")
 	if c := d.hear(); c.said["out_bill_no"] != "payout2" {
 		t.Errorf("heard %+v", c)
@@ -207,7 +208,7 @@ func TestFF6LateAndReorderedCallbacksComeAfterLaterOnes(t *testing.T) {
 		d := openDesk(t, testConfig(t))
 		d.lie(doc)
 		d.payout("payout1")
-		d.until(transferTarget("payout1"), "state", ledger.StateTransferred)
+		d.until(transferTarget("payout1"), "state", states.Transferred)
 		if strings.Contains(doc, "300") { // none follows, so the bound releases it
 			if c := d.hear(); c.said["out_bill_no"] != "payout1" {
 				t.Errorf("%s: heard %+v", doc, c)
@@ -264,15 +265,15 @@ func TestFG3SuccessThenFailContradictsTheCallbackAndNotTheBooks(t *testing.T) {
 	d.lie(`{"rates": {"success_then_fail": 1}, "later_ms": 20}`)
 	d.payout("payout1")
 	first, second := d.hear(), d.hear()
-	if first.said["state"] != ledger.StateTransferred || second.said["state"] != ledger.StateFailed || second.signature != nil || first.id == second.id {
+	if first.said["state"] != states.Transferred || second.said["state"] != states.Failed || second.signature != nil || first.id == second.id {
 		t.Errorf("payout: %+v, then %+v", first, second)
 	}
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))
 	first, second = d.hear(), d.hear()
-	if first.event != wire.EventRefundSuccess || second.event != wire.EventRefundClosed || second.said["refund_status"] != ledger.RefundClosed {
+	if first.event != wire.EventRefundSuccess || second.event != wire.EventRefundClosed || second.said["refund_status"] != states.RefundClosed {
 		t.Errorf("refund: %+v, then %+v", first, second)
 	}
-	if r := d.get(transferTarget("payout1")); r.said["state"] != ledger.StateTransferred || len(d.movements()) != 3 {
+	if r := d.get(transferTarget("payout1")); r.said["state"] != states.Transferred || len(d.movements()) != 3 {
 		t.Errorf("asked, it says %+v; movements %+v", r, d.movements())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -19,14 +20,14 @@ func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
 	for no, row := range map[string]struct {
 		lie    lies.Lie
 		reason string
-	}{"limit1": {lies.RefuseLimit, ledger.ReasonLimit}, "closed1": {lies.RefuseClosed, ledger.ReasonClosed}} {
+	}{"limit1": {lies.RefuseLimit, states.ReasonLimit}, "closed1": {lies.RefuseClosed, states.ReasonClosed}} {
 		d.lie(`{"rules": [{"lie": "` + string(row.lie) + `", "party": "payee-of-` + no + `", "times": 1}]}`)
 		d.payout(no)
 		c := d.hear()
-		if c.event != wire.EventTransferFinished || c.said["state"] != ledger.StateFailed || c.said["fail_reason"] != row.reason {
+		if c.event != wire.EventTransferFinished || c.said["state"] != states.Failed || c.said["fail_reason"] != row.reason {
 			t.Errorf("%s: heard %+v", no, c)
 		}
-		if r := d.get(transferTarget(no)); r.said["state"] != ledger.StateFailed || r.said["fail_reason"] != row.reason {
+		if r := d.get(transferTarget(no)); r.said["state"] != states.Failed || r.said["fail_reason"] != row.reason {
 			t.Errorf("%s: asked, it says %+v", no, r)
 		}
 	}
@@ -34,8 +35,8 @@ func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
 		lie                  lies.Lie
 		event, state, charge string
 	}{
-		"abnormal1": {lies.RefuseClosed, wire.EventRefundAbnormal, ledger.RefundAbnormal, ledger.StateReturned},
-		"refused1":  {lies.RefuseRefund, wire.EventRefundClosed, ledger.RefundClosed, ledger.StateReturned},
+		"abnormal1": {lies.RefuseClosed, wire.EventRefundAbnormal, states.RefundAbnormal, states.Returned},
+		"refused1":  {lies.RefuseRefund, wire.EventRefundClosed, states.RefundClosed, states.Returned},
 	} {
 		d.lie(`{"rules": [{"lie": "` + string(row.lie) + `", "kind": "refund", "no_prefix": "` + no[:4] + `", "times": 1}]}`)
 		d.post(refundsTarget, d.refundOf(no, "order-1", 400, 1000))
@@ -74,8 +75,8 @@ func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
 		no, lie, end, event string
 	}{
 		{"first1", "abnormal_first", "", wire.EventRefundSuccess},
-		{"again1", "refuse_closed", ledger.RefundSuccess, wire.EventRefundSuccess},
-		{"close1", "refuse_closed", ledger.RefundClosed, wire.EventRefundClosed},
+		{"again1", "refuse_closed", states.RefundSuccess, wire.EventRefundSuccess},
+		{"close1", "refuse_closed", states.RefundClosed, wire.EventRefundClosed},
 	} {
 		d.lie(`{"rules": [{"lie": "` + row.lie + `", "kind": "refund", "no": "` + row.no + `", "times": 1, "later_ms": 500}]}`)
 		d.post(refundsTarget, d.refundOf(row.no, "order-1", 300, 1000))
@@ -84,7 +85,7 @@ func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
 			t.Fatalf("%s: heard %+v", row.no, first)
 		}
 		if row.end != "" {
-			if got := press(row.no, ledger.RefundAbnormal); got != http.StatusBadRequest {
+			if got := press(row.no, states.RefundAbnormal); got != http.StatusBadRequest {
 				t.Errorf("%s: pressed for what is no end: %d", row.no, got)
 			}
 			if got := press(row.no, row.end); got != http.StatusNoContent {
@@ -94,7 +95,7 @@ func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
 		if c := d.hear(); c.event != row.event || c.said["refund_id"] != first.said["refund_id"] {
 			t.Errorf("%s: heard %+v", row.no, c)
 		}
-		if got := press(row.no, ledger.RefundClosed); row.end != ledger.RefundClosed && got != http.StatusBadRequest {
+		if got := press(row.no, states.RefundClosed); row.end != states.RefundClosed && got != http.StatusBadRequest {
 			t.Errorf("%s: ended, and pressed again: %d", row.no, got)
 		}
 	}
@@ -104,7 +105,7 @@ func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
 	if r := d.post(refundsTarget, d.refundOf("rest", "order-1", 400, 1000)); r.status != 200 { // what was closed is there again
 		t.Errorf("the rest: %+v", r)
 	}
-	if got := press("nobody", ledger.RefundSuccess); got != http.StatusNotFound {
+	if got := press("nobody", states.RefundSuccess); got != http.StatusNotFound {
 		t.Errorf("a refund that is none: %d", got)
 	}
 }
@@ -115,10 +116,10 @@ func TestSlowAcceptanceShowsEveryStateOfAPayout(t *testing.T) {
 	cfg.ConfirmAfter, cfg.TransferAfter, cfg.Now = Never, time.Hour, clock.now
 	d := openDesk(t, cfg)
 	d.lie(`{"rules": [{"lie": "slow_acceptance", "times": 1, "later_ms": 3600000}]}`)
-	for i, state := range []string{ledger.StateAccepted, ledger.StateProcessing, ledger.StateWaiting, ledger.StateTransferring} {
+	for i, state := range []string{states.Accepted, states.Processing, states.Waiting, states.Transferring} {
 		r := d.post(transfersTarget, d.transferOf("payout1", 5))
 		page, payable := r.said["package_info"].(string)
-		if r.said["state"] != state || payable != (state == ledger.StateWaiting) {
+		if r.said["state"] != state || payable != (state == states.Waiting) {
 			t.Errorf("step %d: %+v, want %s", i, r, state)
 		}
 		if payable {
@@ -130,7 +131,7 @@ func TestSlowAcceptanceShowsEveryStateOfAPayout(t *testing.T) {
 	d.stop()
 	d.cfg.TransferAfter = time.Millisecond
 	d.open()
-	if c := d.hear(); c.said["state"] != ledger.StateTransferred {
+	if c := d.hear(); c.said["state"] != states.Transferred {
 		t.Errorf("heard %+v", c)
 	}
 }
@@ -142,7 +143,7 @@ func TestSlowPayeeConfirmsAfterAWhile(t *testing.T) {
 	d.lie(`{"rates": {"slow_payee": 1}, "later_ms": 200}`)
 	start := time.Now()
 	d.payout("payout1")
-	if c := d.hear(); c.said["state"] != ledger.StateTransferred || time.Since(start) < 200*time.Millisecond {
+	if c := d.hear(); c.said["state"] != states.Transferred || time.Since(start) < 200*time.Millisecond {
 		t.Errorf("heard %+v after %v", c, time.Since(start))
 	}
 }
@@ -152,7 +153,7 @@ func TestAnAbsentPayeeDoesNotConfirmInTime(t *testing.T) {
 	d.lie(`{"rules": [{"lie": "absent_payee", "times": 1, "later_ms": 200}]}`)
 	start := time.Now()
 	d.payout("payout1")
-	if c := d.hear(); c.said["state"] != ledger.StateFailed || c.said["fail_reason"] != ledger.ReasonOverdue || time.Since(start) < 200*time.Millisecond {
+	if c := d.hear(); c.said["state"] != states.Failed || c.said["fail_reason"] != states.ReasonOverdue || time.Since(start) < 200*time.Millisecond {
 		t.Errorf("heard %+v after %v", c, time.Since(start))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"hongbao/internal/payment/simulator/dispatch"
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -25,7 +26,7 @@ func (s *Simulator) letter(e dispatch.Event) (letter, error) {
 	return letter{
 		to: o.NotifyURL, id: "EV-" + o.TransactionID, at: o.PaidAt, event: apiv3.EventTransactionSuccess,
 		kind: apiv3.ResourceKindTransaction, summary: "支付成功",
-		plaintext: s.transaction(&o, ledger.StatePaid), // whatever was refunded since
+		plaintext: s.transaction(&o, states.Paid), // whatever was refunded since
 		about:     lies.Operation{Kind: ledger.KindCharge, No: o.No},
 	}, nil
 }
@@ -46,9 +47,9 @@ func (s *Simulator) refundLetter(no string) (letter, error) {
 	n.Amount.Total, n.Amount.PayerTotal, n.Amount.Refund, n.Amount.PayerRefund = o.AmountFen, o.AmountFen, f.AmountFen, f.AmountFen
 	l := letter{to: f.NotifyURL, id: "EV-" + f.ID + "-" + f.End, at: f.EndedAt, kind: wire.ResourceKindRefund, about: lies.Operation{Kind: ledger.KindRefund, No: f.No}}
 	switch f.End {
-	case ledger.RefundAbnormal:
+	case states.RefundAbnormal:
 		l.event, l.summary = wire.EventRefundAbnormal, "退款异常"
-	case ledger.RefundClosed:
+	case states.RefundClosed:
 		l.event, l.summary = wire.EventRefundClosed, "退款关闭"
 	default:
 		l.event, l.summary, n.SuccessTime = wire.EventRefundSuccess, "退款成功", wire.Time(f.EndedAt)
@@ -71,7 +72,7 @@ func (s *Simulator) transferLetter(no string) (letter, error) {
 		},
 		about: lies.Operation{Kind: ledger.KindPayout, No: t.No, Party: t.OpenID},
 	}
-	if t.End == ledger.StateTransferred {
+	if t.End == states.Transferred {
 		l.summary = "商家转账成功"
 	}
 	return l, nil

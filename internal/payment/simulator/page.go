@@ -12,6 +12,7 @@ import (
 
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -62,7 +63,7 @@ func (s *Simulator) showPay(w http.ResponseWriter, o *ledger.Order, err error) {
 	var view pageView
 	switch {
 	case errors.Is(err, refusal.ErrClosed):
-		view.State = ledger.StateClosed
+		view.State = states.Closed
 	case err == nil:
 		view = pageView{
 			State: o.State(s.cfg.Now()), Yuan: wire.Yuan(o.AmountFen), Description: o.Description, OrderNo: o.No, TransactionID: o.TransactionID,

@@ -7,6 +7,7 @@ import (
 
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 )
 
 func TestRefundsAreRefusedAsTheRealProviderDoes(t *testing.T) {
@@ -111,7 +112,7 @@ func TestClosedChargeCannotBePaidAndAPaidOneCannotBeClosed(t *testing.T) {
 	}
 	d.stop()
 	d.open()
-	if r := d.get(chargeTarget("order-1")); r.said["trade_state"] != ledger.StateClosed {
+	if r := d.get(chargeTarget("order-1")); r.said["trade_state"] != states.Closed {
 		t.Errorf("after a restart: %+v", r)
 	}
 }

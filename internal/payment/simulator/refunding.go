@@ -10,6 +10,7 @@ import (
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -91,7 +92,7 @@ func (s *Simulator) refundAnswer(no string) (any, error) {
 			SettlementTotal: o.AmountFen, SettlementRefund: f.AmountFen, Currency: wire.Currency,
 		},
 	}
-	if f.End == ledger.RefundSuccess {
+	if f.End == states.RefundSuccess {
 		a.SuccessTime = wire.Time(f.EndedAt)
 	}
 	return a, nil

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -54,7 +54,7 @@ func TestChargesAreTakenAsSDKsSendThem(t *testing.T) {
 		}
 		d.payAt(first)
 		d.hear()
-		if r := d.get(chargeTarget(no)); r.said["trade_state"] != ledger.StatePaid || in(r.said, "amount.currency") != wire.Currency {
+		if r := d.get(chargeTarget(no)); r.said["trade_state"] != states.Paid || in(r.said, "amount.currency") != wire.Currency {
 			t.Errorf("%s: %+v", sdk, r)
 		}
 	}
@@ -73,7 +73,7 @@ func TestAChargeThatSaysNotWhenItExpiresCanBePaidForSevenDays(t *testing.T) {
 		t.Errorf("repeated within its time: %+v", r)
 	}
 	clock.pass(2 * time.Minute)
-	if r := d.get(chargeTarget("order-1")); r.said["trade_state"] != ledger.StateClosed {
+	if r := d.get(chargeTarget("order-1")); r.said["trade_state"] != states.Closed {
 		t.Errorf("afterwards: %+v", r)
 	}
 }
@@ -124,7 +124,7 @@ func TestRefundsAreTakenAsSDKsSendThem(t *testing.T) {
 			t.Errorf("%s: %+v", sdk, r)
 			continue
 		}
-		if c := d.hear(); c.said["out_refund_no"] != no || c.said["refund_status"] != ledger.RefundSuccess {
+		if c := d.hear(); c.said["out_refund_no"] != no || c.said["refund_status"] != states.RefundSuccess {
 			t.Errorf("%s: heard %+v", sdk, c)
 		}
 	}
@@ -134,7 +134,7 @@ func TestRefundsAreTakenAsSDKsSendThem(t *testing.T) {
 	delete(quiet, "out_trade_no")
 	quiet["transaction_id"] = id
 	d.post(refundsTarget, quiet)
-	d.until(refundTarget("quiet"), "status", ledger.RefundSuccess)
+	d.until(refundTarget("quiet"), "status", states.RefundSuccess)
 	quiet["out_trade_no"] = "order-1"
 	if r := d.post(refundsTarget, quiet); r.status != 200 {
 		t.Errorf("by the other number: %+v", r)

@@ -9,6 +9,7 @@ import (
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -54,9 +55,9 @@ func (s *Simulator) postFinish(w http.ResponseWriter, r *http.Request) {
 	f, err := s.journal.Book.Refund(no)
 	switch {
 	case err != nil:
-	case end != ledger.RefundSuccess && end != ledger.RefundClosed:
-		err = refusal.BadQuery("end", end, "want "+ledger.RefundSuccess+" or "+ledger.RefundClosed)
-	case f.End != ledger.RefundAbnormal && f.End != end:
+	case end != states.RefundSuccess && end != states.RefundClosed:
+		err = refusal.BadQuery("end", end, "want "+states.RefundSuccess+" or "+states.RefundClosed)
+	case f.End != states.RefundAbnormal && f.End != end:
 		err = refusal.Invalid("退款单状态不是退款异常")
 	}
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -71,7 +71,7 @@ func TestTransferIsARepeatUnderTheSameTermsOnly(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	first := d.post(transfersTarget, d.transferOf("payout1", 500))
 	d.hear()
-	if again := d.post(transfersTarget, d.transferOf("payout1", 500)); again.said["transfer_bill_no"] != first.said["transfer_bill_no"] || again.said["state"] != ledger.StateTransferred {
+	if again := d.post(transfersTarget, d.transferOf("payout1", 500)); again.said["transfer_bill_no"] != first.said["transfer_bill_no"] || again.said["state"] != states.Transferred {
 		t.Errorf("repeated: %+v, first %+v", again, first)
 	}
 	for field, value := range map[string]any{
@@ -96,13 +96,13 @@ func TestNobodyIsPaidWithoutTheirWord(t *testing.T) {
 	taken := d.post(transfersTarget, d.transferOf("payout2", 600))
 	page := strings.TrimPrefix(kept.said["package_info"].(string), d.base)
 
-	if r := d.post(transferTarget("payout2")+"/cancel", object{}); r.status != 200 || r.said["state"] != ledger.StateCanceling {
+	if r := d.post(transferTarget("payout2")+"/cancel", object{}); r.status != 200 || r.said["state"] != states.Canceling {
 		t.Errorf("cancelling: %+v", r)
 	}
-	if c := d.hear(); c.said["state"] != ledger.StateCancelled || c.said["out_bill_no"] != "payout2" {
+	if c := d.hear(); c.said["state"] != states.Cancelled || c.said["out_bill_no"] != "payout2" {
 		t.Errorf("heard %+v", c)
 	}
-	if r := d.post(transferTarget("payout2")+"/cancel", nil); r.status != 200 || r.said["state"] != ledger.StateCancelled {
+	if r := d.post(transferTarget("payout2")+"/cancel", nil); r.status != 200 || r.said["state"] != states.Cancelled {
 		t.Errorf("cancelled again: %+v", r)
 	}
 	var no refusal.Refusal
@@ -116,13 +116,13 @@ func TestNobodyIsPaidWithoutTheirWord(t *testing.T) {
 	if code := d.tool("POST", page, "", &yes); code != 200 || yes.No != "payout1" {
 		t.Errorf("confirmed: %d %+v", code, yes)
 	}
-	if c := d.hear(); c.said["state"] != ledger.StateTransferred {
+	if c := d.hear(); c.said["state"] != states.Transferred {
 		t.Errorf("heard %+v", c)
 	}
 	if r := d.post(transferTarget("payout1")+"/cancel", nil); r.status != 400 || r.code() != "INVALID_REQUEST" {
 		t.Errorf("cancelled after it was paid: %+v", r)
 	}
-	if code := d.tool("POST", page, "", &yes); code != 200 || yes.State != ledger.StateTransferred {
+	if code := d.tool("POST", page, "", &yes); code != 200 || yes.State != states.Transferred {
 		t.Errorf("confirmed again: %d %+v", code, yes)
 	}
 	if have := spell(d.movements()); have != "1 payout payout1 500" {
@@ -139,7 +139,7 @@ func TestPayeesTimeEnds(t *testing.T) {
 	d.stop()
 	clock.pass(confirmWaitMax)
 	d.open()
-	if c := d.hear(); c.said["state"] != ledger.StateFailed || c.said["fail_reason"] != ledger.ReasonOverdue {
+	if c := d.hear(); c.said["state"] != states.Failed || c.said["fail_reason"] != states.ReasonOverdue {
 		t.Errorf("heard %+v", c)
 	}
 }
@@ -167,7 +167,7 @@ func TestWhatWasUnderWayIsTakenUpByTheNextLife(t *testing.T) {
 			ends[c.said["out_bill_no"]] = c.said["state"]
 		}
 	}
-	if ends["refund-1"] != ledger.RefundSuccess || ends["payout1"] != ledger.StateTransferred || ends["payout2"] != ledger.StateCancelled {
+	if ends["refund-1"] != states.RefundSuccess || ends["payout1"] != states.Transferred || ends["payout2"] != states.Cancelled {
 		t.Errorf("ended %v", ends)
 	}
 }
@@ -191,7 +191,7 @@ func TestPageShowsThePayeeWhatThereIs(t *testing.T) {
 	if status, text := m.pressInBrowser(page); status != 200 || strings.Contains(text, "<form") || !strings.Contains(text, "¥12.05") {
 		t.Errorf("pressed: %d %s", status, text)
 	}
-	d.until(transferTarget("payout1"), "state", ledger.StateTransferred)
+	d.until(transferTarget("payout1"), "state", states.Transferred)
 	if _, _, text = m.get(page); !strings.Contains(text, "已收款") {
 		t.Errorf("afterwards: %s", text)
 	}

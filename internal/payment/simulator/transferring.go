@@ -9,6 +9,7 @@ import (
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/lies"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -96,7 +97,7 @@ func (s *Simulator) awaitPayee(t *ledger.Transfer, confirmAfter, closeAfter time
 
 func (s *Simulator) transferAnswer(t *ledger.Transfer) wire.TransferAnswer {
 	a := wire.TransferAnswer{No: t.No, BillNo: t.BillNo, CreateTime: wire.Time(t.At), State: t.State(s.cfg.Now()), FailReason: t.Reason}
-	if a.State == ledger.StateWaiting {
+	if a.State == states.Waiting {
 		a.PackageInfo = s.cfg.PublicURL + "/confirm/" + t.Token
 	}
 	return a

@@ -32,14 +32,14 @@ func TestLedgerOfMoneyThatCannotHaveMovedIsRefused(t *testing.T) {
 	line := func(kind, no, rest string) string {
 		return `{"kind":"` + kind + `","order_no":"` + no + `","at":"2026-01-01T00:00:00Z"` + rest + "}\n"
 	}
-	charge := line(ChargePlaced, "c", `,"order":{"token":"t","amount_fen":10}`)
-	money := charge + line(ChargePaid, "c", `,"transaction_id":"4"`)
+	charge := line(chargePlaced, "c", `,"order":{"token":"t","amount_fen":10}`)
+	money := charge + line(chargePaid, "c", `,"transaction_id":"4"`)
 	back := line(refundAccepted, "r", `,"transaction_id":"5","refund":{"out_trade_no":"c","amount_fen":6,"total_fen":10}`)
 	out := line(transferAccepted, "p", `,"transaction_id":"6","transfer":{"openid":"u","amount_fen":1,"token":"t"}`)
 	word := line(transferConfirmed, "p", "")
 	for what, content := range map[string]string{
-		"paid after it closed":       charge + line(ChargeClosed, "c", "") + line(ChargePaid, "c", `,"transaction_id":"4"`),
-		"closed after it was paid":   money + line(ChargeClosed, "c", ""),
+		"paid after it closed":       charge + line(chargeClosed, "c", "") + line(chargePaid, "c", `,"transaction_id":"4"`),
+		"closed after it was paid":   money + line(chargeClosed, "c", ""),
 		"refunded unpaid":            charge + back,
 		"refunded twice":             money + back + back,
 		"refunded too much":          money + back + line(refundAccepted, "s", `,"transaction_id":"5","refund":{"out_trade_no":"c","amount_fen":6}`),

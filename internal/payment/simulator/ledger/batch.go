@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 )
 
 const (
@@ -61,22 +62,15 @@ type PayoutBatch struct {
 	notified  bool
 }
 
-// The states of a batch and of its details, besides those of a transfer and of
-// an order, in the provider's words.
-const (
-	BatchFinished = "FINISHED"
-	DetailWaiting = "INIT"
-)
-
 // State is where the batch is on its way.
 func (p *PayoutBatch) State(now time.Time) string {
 	switch {
 	case p.End != "":
 		return p.End
 	case now.Sub(p.At) < p.DueAt.Sub(p.At)/2:
-		return StateAccepted
+		return states.Accepted
 	}
-	return StateProcessing
+	return states.Processing
 }
 
 // Outcomes has, of a batch that has ended, every detail's place and why it was
@@ -99,8 +93,8 @@ func (p *PayoutBatch) Outcomes() iter.Seq2[int, string] {
 // Outcome is the state of one detail, and why it failed.
 func (p *PayoutBatch) Outcome(i int, now time.Time) (state, reason string) {
 	if p.End == "" {
-		if state = p.State(now); state == StateAccepted {
-			state = DetailWaiting
+		if state = p.State(now); state == states.Accepted {
+			state = states.DetailWaiting
 		}
 		return state, ""
 	}
@@ -113,9 +107,9 @@ func (p *PayoutBatch) Outcome(i int, now time.Time) (state, reason string) {
 // DetailEnd is the state of a detail that ended for a reason; none is paid.
 func DetailEnd(reason string) (state string) {
 	if reason != "" {
-		return StateFailed
+		return states.Failed
 	}
-	return StateTransferred
+	return states.Transferred
 }
 
 // Unpaid is what the details come to that failed.
@@ -128,8 +122,8 @@ func (p *PayoutBatch) Unpaid() Total {
 
 // CloseReason is why a batch was closed; empty for one that was not.
 func (p *PayoutBatch) CloseReason() string {
-	if p.End == StateClosed {
-		return ReasonOverdue
+	if p.End == states.Closed {
+		return states.ReasonOverdue
 	}
 	return ""
 }
@@ -140,7 +134,7 @@ func (p *PayoutBatch) DetailID(i int) string { return providerNo("1040", p.At, p
 func (b *Book) applyBatch(r *Record) (possible bool) {
 	p := b.Batches[r.No]
 	switch {
-	case r.Kind == BatchAccepted && p == nil && r.Batch != nil && r.ProviderNo != "":
+	case r.Kind == batchAccepted && p == nil && r.Batch != nil && r.ProviderNo != "":
 		p = &PayoutBatch{BatchTerms: *r.Batch, No: r.No, ID: r.ProviderNo, first: b.details + 1, At: r.At, UpdatedAt: r.At}
 		for i := range p.Details {
 			p.All.Add(p.Details[i].AmountFen)
@@ -169,7 +163,7 @@ func (p *PayoutBatch) mayEnd(r *Record) bool {
 		}
 		last = f.Detail
 	}
-	return r.End == BatchFinished || r.End == StateClosed
+	return r.End == states.BatchFinished || r.End == states.Closed
 }
 
 // payOut moves the money of every detail that did not fail.
@@ -199,5 +193,5 @@ func (b *Book) AcceptBatch(no string, want *BatchTerms, now time.Time) (*Record,
 		return nil, refusal.ErrFull
 	}
 	id := providerNo("1030", now, int64(len(b.Batches))+1)
-	return &Record{Kind: BatchAccepted, No: no, At: now, ProviderNo: id, Batch: want}, nil
+	return &Record{Kind: batchAccepted, No: no, At: now, ProviderNo: id, Batch: want}, nil
 }

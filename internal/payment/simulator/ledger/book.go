@@ -21,9 +21,9 @@ const (
 // The kinds of a record: what can happen to a charge, a refund, a transfer and a
 // batch of transfers.
 const (
-	ChargePlaced   = "placed"
-	ChargePaid     = "paid"
-	ChargeClosed   = "closed"
+	chargePlaced   = "placed"
+	chargePaid     = "paid"
+	chargeClosed   = "closed"
 	ChargeNotified = "notified"
 
 	refundAccepted = "refund_accepted"
@@ -36,7 +36,7 @@ const (
 	TransferEnded     = "transfer_ended"
 	TransferNotified  = "transfer_notified"
 
-	BatchAccepted = "batch_accepted"
+	batchAccepted = "batch_accepted"
 	BatchEnded    = "batch_ended"
 	BatchNotified = "batch_notified"
 )
@@ -100,13 +100,13 @@ func newBook(max int) *Book {
 func (b *Book) apply(r *Record) error {
 	var possible bool
 	switch r.Kind {
-	case ChargePlaced, ChargePaid, ChargeClosed, ChargeNotified:
+	case chargePlaced, chargePaid, chargeClosed, ChargeNotified:
 		possible = b.applyOrder(r)
 	case refundAccepted, RefundEnded, RefundNotified:
 		possible = b.applyRefund(r)
 	case transferAccepted, transferConfirmed, transferCanceling, TransferEnded, TransferNotified:
 		possible = b.applyTransfer(r)
-	case BatchAccepted, BatchEnded, BatchNotified:
+	case batchAccepted, BatchEnded, BatchNotified:
 		possible = b.applyBatch(r)
 	}
 	if !possible {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 )
 
 // OrderTerms are what the merchant asked for. A repeat has to ask for the same.
@@ -35,40 +36,32 @@ type Order struct {
 	returnedFen   int64 // by refunds, those under way included
 }
 
-// The states of an order, in the provider's words.
-const (
-	StateUnpaid   = "NOTPAY"
-	StatePaid     = "SUCCESS"
-	StateReturned = "REFUND" // paid, and since then some or all goes back
-	StateClosed   = "CLOSED"
-)
-
 // State is where the charge is on its way.
 func (o *Order) State(now time.Time) string {
 	switch {
 	case o.returnedFen > 0:
-		return StateReturned
+		return states.Returned
 	case !o.PaidAt.IsZero():
-		return StatePaid
+		return states.Paid
 	case !o.closed && now.Before(o.ExpiresAt):
-		return StateUnpaid
+		return states.Unpaid
 	}
-	return StateClosed
+	return states.Closed
 }
 
 func (b *Book) applyOrder(r *Record) (possible bool) {
 	o := b.orders[r.No]
 	switch {
-	case r.Kind == ChargePlaced && o == nil && r.Order != nil:
+	case r.Kind == chargePlaced && o == nil && r.Order != nil:
 		o = &Order{OrderTerms: *r.Order, No: r.No}
 		b.orders[o.No], b.payTokens[o.Token] = o, o
 		b.inOrder = append(b.inOrder, o)
-	case r.Kind == ChargePaid && o != nil && o.PaidAt.IsZero() && !o.closed && r.ProviderNo != "":
+	case r.Kind == chargePaid && o != nil && o.PaidAt.IsZero() && !o.closed && r.ProviderNo != "":
 		o.TransactionID, o.PaidAt = r.ProviderNo, r.At
 		b.transactions[o.TransactionID] = o
 		b.paid++
 		b.move(r, Movement{Kind: KindCharge, ProviderNo: o.TransactionID, AmountFen: o.AmountFen})
-	case r.Kind == ChargeClosed && o != nil && o.PaidAt.IsZero() && !o.closed:
+	case r.Kind == chargeClosed && o != nil && o.PaidAt.IsZero() && !o.closed:
 		o.closed = true
 	case r.Kind == ChargeNotified && o != nil && !o.PaidAt.IsZero():
 		o.Notified = true
@@ -88,12 +81,12 @@ func (b *Book) Place(no string, want *OrderTerms, now time.Time) (*Record, error
 		if !now.Before(want.ExpiresAt) {
 			return nil, refusal.ErrClosed
 		}
-		return &Record{Kind: ChargePlaced, No: no, At: now, Order: want}, nil
+		return &Record{Kind: chargePlaced, No: no, At: now, Order: want}, nil
 	}
 	switch o.State(now) {
-	case StatePaid, StateReturned:
+	case states.Paid, states.Returned:
 		return nil, refusal.ErrPaid
-	case StateClosed:
+	case states.Closed:
 		return nil, refusal.ErrClosed
 	}
 	if !o.same(want) {
@@ -109,12 +102,12 @@ func (b *Book) Pay(token string, now time.Time) (*Record, error) {
 		return nil, refusal.ErrNoOrder
 	}
 	switch o.State(now) {
-	case StatePaid, StateReturned:
+	case states.Paid, states.Returned:
 		return nil, nil
-	case StateClosed:
+	case states.Closed:
 		return nil, refusal.ErrClosed
 	}
-	return &Record{Kind: ChargePaid, No: o.No, At: now, ProviderNo: providerNo("4200", now, b.paid+1)}, nil
+	return &Record{Kind: chargePaid, No: o.No, At: now, ProviderNo: providerNo("4200", now, b.paid+1)}, nil
 }
 
 // Close decides what the merchant's request to close does: nil, nil is an order
@@ -125,10 +118,10 @@ func (b *Book) Close(no string, now time.Time) (*Record, error) {
 		return nil, refusal.ErrNoOrder
 	}
 	switch o.State(now) {
-	case StatePaid, StateReturned:
+	case states.Paid, states.Returned:
 		return nil, refusal.ErrPaid
-	case StateClosed:
+	case states.Closed:
 		return nil, nil
 	}
-	return &Record{Kind: ChargeClosed, No: no, At: now}, nil
+	return &Record{Kind: chargeClosed, No: no, At: now}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 )
 
 // RefundTerms are what the merchant asked for. A repeat has to ask for the same.
@@ -27,18 +28,10 @@ type Refund struct {
 	notified bool
 }
 
-// The states of a refund, in the provider's words.
-const (
-	refundProcessing = "PROCESSING"
-	RefundSuccess    = "SUCCESS"
-	RefundAbnormal   = "ABNORMAL" // the payer's account does not take it; the merchant has to act
-	RefundClosed     = "CLOSED"   // it never happened
-)
-
 // State is where the refund is on its way.
 func (r *Refund) State() string {
 	if r.End == "" {
-		return refundProcessing
+		return states.RefundProcessing
 	}
 	return r.End
 }
@@ -46,7 +39,7 @@ func (r *Refund) State() string {
 // MayEnd holds the arrows: what is abnormal ends once more, when the merchant has
 // acted.
 func (r *Refund) MayEnd(end string) bool {
-	return end != "" && (r.End == "" || r.End == RefundAbnormal && end != RefundAbnormal)
+	return end != "" && (r.End == "" || r.End == states.RefundAbnormal && end != states.RefundAbnormal)
 }
 
 func (b *Book) applyRefund(r *Record) (possible bool) {
@@ -63,10 +56,10 @@ func (b *Book) applyRefund(r *Record) (possible bool) {
 	case r.Kind == RefundEnded && f != nil && f.MayEnd(r.End):
 		f.End, f.EndedAt, f.notified = r.End, r.At, f.NotifyURL == ""
 		// An abnormal one keeps its part of the charge: the payer is still owed.
-		if f.End == RefundClosed {
+		if f.End == states.RefundClosed {
 			b.orders[f.OrderNo].returnedFen -= f.AmountFen
 		}
-		if f.End == RefundSuccess {
+		if f.End == states.RefundSuccess {
 			b.move(r, Movement{Kind: KindRefund, ProviderNo: f.ID, AmountFen: f.AmountFen})
 		}
 	case r.Kind == RefundNotified && f != nil && f.End != "":

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 )
 
 // TransferTerms are what the merchant asked for. A repeat has to ask for the same.
@@ -36,40 +37,21 @@ type Transfer struct {
 	notified  bool
 }
 
-// The states of a transfer, in the provider's words.
-const (
-	StateAccepted     = "ACCEPTED"
-	StateProcessing   = "PROCESSING"
-	StateWaiting      = "WAIT_USER_CONFIRM"
-	StateTransferring = "TRANSFERING"
-	StateTransferred  = "SUCCESS"
-	StateFailed       = "FAIL"
-	StateCanceling    = "CANCELING"
-	StateCancelled    = "CANCELLED"
-)
-
-// Why a transfer failed, in the provider's words.
-const (
-	ReasonLimit   = "REALNAME_ACCOUNT_RECEIVED_QUOTA_EXCEED" // the payee's account takes no more
-	ReasonClosed  = "PAYEE_ACCOUNT_ABNORMAL"                 // the payee's account takes nothing
-	ReasonOverdue = "OVERDUE_CLOSE"                          // not confirmed within confirmWaitMax, or its batch closed
-)
-
 // State is where the payout is on its way.
 func (t *Transfer) State(now time.Time) string {
 	switch {
 	case t.End != "":
 		return t.End
 	case t.Canceling:
-		return StateCanceling
+		return states.Canceling
 	case t.Confirmed:
-		return StateTransferring
+		return states.Transferring
 	case !now.Before(t.ReadyAt):
-		return StateWaiting
+		return states.Waiting
 	case now.Sub(t.At) < t.ReadyAt.Sub(t.At)/2:
-		return StateAccepted
+		return states.Accepted
 	}
-	return StateProcessing
+	return states.Processing
 }
 
 func (b *Book) applyTransfer(r *Record) (possible bool) {
@@ -86,7 +68,7 @@ func (b *Book) applyTransfer(r *Record) (possible bool) {
 		t.Canceling, t.UpdatedAt = true, r.At
 	case r.Kind == TransferEnded && t.End == "" && t.mayEnd(r.End):
 		t.End, t.Reason, t.UpdatedAt, t.notified = r.End, r.Reason, r.At, t.NotifyURL == ""
-		if t.End == StateTransferred {
+		if t.End == states.Transferred {
 			b.move(r, Movement{Kind: KindPayout, ProviderNo: t.BillNo, AmountFen: t.AmountFen, Party: t.OpenID, Account: t.Account})
 		}
 	case r.Kind == TransferNotified && t.End != "":
@@ -100,12 +82,12 @@ func (b *Book) applyTransfer(r *Record) (possible bool) {
 // mayEnd holds the arrows: no money moves before the payee has confirmed.
 func (t *Transfer) mayEnd(end string) bool {
 	switch end {
-	case StateTransferred:
+	case states.Transferred:
 		return t.Confirmed
-	case StateCancelled:
+	case states.Cancelled:
 		return t.Canceling
 	}
-	return end == StateFailed && !t.Canceling
+	return end == states.Failed && !t.Canceling
 }
 
 // AcceptTransfer decides what a request to pay out does: nil, nil is a repeat.
@@ -130,9 +112,9 @@ func (b *Book) Confirm(token string, now time.Time) (*Record, error) {
 		return nil, refusal.ErrNoTransfer
 	}
 	switch t.State(now) {
-	case StateWaiting:
+	case states.Waiting:
 		return &Record{Kind: transferConfirmed, No: t.No, At: now}, nil
-	case StateTransferring, StateTransferred:
+	case states.Transferring, states.Transferred:
 		return nil, nil
 	}
 	return nil, refusal.Invalid("单据当前状态不能确认收款")
@@ -145,9 +127,9 @@ func (b *Book) Cancel(no string, now time.Time) (*Record, error) {
 		return nil, refusal.ErrNoTransfer
 	}
 	switch t.State(now) {
-	case StateAccepted, StateProcessing, StateWaiting:
+	case states.Accepted, states.Processing, states.Waiting:
 		return &Record{Kind: transferCanceling, No: no, At: now}, nil
-	case StateCanceling, StateCancelled:
+	case states.Canceling, states.Cancelled:
 		return nil, nil
 	}
 	return nil, refusal.Invalid("单据当前状态不能撤销")

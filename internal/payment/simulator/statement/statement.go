@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongbao/internal/payment/simulator/ledger"
+	"hongbao/internal/payment/simulator/states"
 	"hongbao/internal/payment/simulator/wire"
 )
 
@@ -154,14 +155,14 @@ func (w *Writer) tradeRow(m *ledger.Movement) (cells, error) {
 	}
 	row := cells{
 		"交易时间": statementTime(m.At), "公众账号ID": w.AppID, "商户号": w.MerchantID, "特约商户号": "0", "微信订单号": o.TransactionID,
-		"商户订单号": o.No, "用户标识": wire.PayerOpenID, "交易类型": wire.TradeType, "交易状态": ledger.StatePaid, "付款银行": wire.BankType, "货币种类": wire.Currency,
+		"商户订单号": o.No, "用户标识": wire.PayerOpenID, "交易类型": wire.TradeType, "交易状态": states.Paid, "付款银行": wire.BankType, "货币种类": wire.Currency,
 		"应结订单金额": wire.Yuan(o.AmountFen), "代金券金额": "0.00", "微信退款单号": "0", "商户退款单号": "0", "退款金额": "0.00", "充值券退款金额": "0.00",
 		"商品名称": o.Description, "商户数据包": o.Attach, "手续费": "0.00000", "费率": "0.00%", "订单金额": wire.Yuan(o.AmountFen), "申请退款金额": "0.00",
 	}
 	if m.Kind == ledger.KindRefund {
 		for name, value := range (cells{
-			"交易状态": ledger.StateReturned, "应结订单金额": "0.00", "订单金额": "0.00", "微信退款单号": f.ID, "商户退款单号": f.No,
-			"退款金额": wire.Yuan(m.AmountFen), "申请退款金额": wire.Yuan(m.AmountFen), "退款类型": "ORIGINAL", "退款状态": ledger.RefundSuccess,
+			"交易状态": states.Returned, "应结订单金额": "0.00", "订单金额": "0.00", "微信退款单号": f.ID, "商户退款单号": f.No,
+			"退款金额": wire.Yuan(m.AmountFen), "申请退款金额": wire.Yuan(m.AmountFen), "退款类型": "ORIGINAL", "退款状态": states.RefundSuccess,
 			"退款申请时间": statementTime(f.At), "退款成功时间": statementTime(f.EndedAt),
 		}) {
 			row[name] = value

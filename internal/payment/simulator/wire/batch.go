@@ -1,6 +1,6 @@
 package wire
 
-import "hongbao/internal/payment/simulator/ledger"
+import "hongbao/internal/payment/simulator/states"
 
 // BatchAnswer is what a request to pay out a batch is told.
 type BatchAnswer struct {
@@ -102,7 +102,7 @@ func (n BatchNotification) Contrary() (string, any) {
 	if n.SuccessNum == 0 {
 		return "", nil
 	}
-	n.Status, n.CloseReason = ledger.StateClosed, ledger.ReasonOverdue
+	n.Status, n.CloseReason = states.Closed, states.ReasonOverdue
 	n.SuccessFen, n.SuccessNum, n.FailFen, n.FailNum = 0, 0, n.TotalFen, n.TotalNum
 	return EventBatchClosed, n
 }

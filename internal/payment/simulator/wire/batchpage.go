@@ -6,6 +6,7 @@ import (
 
 	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 )
 
 const (
@@ -37,7 +38,7 @@ func ReadDetailPage(query url.Values) (w detailPage, err error) {
 		return w, refusal.BadQuery("need_query_detail", need, "want true or false")
 	}
 	w.status = query.Get("detail_status")
-	if w.status != allDetails && w.status != ledger.StateTransferred && w.status != ledger.StateFailed {
+	if w.status != allDetails && w.status != states.Transferred && w.status != states.Failed {
 		return w, refusal.BadQuery("detail_status", w.status, "want ALL, SUCCESS or FAIL, with need_query_detail")
 	}
 	return w, nil

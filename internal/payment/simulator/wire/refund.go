@@ -3,8 +3,8 @@ package wire
 import (
 	"fmt"
 
-	"hongbao/internal/payment/simulator/ledger"
 	"hongbao/internal/payment/simulator/refusal"
+	"hongbao/internal/payment/simulator/states"
 )
 
 // RefundNotification is the plaintext of a refund's notification.
@@ -30,10 +30,10 @@ func (n RefundNotification) OffByOne() any { n.Amount.Refund++; n.Amount.PayerRe
 
 // Contrary takes back that money moved.
 func (n RefundNotification) Contrary() (string, any) {
-	if n.Status != ledger.RefundSuccess {
+	if n.Status != states.RefundSuccess {
 		return "", nil
 	}
-	n.Status = ledger.RefundClosed // ABNORMAL would only be late
+	n.Status = states.RefundClosed // ABNORMAL would only be late
 	return EventRefundClosed, n
 }
 

@@ -1,6 +1,6 @@
 package wire
 
-import "hongbao/internal/payment/simulator/ledger"
+import "hongbao/internal/payment/simulator/states"
 
 // The events of refunds and payouts; payment has that of charges.
 const (
@@ -33,10 +33,10 @@ func (n TransferNotification) OffByOne() any { n.AmountFen++; return n }
 
 // Contrary takes back that money moved.
 func (n TransferNotification) Contrary() (string, any) {
-	if n.State != ledger.StateTransferred {
+	if n.State != states.Transferred {
 		return "", nil
 	}
-	n.State, n.FailReason = ledger.StateFailed, ledger.ReasonClosed
+	n.State, n.FailReason = states.Failed, states.ReasonClosed
 	return EventTransferFinished, n
 }
 
