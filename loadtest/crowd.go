@@ -41,13 +41,45 @@ type Saturation struct {
 	Echo    bool          // ask the echo instead of opening: the ceiling of the HTTP stack
 }
 
-// Offer is an open load: people come when they come.
+func (l *Saturation) validate() error {
+	switch {
+	case l.Callers < 1 || l.Callers > CallersMax:
+		return fmt.Errorf("want 1 <= callers <= %d, have %d", CallersMax, l.Callers)
+	case l.For <= 0:
+		return fmt.Errorf("want 0 < measured time, have %v", l.For)
+	case l.Warm < 0 || l.Pause < 0:
+		return fmt.Errorf("want 0 <= warm-up and 0 <= pause, have %v and %v", l.Warm, l.Pause)
+	}
+	return nil
+}
+
+// Offer is an open load: arrivals do not wait for answers.
 type Offer struct {
 	Seed        uint64
 	Load        []Stretch
 	Connections int           // 1 to CallersMax; who finds none free waits, and that counts
 	Patience    time.Duration // who could not send within it leaves unsent; 0 never leaves
 	Retry       Retry
+}
+
+func (l *Offer) validate() error {
+	if err := l.Retry.validate(); err != nil {
+		return err
+	}
+	switch {
+	case l.Connections < 1 || l.Connections > CallersMax:
+		return fmt.Errorf("want 1 <= connections <= %d, have %d", CallersMax, l.Connections)
+	case l.Patience < 0:
+		return fmt.Errorf("want 0 <= patience, have %v", l.Patience)
+	}
+	return nil
+}
+
+func (r *Retry) validate() error {
+	if r.TriesMax < 1 || r.PauseMax < 0 {
+		return fmt.Errorf("want 1 <= tries and 0 <= pause, have %d and %v", r.TriesMax, r.PauseMax)
+	}
+	return nil
 }
 
 // Run is one load as it was carried out.
@@ -65,8 +97,8 @@ type Run struct {
 
 // Saturate runs a closed load. Who is refused asks again until it ends.
 func (s *Stage) Saturate(ctx context.Context, load Saturation) (*Run, error) {
-	if load.Callers < 1 || load.Callers > CallersMax || load.For <= 0 || load.Warm < 0 {
-		return nil, fmt.Errorf("saturate: want 1 <= callers <= %d and time > 0, have %d for %v", CallersMax, load.Callers, load.For)
+	if err := load.validate(); err != nil {
+		return nil, fmt.Errorf("saturate: %w", err)
 	}
 	verb := "open"
 	if load.Echo {
@@ -95,9 +127,8 @@ func (s *Stage) Saturate(ctx context.Context, load Saturation) (*Run, error) {
 // Offer runs an open load. It returns when everyone who came has been answered
 // or has left.
 func (s *Stage) Offer(ctx context.Context, load Offer) (*Run, error) {
-	if load.Connections < 1 || load.Connections > CallersMax || load.Retry.TriesMax < 1 || load.Patience < 0 {
-		return nil, fmt.Errorf("offer: want 1 <= connections <= %d, tries >= 1, patience >= 0, have %d, %d, %v",
-			CallersMax, load.Connections, load.Retry.TriesMax, load.Patience)
+	if err := load.validate(); err != nil {
+		return nil, fmt.Errorf("offer: %w", err)
 	}
 	due, err := Arrivals(load.Seed, load.Load)
 	if err != nil {

@@ -7,12 +7,12 @@
 // Three scenarios, each fully determined by its seed: [Hot] opens one envelope
 // after another, [Spread] hundreds at once, [Festival] sends and opens like the
 // eve of the new year, with a spike at midnight and people who tap twice. A
-// fourth, [Soaking], walks every path of money. [Past] is envelopes from before
-// a measurement, to fill tables with.
+// fourth, [Soaking], walks every path of money.
 //
 // Three packages build on it: measure runs crowds and computes figures, soak lets
 // the provider misbehave meanwhile and compares all books, report renders what
-// both return. Package wire is the crowd's HTTP connection.
+// both return. Package wire is the crowd's HTTP connection, and past makes
+// envelopes from before a measurement, to fill tables with.
 //
 // # Guaranteed
 //

@@ -11,7 +11,7 @@ import (
 // openers for most, two to four for some, and one opener in twelve who taps
 // again because nothing seems to happen: 2.4 × 13/12 = 2.6.
 const (
-	FestivalOpensPerSend  = 2.6
+	festivalOpensPerSend  = 2.6
 	festivalRepeatOneIn   = 12
 	festivalOpenersMax    = 4
 	festivalLoserOneIn    = 5   // this many envelopes: one has a share less than openers

@@ -18,6 +18,13 @@ type Party struct {
 	Retry       Retry     // of opens; sends ask again under their key while the service is busy
 }
 
+func (l *Party) validate() error {
+	if l.Connections < 1 || l.Connections > CallersMax {
+		return fmt.Errorf("want 1 <= connections <= %d, have %d", CallersMax, l.Connections)
+	}
+	return l.Retry.validate()
+}
+
 // job is something due now.
 type job struct {
 	act   Act
@@ -38,8 +45,8 @@ type party struct {
 
 // Celebrate runs a festival's plan. It returns when every tap has been answered.
 func (s *Stage) Celebrate(ctx context.Context, load Party) (*Run, error) {
-	if load.Connections < 1 || load.Connections > CallersMax || load.Retry.TriesMax < 1 {
-		return nil, fmt.Errorf("party: want 1 <= connections <= %d and tries >= 1, have %d and %d", CallersMax, load.Connections, load.Retry.TriesMax)
+	if err := load.validate(); err != nil {
+		return nil, fmt.Errorf("party: %w", err)
 	}
 	due, err := Arrivals(load.Seed, load.Load)
 	if err != nil {

@@ -29,7 +29,7 @@ func Scenarios() []Scenario { return []Scenario{Hot, Spread, Festival} }
 const (
 	EnvelopesMax = 50_000
 	CountMax     = 500
-	UsersMax     = 20_000
+	usersMax     = 20_000
 	tapsMax      = 20_000_000
 )
 
@@ -61,8 +61,8 @@ func (c *PlanConfig) validate() error {
 		return fmt.Errorf("plan: scenario %q: want hot, spread or festival", c.Scenario)
 	case c.Envelopes < 1 || c.Envelopes > EnvelopesMax:
 		return fmt.Errorf("plan: want 1 <= envelopes <= %d, have %d", EnvelopesMax, c.Envelopes)
-	case c.Users < festivalOpenersMax || c.Users > UsersMax:
-		return fmt.Errorf("plan: want %d <= users <= %d, have %d", festivalOpenersMax, UsersMax, c.Users)
+	case c.Users < festivalOpenersMax || c.Users > usersMax:
+		return fmt.Errorf("plan: want %d <= users <= %d, have %d", festivalOpenersMax, usersMax, c.Users)
 	case c.ShareMin < 0 || c.ShareMin > shareMax:
 		return fmt.Errorf("plan: want 1 <= share min <= %d, have %d", shareMax, c.ShareMin)
 	case c.Scenario == Festival:

@@ -175,8 +175,8 @@ func TestTheFestivalHasThePublishedMix(t *testing.T) {
 			}
 		}
 	}
-	if per := float64(opens) / float64(len(p.Gifts)); math.Abs(per-FestivalOpensPerSend) > 0.03 {
-		t.Errorf("%.3f opens per send, want %.1f", per, FestivalOpensPerSend)
+	if per := float64(opens) / float64(len(p.Gifts)); math.Abs(per-festivalOpensPerSend) > 0.03 {
+		t.Errorf("%.3f opens per send, want %.1f", per, festivalOpensPerSend)
 	}
 	if repeats < opens/20 {
 		t.Errorf("%d of %d taps are repeats", repeats, opens)

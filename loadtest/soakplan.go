@@ -46,9 +46,9 @@ const LifetimeSeenMax = 2 * time.Minute
 
 // NewSoakPlan draws envelopes for a soak on a service of those lifetimes.
 func NewSoakPlan(cfg PlanConfig, of Lifetimes) (*Plan, error) {
-	if cfg.Scenario != Soaking || cfg.Envelopes < 1 || cfg.Envelopes > EnvelopesMax || cfg.Users < soakOpenersMax || cfg.Users > UsersMax {
+	if cfg.Scenario != Soaking || cfg.Envelopes < 1 || cfg.Envelopes > EnvelopesMax || cfg.Users < soakOpenersMax || cfg.Users > usersMax {
 		return nil, fmt.Errorf("plan: want scenario soak, 1 <= envelopes <= %d, %d <= users <= %d, have %q, %d and %d",
-			EnvelopesMax, soakOpenersMax, UsersMax, cfg.Scenario, cfg.Envelopes, cfg.Users)
+			EnvelopesMax, soakOpenersMax, usersMax, cfg.Scenario, cfg.Envelopes, cfg.Users)
 	}
 	p := &Plan{Config: cfg, Gifts: make([]Gift, cfg.Envelopes), Fates: make([]Fate, cfg.Envelopes), Of: of}
 	r := newRand(cfg.Seed, string(Soaking))

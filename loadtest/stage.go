@@ -23,6 +23,8 @@ const (
 	ticketEvery    = 20 * time.Millisecond
 	againOneIn     = 50 // sends: one is asked for twice under its key
 	samplesMax     = 20 // wrong answers kept word for word
+	answerMaxLeast = 100 * time.Millisecond
+	answerMaxMost  = time.Minute
 )
 
 // User is one person of the crowd.
@@ -39,6 +41,20 @@ type StageConfig struct {
 	Key       string        // prefix of the idempotency keys, new for every stage
 	AnswerMax time.Duration // when a request is given up, 100 ms to 1 min
 	TicketMax time.Duration // from paying to the ticket; 0 is 20 s
+}
+
+func (c *StageConfig) validate() error {
+	switch {
+	case c.Plan == nil || c.Key == "":
+		return errors.New("plan and key are required")
+	case len(c.Users) < c.Plan.Config.Users:
+		return fmt.Errorf("want %d <= users, have %d", c.Plan.Config.Users, len(c.Users))
+	case c.AnswerMax < answerMaxLeast || c.AnswerMax > answerMaxMost:
+		return fmt.Errorf("want %v <= answer max <= %v, have %v", answerMaxLeast, answerMaxMost, c.AnswerMax)
+	case c.TicketMax < 0:
+		return fmt.Errorf("want 0 <= ticket max, have %v", c.TicketMax)
+	}
+	return nil
 }
 
 // Stage is a plan on a running service: its envelopes, and the journal of
@@ -70,18 +86,12 @@ type live struct {
 
 // NewStage checks the configuration and touches nothing.
 func NewStage(cfg StageConfig) (*Stage, error) {
-	if cfg.Plan == nil || cfg.Key == "" {
-		return nil, errors.New("stage: plan and key are required")
-	}
 	base, err := url.Parse(cfg.API)
 	if err != nil || base.Scheme != "http" || base.Port() == "" {
 		return nil, fmt.Errorf("stage: API %q: want http://host:port", cfg.API)
 	}
-	if want := cfg.Plan.Config.Users; len(cfg.Users) < want {
-		return nil, fmt.Errorf("stage: want at least %d users, have %d", want, len(cfg.Users))
-	}
-	if cfg.AnswerMax < 100*time.Millisecond || cfg.AnswerMax > time.Minute {
-		return nil, fmt.Errorf("stage: want 100ms <= answer max <= 1m, have %v", cfg.AnswerMax)
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("stage: %w", err)
 	}
 	if cfg.TicketMax == 0 {
 		cfg.TicketMax = ticketWait

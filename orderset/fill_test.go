@@ -9,7 +9,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/settest"
-	"hongbao/loadtest"
+	"hongbao/loadtest/past"
 	"hongbao/orderset"
 )
 
@@ -17,17 +17,17 @@ import (
 const filledMachine = 4095
 
 // pastOf is a past of a world's SETs.
-func pastOf(t testing.TB, w *settest.World, envelopes int) *loadtest.Past {
+func pastOf(t testing.TB, w *settest.World, envelopes int) *past.Past {
 	t.Helper()
-	cfg := loadtest.PastConfig{Seed: 1, Envelopes: envelopes, Machine: filledMachine, DrawKey: w.DrawKey, Now: time.Now()}
+	cfg := past.Config{Seed: 1, Envelopes: envelopes, Machine: filledMachine, DrawKey: w.DrawKey, Now: time.Now()}
 	for _, spec := range w.Specs {
 		cfg.Sets = append(cfg.Sets, spec.Number)
 	}
-	past, err := loadtest.NewPast(cfg)
+	filled, err := past.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return past
+	return filled
 }
 
 func fillerOf(t testing.TB, spec orderset.SetSpec) *orderset.Filler {
@@ -43,7 +43,7 @@ func fillerOf(t testing.TB, spec orderset.SetSpec) *orderset.Filler {
 func TestFilledTablesPassTheAudit(t *testing.T) {
 	w := servers.World(t, 2)
 	const envelopes = 3001
-	past := pastOf(t, w, envelopes)
+	filled := pastOf(t, w, envelopes)
 	for i, spec := range w.Specs {
 		f := fillerOf(t, spec)
 		before, err := f.Bytes(t.Context())
@@ -51,7 +51,7 @@ func TestFilledTablesPassTheAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 		written := 0
-		if err := f.Fill(t.Context(), past.Of(i), func(n int) { written += n }); err != nil {
+		if err := f.Fill(t.Context(), filled.Of(i), func(n int) { written += n }); err != nil {
 			t.Fatal(err)
 		}
 		after, err := f.Bytes(t.Context())
@@ -70,15 +70,15 @@ func TestFilledTablesPassTheAudit(t *testing.T) {
 
 func TestFilledEnvelopesServe(t *testing.T) {
 	w := servers.World(t, 1)
-	past := pastOf(t, w, 100)
-	if err := fillerOf(t, w.Specs[0]).Fill(t.Context(), past.Of(0), nil); err != nil {
+	filled := pastOf(t, w, 100)
+	if err := fillerOf(t, w.Specs[0]).Fill(t.Context(), filled.Of(0), nil); err != nil {
 		t.Fatal(err)
 	}
-	active := past.Active(1)[0]
+	active := filled.Active(1)[0]
 	if o := open(t, w.Router.Sets()[0], requests(active, "ann"))[0]; o.Outcome != envelope.Opened {
 		t.Errorf("an active one: %+v", o)
 	}
-	settled := past.Snapshot(0)
+	settled := filled.Snapshot(0)
 	have := find(t, w, settled.Envelope.ID)
 	if have.Envelope != settled.Envelope {
 		t.Errorf("stored is\n%+v, want\n%+v", have.Envelope, settled.Envelope)
@@ -90,10 +90,10 @@ func TestFilledEnvelopesServe(t *testing.T) {
 
 func TestAFullBatchIsWrittenBeforeTheNext(t *testing.T) {
 	w := servers.World(t, 1)
-	past := pastOf(t, w, 80_000) // some 2,700 in each table of a whole day
-	table := orderset.TableOf(past.Snapshot(40_000).Envelope.ID)
+	filled := pastOf(t, w, 80_000) // some 2,700 in each table of a whole day
+	table := orderset.TableOf(filled.Snapshot(40_000).Envelope.ID)
 	mine := func(yield func(envelope.Snapshot) bool) {
-		for snap := range past.Of(0) {
+		for snap := range filled.Of(0) {
 			if orderset.TableOf(snap.Envelope.ID) == table && !yield(snap) {
 				return
 			}
@@ -111,14 +111,14 @@ func TestAFullBatchIsWrittenBeforeTheNext(t *testing.T) {
 // The control of the fill's audit: it reads every filled row.
 func TestI10ASpoiledFilledRowIsFound(t *testing.T) {
 	w := servers.World(t, 1)
-	past := pastOf(t, w, 500)
-	if err := fillerOf(t, w.Specs[0]).Fill(t.Context(), past.Of(0), nil); err != nil {
+	filled := pastOf(t, w, 500)
+	if err := fillerOf(t, w.Specs[0]).Fill(t.Context(), filled.Of(0), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.CheckBooks(t)
 	admin := w.Admin(t, 0)
 	for _, n := range []int{0, 250} {
-		id := past.Snapshot(n).Envelope.ID
+		id := filled.Snapshot(n).Envelope.ID
 		exec(t, admin, "UPDATE "+shares(id)+" SET amount_fen = amount_fen + 1 WHERE order_id = '"+string(id)+"' AND seq = 1")
 		books := w.Audit(t)[0]
 		if len(books.Violations) == 0 || books.Violations[0].ID != id {
@@ -130,12 +130,12 @@ func TestI10ASpoiledFilledRowIsFound(t *testing.T) {
 
 func TestAFillThatMeetsItselfEndsAndHarmsNothing(t *testing.T) {
 	w := servers.World(t, 1)
-	past, f := pastOf(t, w, 300), fillerOf(t, w.Specs[0])
-	if err := f.Fill(t.Context(), past.Of(0), nil); err != nil {
+	filled, f := pastOf(t, w, 300), fillerOf(t, w.Specs[0])
+	if err := f.Fill(t.Context(), filled.Of(0), nil); err != nil {
 		t.Fatal(err)
 	}
 	before := w.CheckBooks(t)[0]
-	if err := f.Fill(t.Context(), past.Of(0), nil); err == nil || !strings.Contains(err.Error(), "Duplicate") {
+	if err := f.Fill(t.Context(), filled.Of(0), nil); err == nil || !strings.Contains(err.Error(), "Duplicate") {
 		t.Errorf("the same envelopes again: %v", err)
 	}
 	if after := w.CheckBooks(t)[0]; after.Envelopes != before.Envelopes || after.Shares != before.Shares {

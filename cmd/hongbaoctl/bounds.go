@@ -11,6 +11,7 @@ import (
 	"hongbao/internal/operator"
 	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
+	"hongbao/loadtest/past"
 	"hongbao/loadtest/soak"
 )
 
@@ -83,7 +84,7 @@ func (l loadPipelineCmd) Validate() error {
 
 // Validate implements the rule.
 func (l loadFullCmd) Validate() error {
-	return errors.Join(l.loadFlags.Validate(), within("envelopes", l.Envelopes, 1, loadtest.PastMax), within("rounds", l.Rounds, 1, measure.RoundsMax))
+	return errors.Join(l.loadFlags.Validate(), within("envelopes", l.Envelopes, 1, past.EnvelopesMax), within("rounds", l.Rounds, 1, measure.RoundsMax))
 }
 
 // Validate implements the rule.

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hongbao/envelope"
-	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
+	"hongbao/loadtest/past"
 	"hongbao/loadtest/report"
 	"hongbao/orderset"
 )
@@ -47,8 +47,8 @@ func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
 }
 
 // past is what the SETs are filled with. Every fill is another one.
-func (g *ground) past(envelopes int) (loadtest.PastConfig, error) {
-	cfg := loadtest.PastConfig{Seed: rand.Uint64(), Envelopes: envelopes, Now: time.Now()}
+func (g *ground) past(envelopes int) (past.Config, error) {
+	cfg := past.Config{Seed: rand.Uint64(), Envelopes: envelopes, Now: time.Now()}
 	topology, err := g.settings.Topology()
 	if err != nil {
 		return cfg, err
@@ -72,7 +72,7 @@ func (g *ground) past(envelopes int) (loadtest.PastConfig, error) {
 }
 
 // fill writes a past into every SET at the same time.
-func (g *ground) fill(ctx context.Context, past *loadtest.Past, wrote func(int)) ([]measure.Stock, error) {
+func (g *ground) fill(ctx context.Context, filled *past.Past, wrote func(int)) ([]measure.Stock, error) {
 	topology, err := g.settings.Topology()
 	if err != nil {
 		return nil, err
@@ -86,14 +86,14 @@ func (g *ground) fill(ctx context.Context, past *loadtest.Past, wrote func(int))
 	all, ctx := errgroup.WithContext(ctx)
 	for i, spec := range specs {
 		all.Go(func() (err error) {
-			stocks[i], err = fillSet(ctx, spec, migrator, past.Of(i), wrote)
+			stocks[i], err = fillSet(ctx, spec, migrator, filled.Of(i), wrote)
 			return err
 		})
 	}
 	return stocks, all.Wait()
 }
 
-func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Account, past iter.Seq[envelope.Snapshot], wrote func(int)) (s measure.Stock, err error) {
+func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Account, rows iter.Seq[envelope.Snapshot], wrote func(int)) (s measure.Stock, err error) {
 	s.Set = spec.Number.String()
 	f, err := orderset.OpenFiller(ctx, spec, migrator)
 	if err != nil {
@@ -104,7 +104,7 @@ func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Accou
 		return s, err
 	}
 	counted := func(yield func(envelope.Snapshot) bool) {
-		for snap := range past {
+		for snap := range rows {
 			s.Envelopes++
 			s.Shares += len(snap.Shares)
 			if !yield(snap) {

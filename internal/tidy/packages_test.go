@@ -26,7 +26,6 @@ var large = []exception{
 	{"cmd/hongbaoctl", "the playground is in it: it leaves for a package of its own"},
 	{"envelope", "the one contract of all packages: types of the domain, each with few methods, that import nothing"},
 	{"internal/operator", "the types of the API, its handlers and its client are in it"},
-	{"loadtest", "plan, crowd, auditor, measurements and reports are in it"},
 	{"orderset", "the SET's database and an envelope's transactions are in it"},
 }
 

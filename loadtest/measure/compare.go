@@ -79,6 +79,21 @@ type CompareConfig struct {
 	Hurry int
 }
 
+// hurryMax bounds how often a measured time is divided.
+const hurryMax = 1000
+
+func (c *CompareConfig) validate() error {
+	switch {
+	case c.Users == nil || c.Start == nil || c.Key == "":
+		return errors.New("users, start and key are required")
+	case c.Hurry < 0 || c.Hurry > hurryMax:
+		return fmt.Errorf("want 0 <= hurry <= %d, have %d", hurryMax, c.Hurry)
+	case c.Least < 0:
+		return fmt.Errorf("want 0 <= least share, have %d", c.Least)
+	}
+	return nil
+}
+
 // Comparison is the result of comparing the open modes.
 type Comparison struct {
 	Session
@@ -140,8 +155,8 @@ type comparison struct {
 
 // newComparison checks the configuration and touches nothing.
 func newComparison(cfg CompareConfig) (*comparison, error) {
-	if cfg.Users == nil || cfg.Start == nil || cfg.Key == "" {
-		return nil, errors.New("users, start and key are required")
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(int, int, string) {}

@@ -9,6 +9,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/loadtest"
+	"hongbao/loadtest/past"
 )
 
 // FullConfig is what measuring with full tables takes; all of it is required, of
@@ -16,11 +17,21 @@ import (
 type FullConfig struct {
 	CompareConfig
 	Rounds int // of each cell, before and after, 1 to RoundsMax; the median counts
-	Past   loadtest.PastConfig
+	Past   past.Config
 	// Fill writes a past into the databases and calls wrote with the number of
 	// envelopes in each batch, from any goroutine.
-	Fill   func(ctx context.Context, past *loadtest.Past, wrote func(envelopes int)) ([]Stock, error)
+	Fill   func(ctx context.Context, filled *past.Past, wrote func(envelopes int)) ([]Stock, error)
 	Ticket func(envelope.ID) string
+}
+
+func (c *FullConfig) validate() error {
+	switch {
+	case c.Fill == nil || c.Ticket == nil:
+		return errors.New("fill and ticket are required")
+	case c.Rounds < 1 || c.Rounds > RoundsMax:
+		return fmt.Errorf("want 1 <= rounds <= %d, have %d", RoundsMax, c.Rounds)
+	}
+	return nil
 }
 
 // Stock is what one SET's tables were filled with.
@@ -67,14 +78,14 @@ type FullFigures struct {
 // RunFull measures mode group with the tables as they are, fills them, and
 // measures the same again; then what an envelope costs the service's memory.
 func RunFull(ctx context.Context, cfg FullConfig) (*Full, error) {
-	if cfg.Rounds < 1 || cfg.Rounds > RoundsMax || cfg.Fill == nil || cfg.Ticket == nil {
-		return nil, fmt.Errorf("full: want 1 <= rounds <= %d, fill and ticket, have %d rounds", RoundsMax, cfg.Rounds)
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("full: %w", err)
 	}
-	past, err := loadtest.NewPast(cfg.Past)
+	filled, err := past.New(cfg.Past)
 	if err != nil {
 		return nil, fmt.Errorf("full: %w", err)
 	}
-	if len(past.Active(1)) == 0 {
+	if len(filled.Active(1)) == 0 {
 		return nil, fmt.Errorf("full: none of %d envelopes is active: fill in more", cfg.Past.Envelopes)
 	}
 	c, err := newComparison(cfg.CompareConfig)
@@ -83,11 +94,11 @@ func RunFull(ctx context.Context, cfg FullConfig) (*Full, error) {
 	}
 	c.steps = 2*2*cfg.Rounds*stepsOfCell + stepsOfWarming + 2
 	r := &Full{Envelopes: cfg.Past.Envelopes, Figures: &FullFigures{}}
-	err = c.on(ctx, ModeGroup, func(s *Server) error { return c.beforeAndAfter(ctx, s, &cfg, past, r) })
+	err = c.on(ctx, ModeGroup, func(s *Server) error { return c.beforeAndAfter(ctx, s, &cfg, filled, r) })
 	if err == nil {
 		err = c.on(ctx, ModeGroup, func(s *Server) error {
 			var err error
-			r.Figures.Warm, err = c.warm(ctx, s, past, cfg.Ticket)
+			r.Figures.Warm, err = c.warm(ctx, s, filled, cfg.Ticket)
 			return err
 		})
 	}
@@ -103,7 +114,7 @@ func RunFull(ctx context.Context, cfg FullConfig) (*Full, error) {
 
 // beforeAndAfter measures around the fill. The service keeps running: whatever
 // the rows cost it shows.
-func (c *comparison) beforeAndAfter(ctx context.Context, s *Server, cfg *FullConfig, past *loadtest.Past, r *Full) (err error) {
+func (c *comparison) beforeAndAfter(ctx context.Context, s *Server, cfg *FullConfig, filled *past.Past, r *Full) (err error) {
 	f := r.Figures
 	if f.SpreadEmpty, f.HotEmpty, err = c.spreadAndHot(ctx, s, cfg.Rounds); err != nil {
 		return err
@@ -114,7 +125,7 @@ func (c *comparison) beforeAndAfter(ctx context.Context, s *Server, cfg *FullCon
 	c.progress("fill: %d envelopes", cfg.Past.Envelopes)
 	var mu sync.Mutex // guards written
 	written, start := 0, time.Now()
-	r.Stocks, err = cfg.Fill(ctx, past, func(n int) {
+	r.Stocks, err = cfg.Fill(ctx, filled, func(n int) {
 		mu.Lock()
 		defer mu.Unlock()
 		written += n

@@ -9,6 +9,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/loadtest"
+	"hongbao/loadtest/past"
 )
 
 // hastyFull fills nothing, on services in memory.
@@ -17,10 +18,10 @@ func hastyFull(t *testing.T) FullConfig {
 	base, _ := hasty(t)
 	base.Progress, base.Hurry = nil, 20
 	return FullConfig{CompareConfig: base, Rounds: 1, Ticket: func(envelope.ID) string { return "ticket" },
-		Past: loadtest.PastConfig{Seed: 1, Envelopes: 900, Sets: []envelope.SetNumber{3}, Machine: 4095, DrawKey: drawKey(t), Now: time.Now()},
-		Fill: func(_ context.Context, past *loadtest.Past, wrote func(int)) ([]Stock, error) {
+		Past: past.Config{Seed: 1, Envelopes: 900, Sets: []envelope.SetNumber{3}, Machine: 4095, DrawKey: drawKey(t), Now: time.Now()},
+		Fill: func(_ context.Context, filled *past.Past, wrote func(int)) ([]Stock, error) {
 			s := Stock{Set: "003", Before: 1000, After: 2000}
-			for snap := range past.Of(0) {
+			for snap := range filled.Of(0) {
 				s.Envelopes++
 				s.Shares += len(snap.Shares)
 				wrote(1)
@@ -97,7 +98,7 @@ func TestAFullRunThatCannotBeFails(t *testing.T) {
 		"no fill":   func(c *FullConfig) { c.Fill = nil },
 		"no key":    func(c *FullConfig) { c.Key = "" },
 		"a failed fill": func(c *FullConfig) {
-			c.Fill = func(context.Context, *loadtest.Past, func(int)) ([]Stock, error) { return nil, broken }
+			c.Fill = func(context.Context, *past.Past, func(int)) ([]Stock, error) { return nil, broken }
 		},
 		"a past of one settled envelope": func(c *FullConfig) { c.Past.Envelopes = 1 },
 	} {

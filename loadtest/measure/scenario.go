@@ -22,6 +22,16 @@ type ScenarioConfig struct {
 	Connections int
 }
 
+func (c *ScenarioConfig) validate() error {
+	switch {
+	case c.Server == nil || len(c.Load) == 0:
+		return errors.New("a server and a load are required")
+	case c.Connections < 1 || c.Connections > loadtest.CallersMax:
+		return fmt.Errorf("want 1 <= connections <= %d, have %d", loadtest.CallersMax, c.Connections)
+	}
+	return nil
+}
+
 // Result is one run of one scenario.
 type Result struct {
 	Plan       loadtest.PlanConfig `json:"plan"`
@@ -35,8 +45,8 @@ type Result struct {
 
 // RunScenario prepares a plan, lets the crowd come, and audits what it was told.
 func RunScenario(ctx context.Context, cfg ScenarioConfig) (*Result, error) {
-	if cfg.Server == nil || len(cfg.Load) == 0 {
-		return nil, errors.New("scenario: a server and a load are required")
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("scenario: %w", err)
 	}
 	plan, err := loadtest.NewPlan(cfg.Plan)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/loadtest"
+	"hongbao/loadtest/past"
 )
 
 // Memory is what a process of the service occupies.
@@ -45,8 +46,8 @@ const (
 // warm looks at active envelopes of the past on a fresh server: first so few that
 // all of them stay, then more than there is room for, then opens some with many
 // shares. The past has an active one.
-func (c *comparison) warm(ctx context.Context, s *Server, past *loadtest.Past, ticket func(envelope.ID) string) (*Warming, error) {
-	ids := past.Active(warmMax)
+func (c *comparison) warm(ctx context.Context, s *Server, filled *past.Past, ticket func(envelope.ID) string) (*Warming, error) {
+	ids := filled.Active(warmMax)
 	some := min(warmSome, len(ids))
 	w := &Warming{Asked: len(ids)}
 	t := &w.Steps

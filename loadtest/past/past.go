@@ -1,4 +1,4 @@
-package loadtest
+package past
 
 import (
 	"fmt"
@@ -9,32 +9,49 @@ import (
 	"hongbao/envelope"
 )
 
-// PastMax bounds how many envelopes a past has: each has a millisecond of its own.
-const PastMax = 50_000_000
+// EnvelopesMax bounds how many envelopes a past has: each has a millisecond of its own.
+const EnvelopesMax = 50_000_000
 
 const (
-	pastOver   = 3 * 24 * time.Hour // from the oldest envelope to the newest: where 99 % of the reads are
-	pastEnded  = time.Minute        // this long ago
-	pastPaid   = 2 * time.Second    // from sending to paying
-	pastOpened = 3 * time.Second    // from paying to the last share
-	pastShares = 3                  // of one envelope, at most
-	pastPeople = 1_000_000
+	over      = 3 * 24 * time.Hour // from the oldest envelope to the newest: where 99 % of the reads are
+	ended     = time.Minute        // this long ago
+	paid      = 2 * time.Second    // from sending to paying
+	opened    = 3 * time.Second    // from paying to the last share
+	sharesMax = 3                  // of one envelope, at most
+	people    = 1_000_000
 
-	pastExclusiveOneIn = 20
+	exclusiveOneIn = 20
+	equalOneIn     = 10
+	shareMean      = envelope.Fen(400) // at most, on average
 	// Of the envelopes that still have hours to live, this many: one is active,
 	// and nobody has opened it. All others are settled.
-	pastActiveOneIn = 4
-	pastHoursToLive = 4 * time.Hour
+	activeOneIn = 4
+	lifeLeftMin = 4 * time.Hour
 )
 
-// PastConfig says what a past is made of; all of it is required.
-type PastConfig struct {
+// Config says what a past is made of; all of it is required.
+type Config struct {
 	Seed      uint64
-	Envelopes int                  // 1 to PastMax
+	Envelopes int                  // 1 to EnvelopesMax
 	Sets      []envelope.SetNumber // in turn
 	Machine   int                  // the machine number of every body: one that no SET grants, or IDs would meet
 	DrawKey   envelope.DrawKey
 	Now       time.Time
+}
+
+func (c *Config) validate() error {
+	const machines = 1 << envelope.BodyMachineBits
+	switch {
+	case c.Envelopes < 1 || c.Envelopes > EnvelopesMax:
+		return fmt.Errorf("want 1 <= envelopes <= %d, have %d", EnvelopesMax, c.Envelopes)
+	case len(c.Sets) == 0:
+		return fmt.Errorf("want 1 SET at least")
+	case c.Machine < 0 || c.Machine >= machines:
+		return fmt.Errorf("want 0 <= machine number < %d, have %d", machines, c.Machine)
+	case c.DrawKey.IsZero() || c.Now.IsZero():
+		return fmt.Errorf("draw key and now are required")
+	}
+	return nil
 }
 
 // Past is envelopes that were sent, opened and settled before anyone measured:
@@ -42,29 +59,21 @@ type PastConfig struct {
 // ones are paid out, active ones have not been opened. The n-th envelope of a
 // configuration is always the same.
 type Past struct {
-	cfg    PastConfig
+	cfg    Config
 	limits envelope.Limits
 	start  time.Time
 	serial envelope.Body // sequence bits and machine number of every body
 }
 
-// NewPast refuses a past whose IDs could meet others'. Two pasts of one
+// New refuses a past whose IDs could meet others'. Two pasts of one
 // machine number meet when their seeds are equal modulo 1024; the tables' keys
 // then refuse the second.
-func NewPast(cfg PastConfig) (*Past, error) {
-	const machines = 1 << envelope.BodyMachineBits
-	switch {
-	case cfg.Envelopes < 1 || cfg.Envelopes > PastMax:
-		return nil, fmt.Errorf("past: want 1 <= envelopes <= %d, have %d", PastMax, cfg.Envelopes)
-	case len(cfg.Sets) == 0:
-		return nil, fmt.Errorf("past: want 1 SET at least")
-	case cfg.Machine < 0 || cfg.Machine >= machines:
-		return nil, fmt.Errorf("past: want 0 <= machine number < %d, have %d", machines, cfg.Machine)
-	case cfg.DrawKey.IsZero() || cfg.Now.IsZero():
-		return nil, fmt.Errorf("past: draw key and now are required")
+func New(cfg Config) (*Past, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("past: %w", err)
 	}
 	sequence := envelope.Body(cfg.Seed % (1 << envelope.BodySequenceBits))
-	return &Past{cfg: cfg, limits: envelope.DefaultLimits(), start: cfg.Now.UTC().Add(-pastEnded - pastOver).Truncate(time.Millisecond),
+	return &Past{cfg: cfg, limits: envelope.DefaultLimits(), start: cfg.Now.UTC().Add(-ended - over).Truncate(time.Millisecond),
 		serial: sequence<<envelope.BodyMachineBits | envelope.Body(cfg.Machine)}, nil
 }
 
@@ -98,9 +107,9 @@ func (p *Past) Snapshot(n int) envelope.Snapshot {
 	order, openers := p.order(r)
 	e := p.limits.New(order, id, seed.Commitment(), at)
 	e.State, e.Ver, e.TransactionID = envelope.Active, e.Ver+1, fmt.Sprintf("past%d", body)
-	e.PaidAt = at.Add(pastPaid)
+	e.PaidAt = at.Add(paid)
 	e.ExpiresAt = e.PaidAt.Add(p.limits.Life)
-	if p.hasHoursLeft(at) && r.IntN(pastActiveOneIn) == 0 {
+	if p.hasHoursLeft(at) && r.IntN(activeOneIn) == 0 {
 		return envelope.Snapshot{Envelope: e}
 	}
 	return settled(e, seed, openers)
@@ -108,22 +117,22 @@ func (p *Past) Snapshot(n int) envelope.Snapshot {
 
 // sentAt is when the n-th envelope was sent.
 func (p *Past) sentAt(n int) time.Time {
-	return p.start.Add(time.Duration(n) * (pastOver / time.Duration(p.cfg.Envelopes)).Truncate(time.Millisecond))
+	return p.start.Add(time.Duration(n) * (over / time.Duration(p.cfg.Envelopes)).Truncate(time.Millisecond))
 }
 
 func (p *Past) hasHoursLeft(sent time.Time) bool {
-	return sent.Add(p.limits.Life - pastHoursToLive).After(p.cfg.Now)
+	return sent.Add(p.limits.Life - lifeLeftMin).After(p.cfg.Now)
 }
 
 // order is what somebody sent, and who opens it.
 func (p *Past) order(r *rand.Rand) (o envelope.Order, openers []envelope.UserID) {
-	o = envelope.Order{Kind: envelope.Lucky, Count: 1 + r.IntN(pastShares), Sender: pastUser(r.IntN(pastPeople)), Group: "past", Greeting: envelope.DefaultGreeting}
-	first := r.IntN(pastPeople - pastShares)
-	for i := range pastShares {
-		openers = append(openers, pastUser(first+i))
+	o = envelope.Order{Kind: envelope.Lucky, Count: 1 + r.IntN(sharesMax), Sender: userNamed(r.IntN(people)), Group: "past", Greeting: envelope.DefaultGreeting}
+	first := r.IntN(people - sharesMax)
+	for i := range sharesMax {
+		openers = append(openers, userNamed(first+i))
 	}
 	switch n := envelope.Fen(o.Count); {
-	case r.IntN(pastExclusiveOneIn) == 0:
+	case r.IntN(exclusiveOneIn) == 0:
 		o.Kind, o.Count, o.Recipient, o.Total = envelope.Exclusive, 1, openers[0], 1+fen(r, shareMean)
 	case r.IntN(equalOneIn) == 0:
 		o.Kind, o.Total = envelope.Equal, n*(1+fen(r, shareMean))
@@ -133,12 +142,12 @@ func (p *Past) order(r *rand.Rand) (o envelope.Order, openers []envelope.UserID)
 	return o, openers[:o.Count]
 }
 
-func pastUser(n int) envelope.UserID { return envelope.UserID(fmt.Sprintf("past-%07d", n)) }
+func userNamed(n int) envelope.UserID { return envelope.UserID(fmt.Sprintf("past-%07d", n)) }
 
 // settled is an envelope whose every share was taken and paid out.
 func settled(e envelope.Envelope, seed envelope.Seed, openers []envelope.UserID) envelope.Snapshot {
 	nobody := func(envelope.UserID) (envelope.Share, bool) { return envelope.Share{}, false }
-	after, openings := envelope.Decide(e, seed, openers, nobody, e.PaidAt.Add(pastOpened))
+	after, openings := envelope.Decide(e, seed, openers, nobody, e.PaidAt.Add(opened))
 	snap := envelope.Snapshot{Envelope: after}
 	for _, o := range openings {
 		snap.Shares = append(snap.Shares, o.Share)
@@ -146,3 +155,6 @@ func settled(e envelope.Envelope, seed envelope.Seed, openers []envelope.UserID)
 	snap.Envelope.State, snap.Envelope.Ver = envelope.Settled, after.Ver+1
 	return snap
 }
+
+// fen is an amount below n.
+func fen(r *rand.Rand, n envelope.Fen) envelope.Fen { return envelope.Fen(r.Int64N(int64(n))) }

@@ -1,4 +1,4 @@
-package loadtest
+package past
 
 import (
 	"reflect"
@@ -9,13 +9,13 @@ import (
 	"hongbao/envelope"
 )
 
-func testPast(t *testing.T, change func(*PastConfig)) (*Past, error) {
+func testPast(t *testing.T, change func(*Config)) (*Past, error) {
 	t.Helper()
-	cfg := PastConfig{Seed: 7, Envelopes: 4000, Sets: []envelope.SetNumber{3, 4}, Machine: 4000, DrawKey: testKey(t), Now: time.Now()}
+	cfg := Config{Seed: 7, Envelopes: 4000, Sets: []envelope.SetNumber{3, 4}, Machine: 4000, DrawKey: drawKey(t), Now: time.Now()}
 	if change != nil {
 		change(&cfg)
 	}
-	return NewPast(cfg)
+	return New(cfg)
 }
 
 func TestAPastIsEnvelopesThatCouldHaveHappened(t *testing.T) {
@@ -75,13 +75,13 @@ func checkPast(t *testing.T, p *Past, snap envelope.Snapshot) {
 
 func TestTheSamePastIsTheSame(t *testing.T) {
 	now := time.Now()
-	same := func(c *PastConfig) { c.Now = now }
+	same := func(c *Config) { c.Now = now }
 	a, _ := testPast(t, same)
 	b, _ := testPast(t, same)
 	if !reflect.DeepEqual(slices.Collect(a.Of(1)), slices.Collect(b.Of(1))) {
 		t.Error("one configuration made two pasts")
 	}
-	c, _ := testPast(t, func(c *PastConfig) { c.Now, c.Seed = now, 8 })
+	c, _ := testPast(t, func(c *Config) { c.Now, c.Seed = now, 8 })
 	if a.Snapshot(5).Envelope.ID == c.Snapshot(5).Envelope.ID {
 		t.Error("two seeds made one ID")
 	}
@@ -92,7 +92,7 @@ func TestActiveOnesOfAPastAreOpenToAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := p.Active(PastMax)
+	all := p.Active(EnvelopesMax)
 	if few := p.Active(5); !slices.Equal(few, all[:5]) {
 		t.Errorf("the newest are %v, want %v", few, all[:5])
 	}
@@ -108,20 +108,29 @@ func TestActiveOnesOfAPastAreOpenToAll(t *testing.T) {
 }
 
 func TestAPastThatCannotBeIsRefused(t *testing.T) {
-	for name, change := range map[string]func(*PastConfig){
-		"no envelope":          func(c *PastConfig) { c.Envelopes = 0 },
-		"too many":             func(c *PastConfig) { c.Envelopes = PastMax + 1 },
-		"no SET":               func(c *PastConfig) { c.Sets = nil },
-		"no machine":           func(c *PastConfig) { c.Machine = -1 },
-		"a machine too large":  func(c *PastConfig) { c.Machine = 4096 },
-		"no draw key":          func(c *PastConfig) { c.DrawKey = envelope.DrawKey{} },
-		"no time to look back": func(c *PastConfig) { c.Now = time.Time{} },
+	for name, change := range map[string]func(*Config){
+		"no envelope":          func(c *Config) { c.Envelopes = 0 },
+		"too many":             func(c *Config) { c.Envelopes = EnvelopesMax + 1 },
+		"no SET":               func(c *Config) { c.Sets = nil },
+		"no machine":           func(c *Config) { c.Machine = -1 },
+		"a machine too large":  func(c *Config) { c.Machine = 4096 },
+		"no draw key":          func(c *Config) { c.DrawKey = envelope.DrawKey{} },
+		"no time to look back": func(c *Config) { c.Now = time.Time{} },
 	} {
 		if _, err := testPast(t, change); err == nil {
 			t.Errorf("%s: made", name)
 		}
 	}
-	if _, err := testPast(t, func(c *PastConfig) { c.Envelopes = PastMax }); err != nil {
+	if _, err := testPast(t, func(c *Config) { c.Envelopes = EnvelopesMax }); err != nil {
 		t.Errorf("the largest: %v", err)
 	}
+}
+
+func drawKey(t *testing.T) envelope.DrawKey {
+	t.Helper()
+	key, err := envelope.NewDrawKey([]byte("a draw key for tests, long enough"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
