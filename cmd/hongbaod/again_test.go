@@ -3,12 +3,15 @@ package main_test
 import (
 	"encoding/json"
 	"net/http"
+	"syscall"
 	"testing"
 
 	"hongbao/envelope"
 	"hongbao/internal/contract"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/operator"
 	"hongbao/internal/settest"
+	"hongbao/orderset"
 )
 
 // askAgain asks for a payout that was not confirmed, and holds the answer to the
@@ -82,4 +85,59 @@ func TestAPayeeAsksAgainForWhatTheyDidNotConfirm(t *testing.T) {
 		}
 	}
 	p.CheckBooks(t)
+}
+
+// TestAPayoutThatIsNeverConfirmedGoesBackByTheJob: the provider's time for it is over,
+// return_after_days pass, and the job of a process that comes up gives it to the sender.
+// It moves once (FS16).
+func TestAPayoutThatIsNeverConfirmedGoesBackByTheJob(t *testing.T) {
+	p := &heldMoney{settest.Playground(t, "--payouts", "bills"), t}
+	p.lie(`{"lie": "absent_payee", "kind": "payout", "party": "away", "times": 1, "later_ms": 200}, {"lie": "absent_payee", "kind": "payout", "party": "late", "times": 1, "later_ms": 200}`)
+	id := p.opened(`{"kind":"equal","share_fen":100,"count":2,"group_id":"g"}`, "away", "late")
+	no := func(seq, round int) string { return envelope.TransferNo(envelope.ID(id), seq, round) }
+	await(t, "both are held", func() bool { return len(p.held()) == 2 })
+	p.holdSince(no(1, 1), "10081 MINUTE")
+	p.holdSince(no(2, 1), "10050 MINUTE")
+
+	old := p.PID("hongbaod")
+	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "a new daemon", func() bool { return p.PID("hongbaod") != old && p.Ready() == nil })
+	await(t, "one goes back", func() bool { return len(p.held()) == 1 })
+	p.wantPaid(no(1, 2), "sender", 100)
+	if held := p.held(); len(held) != 1 || held[no(2, 1)].PayeeID != "late" {
+		t.Errorf("held are %+v, want the one that is not due", held)
+	}
+	var decided struct {
+		Decisions []operator.DecisionRow `json:"decisions"`
+	}
+	if a := p.Operate(t, http.MethodGet, "/decisions?no="+no(1, 1), "ann"); json.Unmarshal(a.Body, &decided) != nil || len(decided.Decisions) != 1 ||
+		decided.Decisions[0].Action != orderset.ActionReturn || decided.Decisions[0].PayeeID != "sender" {
+		t.Errorf("decided: %s", a.Body)
+	}
+	p.holdSince(no(2, 1), "1 HOUR")
+	if err := syscall.Kill(p.PID("hongbaod"), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "so does the other", func() bool { return p.Ready() == nil && len(p.held()) == 0 })
+	p.wantPaid(no(2, 2), "sender", 100)
+	await(t, "the envelope is settled", func() bool { return show(t, p.Live, "sender", id).State == string(envelope.Settled) })
+	if moved := p.movements(); len(moved) != 2 {
+		t.Errorf("moved: %v, want two payouts", moved)
+	}
+	p.CheckBooks(t)
+}
+
+// holdSince has a transfer that is held be so for longer, by an interval of SQL's.
+func (p *heldMoney) holdSince(no, interval string) {
+	p.t.Helper()
+	id, seq, _, err := envelope.ParseTransferNo(no)
+	if err == nil {
+		_, err = p.Admin(p.t, int(id.Set())).ExecContext(p.t.Context(),
+			"UPDATE transfer SET due_at = due_at - INTERVAL "+interval+" WHERE state = 'held' AND order_id = ? AND seq = ?", id, seq)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
 }

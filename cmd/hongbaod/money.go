@@ -105,12 +105,13 @@ func (d *daemon) runRelays(ctx context.Context) {
 }
 
 // addJobs makes what is due by the clock.
-func (d *daemon) addJobs(conf *settings.Settings) (err error) {
+func (d *daemon) addJobs(conf *settings.Settings) error {
 	var expirers []jobs.Expirer
 	for _, set := range d.router.Sets() {
 		expirers = append(expirers, d.servers.bySet[set.Number()])
 	}
-	if d.calendar, err = jobs.Calendar(d.migrators, time.Now); err != nil {
+	calendar, err := jobs.Calendar(d.migrators, time.Now)
+	if err != nil {
 		return err
 	}
 	expiry, err := jobs.Expiry(expirers)
@@ -121,7 +122,7 @@ func (d *daemon) addJobs(conf *settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	d.jobs = []jobs.Job{d.calendar, expiry, purge}
+	d.jobs = []jobs.Job{calendar, expiry, purge}
 	if after := conf.Payment.ReturnAfter(); after > 0 {
 		returns, err := jobs.Returns(d.router.Sets(), after)
 		if err != nil {

@@ -139,7 +139,6 @@ type daemon struct {
 	events    relay.Events
 	relays    map[envelope.SetNumber]*relay.Relay
 	ops       *operator.API
-	calendar  jobs.Job
 	jobs      []jobs.Job
 }
 
@@ -267,8 +266,10 @@ func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
 	running.Go(func() { d.router.KeepMinting(ctx, nil) })
 	running.Go(func() { d.runRelays(ctx) })
 	running.Go(func() {
-		if _, err := d.calendar.RunOnce(ctx); err != nil {
-			d.log.Error("day tables", "error", err)
+		for _, j := range d.jobs { // what fell due while nothing ran
+			if _, err := j.RunOnce(ctx); err != nil {
+				d.log.Error("job at the start", "name", j.Name, "error", err)
+			}
 		}
 		if err := jobs.Run(ctx, d.jobs, d.log); err != nil {
 			d.log.Error("jobs", "error", err)
