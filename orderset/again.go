@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"hongbao/envelope"
+	"hongbao/orderset/setdb"
 )
 
 // Again begins the next round of a payout that user, its payee, had not confirmed in
@@ -13,7 +14,7 @@ import (
 // said, signed, that the earlier number is closed (I7). It is written down as what
 // was decided (I8). A repeat finds the round begun and returns it.
 func (s *Set) Again(ctx context.Context, id envelope.ID, seq int, user envelope.UserID) (t envelope.Transfer, err error) {
-	err = s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err = s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		m, err := lockMatterOf(ctx, c, transferKey{id: id, seq: seq})
 		if err != nil {
 			return err
@@ -31,7 +32,7 @@ func (s *Set) Again(ctx context.Context, id envelope.ID, seq int, user envelope.
 		t, err = s.beginUnconfirmed(ctx, c, m, Proposal{Action: ActionAgain, By: string(user)})
 		return err
 	})
-	return t, s.answer("again "+envelope.TransferNo(id, seq, 1), err)
+	return t, s.db.Answer("again "+envelope.TransferNo(id, seq, 1), err)
 }
 
 // mayAsk is why the next round of m does not begin without people; "" says that it
@@ -54,7 +55,7 @@ func (m *matter) mayAsk() string {
 // beginUnconfirmed begins the next round for a decision that needs no second person.
 func (s *Set) beginUnconfirmed(ctx context.Context, c *sql.Conn, m *matter, p Proposal) (envelope.Transfer, error) {
 	if d := m.standing(); d != nil {
-		if err := move(ctx, c, endDecision, decisionLapsed, "", d.ID); err != nil {
+		if err := setdb.Move(ctx, c, endDecision, decisionLapsed, "", d.ID); err != nil {
 			return envelope.Transfer{}, err
 		}
 	}

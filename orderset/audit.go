@@ -2,15 +2,11 @@ package orderset
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strings"
 
-	"github.com/go-sql-driver/mysql"
-
 	"hongbao/envelope"
-	"hongbao/internal/mariadb"
-	"hongbao/schema"
+	"hongbao/orderset/setdb"
 )
 
 // Violation is one way in which stored rows break an invariant.
@@ -49,28 +45,24 @@ type Books struct {
 // invariants. It trusts no column that it can recompute: sums, counts,
 // positions, and with the draw key every amount.
 type Auditor struct {
-	db   *sql.DB
+	db   *setdb.Reader
 	seed func(envelope.ID) envelope.Seed // nil: amounts are not recomputed
 }
 
 // NewAuditor connects with a DSN that may only SELECT. With a zero draw key the
 // amounts of lucky envelopes are checked for their bounds only.
 func NewAuditor(dsn string, key envelope.DrawKey) (*Auditor, error) {
-	cfg, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
-	}
-	return newAuditor(cfg, key)
+	db, err := setdb.OpenReaderDSN(dsn)
+	return newAuditor(db, key, err)
 }
 
 // OpenAuditor connects to a SET as an account that may only SELECT.
 func OpenAuditor(spec SetSpec, account Account, key envelope.DrawKey) (*Auditor, error) {
-	cfg := account.Config(spec.Primary, schema.DatabaseName(int(spec.Number)))
-	return newAuditor(cfg, key)
+	db, err := setdb.OpenReader(spec.Number, spec.Primary, account)
+	return newAuditor(db, key, err)
 }
 
-func newAuditor(cfg *mysql.Config, key envelope.DrawKey) (*Auditor, error) {
-	db, err := mariadb.OpenAudit(cfg)
+func newAuditor(db *setdb.Reader, key envelope.DrawKey, err error) (*Auditor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
@@ -82,7 +74,7 @@ func newAuditor(cfg *mysql.Config, key envelope.DrawKey) (*Auditor, error) {
 }
 
 // Ping reports whether the SET's database answers: an audit has no bound of its own.
-func (a *Auditor) Ping(ctx context.Context) error { return a.db.PingContext(ctx) }
+func (a *Auditor) Ping(ctx context.Context) error { return a.db.Ping(ctx) }
 
 // Close closes its connections.
 func (a *Auditor) Close() error { return a.db.Close() }

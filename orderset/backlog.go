@@ -9,6 +9,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // The topics beside those of [envelope.Topic], spelled as in SQL.
@@ -50,7 +51,7 @@ const (
 // Backlog counts what waits, by indexes alone: it may be asked every few seconds.
 // A charge waits from its send until it is paid or closed.
 func (s *Set) Backlog(ctx context.Context) (Backlog, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	all := Backlog{}
 	for _, topic := range Topics() {
@@ -64,7 +65,7 @@ func (s *Set) Backlog(ctx context.Context) (Backlog, error) {
 		var w Waiting
 		var age int64
 		if err := s.db.QueryRowContext(ctx, query, args...).Scan(&w.Pending, &age, &w.Stuck); err != nil {
-			return nil, s.answer("backlog of "+topic, err)
+			return nil, s.db.Answer("backlog of "+topic, err)
 		}
 		w.Oldest = max(0, time.Duration(age)*time.Microsecond)
 		all[topic] = w
@@ -81,7 +82,7 @@ const (
 
 // Paused maps the topics that are paused to the reasons.
 func (s *Set) Paused(ctx context.Context) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	paused := map[string]string{}
 	err := mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
@@ -90,7 +91,7 @@ func (s *Set) Paused(ctx context.Context) (map[string]string, error) {
 		paused[topic] = reason
 		return err
 	}, selectPaused)
-	return paused, s.answer("read pauses", err)
+	return paused, s.db.Answer("read pauses", err)
 }
 
 // Pause stops a topic in this SET until somebody resumes it, in every process.
@@ -99,7 +100,7 @@ func (s *Set) Pause(ctx context.Context, topic, reason string) error {
 	if err := checkTopic(topic); err != nil {
 		return err
 	}
-	return s.update(ctx, "pause "+topic, upsertPaused, topic, fitReason(reason))
+	return s.db.Update(ctx, "pause "+topic, upsertPaused, topic, fitReason(reason))
 }
 
 // Resume lets a topic go on. One that is not paused stays as it is.
@@ -107,7 +108,7 @@ func (s *Set) Resume(ctx context.Context, topic string) error {
 	if err := checkTopic(topic); err != nil {
 		return err
 	}
-	return s.update(ctx, "resume "+topic, updateResumed, topic)
+	return s.db.Update(ctx, "resume "+topic, updateResumed, topic)
 }
 
 func checkTopic(topic string) error {

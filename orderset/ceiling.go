@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/mariadb"
 )
 
 // ceilingRows is how many rows one statement of the ceiling inserts.
@@ -17,16 +16,11 @@ const ceilingRows = 256
 // for d, in multi-row inserts of one connection that are rolled back in the end:
 // no open can be faster. Its rows are of an envelope that cannot exist.
 func InsertCeiling(ctx context.Context, spec SetSpec, app Account, d time.Duration) (rowsPerSecond float64, err error) {
-	db, err := newGuard(spec.Number).Open(poolConfig(spec, app), 1)
+	db, err := openPool(spec, app, 1)
 	if err != nil {
 		return 0, err
 	}
 	defer db.Close()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer mariadb.Discard(conn)
 	t := DayTable{Day: envelope.DayOf(time.Now()).OfMonth()}
 	rows := make([]newShare, ceilingRows)
 	for i := range rows {
@@ -34,7 +28,7 @@ func InsertCeiling(ctx context.Context, spec SetSpec, app Account, d time.Durati
 	}
 	start, inserted := time.Now(), 0
 	for time.Since(start) < d {
-		err := mariadb.DryRun(ctx, conn, func(ctx context.Context, c *sql.Conn) error {
+		err := db.DryRun(ctx, func(ctx context.Context, c *sql.Conn) error {
 			var insert text
 			t.insertShares(&insert, rows)
 			_, err := c.ExecContext(ctx, insert.String())

@@ -24,7 +24,7 @@ const insertChargeDelivery = "INSERT INTO delivery (order_id, topic, state, due_
 func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecord, error) {
 	e, r := &n.Envelope, n.Record()
 	e.CreatedAt, e.ExpiresAt = asStored(e.CreatedAt), asStored(e.ExpiresAt)
-	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err := s.db.TxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
 		if err := sendkey.Insert(ctx, c, r); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecor
 			return first, nil
 		}
 	}
-	return envelope.KeyRecord{}, s.answer("create "+string(e.ID), err)
+	return envelope.KeyRecord{}, s.db.Answer("create "+string(e.ID), err)
 }
 
 // asStored is a time as DATETIME(3) keeps it. MariaDB cuts what is finer, MySQL

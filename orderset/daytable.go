@@ -2,8 +2,6 @@ package orderset
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -51,14 +49,4 @@ func hot(b envelope.Body, now time.Time) bool {
 	}
 	today, day := envelope.DayOf(now), b.Day()
 	return day >= today.Add(-daysHot) && day <= today.Add(daysAhead)
-}
-
-// MakeDay creates the tables of a business day in one SET, under the account
-// of the migrator. Making a day that exists is a result.
-func (m *Migrator) MakeDay(ctx context.Context, day envelope.Day) error {
-	if err := schema.MakeDayTables(ctx, m.db, int(m.number), day.OfMonth()); err != nil {
-		return fmt.Errorf("SET %v: tables of %v: %w", m.number, day, err)
-	}
-	m.horizon.Store(max(m.horizon.Load(), int64(day)))
-	return nil
 }

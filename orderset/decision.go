@@ -3,7 +3,6 @@ package orderset
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // What can be decided about a transfer. The last two begin a round without people.
@@ -131,7 +131,7 @@ func (s *Set) Decisions(ctx context.Context, no string, max int) (ds []Decision,
 			return nil, errNoTransfer(no)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	ds, err = queryDecisions(ctx, s.db, selectDecisions, no, id, seq, min(max, listMax))
 	for i := range ds {
@@ -139,7 +139,7 @@ func (s *Set) Decisions(ctx context.Context, no string, max int) (ds []Decision,
 			ds[i].State = decisionLapsed
 		}
 	}
-	return ds, s.answer("decisions", err)
+	return ds, s.db.Answer("decisions", err)
 }
 
 // refusal of an operator's request, by the name of a rule.
@@ -255,7 +255,7 @@ func (s *Set) Propose(ctx context.Context, no, by, action string, payee envelope
 	if err := checkProposal(by, action, payee); err != nil {
 		return p, err
 	}
-	err = s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err = s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		m, err := lockMatter(ctx, c, no)
 		if err != nil {
 			return err
@@ -270,7 +270,7 @@ func (s *Set) Propose(ctx context.Context, no, by, action string, payee envelope
 		switch d := m.standing(); {
 		case d == nil:
 		case d.lapsed():
-			if err := move(ctx, c, endDecision, decisionLapsed, "", d.ID); err != nil {
+			if err := setdb.Move(ctx, c, endDecision, decisionLapsed, "", d.ID); err != nil {
 				return err
 			}
 		case d.Action == action && d.Payee == payee && d.By == by && d.paidRound == next.paidRound && d.dispute == next.dispute:
@@ -287,7 +287,7 @@ func (s *Set) Propose(ctx context.Context, no, by, action string, payee envelope
 		}
 		return err
 	})
-	return p, s.decided("propose", no, err)
+	return p, s.db.Decided("propose"+" "+no, err)
 }
 
 func checkProposal(by, action string, payee envelope.UserID) error {
@@ -309,7 +309,7 @@ func checkProposal(by, action string, payee envelope.UserID) error {
 // Withdraw takes a proposal back; only its proposer can. A repeat is a result. Errors
 // are those of Propose.
 func (s *Set) Withdraw(ctx context.Context, no, by string) error {
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		m, err := lockMatter(ctx, c, no)
 		if err != nil {
 			return err
@@ -323,9 +323,9 @@ func (s *Set) Withdraw(ctx context.Context, no, by string) error {
 		case d.By != by:
 			return refusal("withdrawn_by", "must be the one who proposed it: "+d.By)
 		}
-		return move(ctx, c, endDecision, decisionWithdrawn, by, d.ID)
+		return setdb.Move(ctx, c, endDecision, decisionWithdrawn, by, d.ID)
 	})
-	return s.decided("withdraw", no, err)
+	return s.db.Decided("withdraw"+" "+no, err)
 }
 
 // Approve carries out the proposal about a transfer, if it is the one that was seen:
@@ -338,7 +338,7 @@ func (s *Set) Approve(ctx context.Context, no, by string, seen Proposal) (envelo
 	}
 	var t envelope.Transfer
 	var settled []envelope.ID
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		id, _, _, err := envelope.ParseTransferNo(no)
 		if err != nil {
 			return errNoTransfer(no)
@@ -359,7 +359,7 @@ func (s *Set) Approve(ctx context.Context, no, by string, seen Proposal) (envelo
 		if err != nil {
 			return err
 		}
-		if err := move(ctx, c, endDecision, decisionApproved, by, d.ID); err != nil {
+		if err := setdb.Move(ctx, c, endDecision, decisionApproved, by, d.ID); err != nil {
 			return err
 		}
 		t, settled, err = s.fulfil(ctx, c, m, d, locked)
@@ -371,7 +371,7 @@ func (s *Set) Approve(ctx context.Context, no, by string, seen Proposal) (envelo
 	if err == nil && t.IsRefund() && t.State == envelope.Posted {
 		s.touch()
 	}
-	return t, s.decided("approve", no, err)
+	return t, s.db.Decided("approve"+" "+no, err)
 }
 
 // approvedBefore reports whether this very approval has been carried out.
@@ -437,7 +437,7 @@ func (s *Set) beginRound(ctx context.Context, c *sql.Conn, t *heard) error {
 		head := envelope.TransferNo(t.OrderNo, t.Seq, t.Round+1)
 		heads, batch = append(heads, head), envelope.PayoutBatchNo(head)
 	}
-	if err := move(ctx, c, nextRound, t.Round+1, t.Payee, batch, t.OrderNo, t.Seq, t.Round); err != nil {
+	if err := setdb.Move(ctx, c, nextRound, t.Round+1, t.Payee, batch, t.OrderNo, t.Seq, t.Round); err != nil {
 		return err
 	}
 	return makeBatches(ctx, c, heads)
@@ -452,7 +452,7 @@ func (m *matter) settle(ctx context.Context, c *sql.Conn, round int, locked []he
 			payee, batch = d.wasPayee, d.wasBatch
 		}
 	}
-	if err := move(ctx, c, settleTransfer, round, payee, batch, m.OrderNo, m.Seq); err != nil {
+	if err := setdb.Move(ctx, c, settleTransfer, round, payee, batch, m.OrderNo, m.Seq); err != nil {
 		return nil, err
 	}
 	if batch != "" {
@@ -470,12 +470,4 @@ func (m *matter) settle(ctx context.Context, c *sql.Conn, round int, locked []he
 		}
 	}
 	return settle(ctx, c, locked, []envelope.ID{m.OrderNo})
-}
-
-// decided turns an error of a decision into an answer.
-func (s *Set) decided(what, no string, err error) error {
-	if invalid, ok := errors.AsType[*envelope.InvalidError](err); ok {
-		return invalid
-	}
-	return s.answer(what+" "+no, err)
 }

@@ -11,6 +11,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // Bounds of what relays ask for.
@@ -54,7 +55,7 @@ func scanDelivery(rows *sql.Rows, more ...any) (d envelope.Delivery, err error) 
 // counts this claim, and Since and Attempts together name it: what is said about
 // a delivery after a later claim changes nothing.
 func (s *Set) ClaimDeliveries(ctx context.Context, topic envelope.Topic, max int, lease time.Duration) (ds []envelope.Delivery, err error) {
-	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err = s.db.TxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
 		ds = nil
 		var ids []envelope.ID
 		if topic == envelope.TopicCharge { // no other is ever parked for a time
@@ -73,7 +74,7 @@ func (s *Set) ClaimDeliveries(ctx context.Context, topic envelope.Topic, max int
 		_, err = c.ExecContext(ctx, claimDeliveries(ids), push(lease), topic)
 		return err
 	})
-	return ds, s.answer("claim deliveries of "+string(topic), err)
+	return ds, s.db.Answer("claim deliveries of "+string(topic), err)
 }
 
 // FinishDeliveries records that receivers know what At says. A delivery whose
@@ -83,7 +84,7 @@ func (s *Set) FinishDeliveries(ctx context.Context, ds []envelope.Delivery) erro
 	sorted := slices.SortedFunc(slices.Values(ds), func(a, b envelope.Delivery) int {
 		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Topic, b.Topic))
 	})
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		for chunk := range slices.Chunk(sorted, finishMax) {
 			var update text
 			finishDeliveries(&update, chunk)
@@ -93,7 +94,7 @@ func (s *Set) FinishDeliveries(ctx context.Context, ds []envelope.Delivery) erro
 		}
 		return nil
 	})
-	return s.answer(fmt.Sprintf("finish %d deliveries", len(ds)), err)
+	return s.db.Answer(fmt.Sprintf("finish %d deliveries", len(ds)), err)
 }
 
 const (
@@ -114,7 +115,7 @@ const (
 // PutOffDelivery makes a claimed delivery due again after wait, a day at most. What
 // its receiver has acknowledged by now, says At, and is not sent again.
 func (s *Set) PutOffDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
-	return s.update(ctx, "put off delivery of "+string(d.ID), putOffDelivery,
+	return s.db.Update(ctx, "put off delivery of "+string(d.ID), putOffDelivery,
 		d.At.Stage, d.At.Seq, push(wait), fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
 }
 
@@ -122,7 +123,7 @@ func (s *Set) PutOffDelivery(ctx context.Context, d envelope.Delivery, wait time
 // acknowledged by now. What happens to its envelope meanwhile is told when it is
 // unparked: by people, or after wait, a day at most, if that is not 0.
 func (s *Set) ParkDelivery(ctx context.Context, d envelope.Delivery, wait time.Duration, reason string) error {
-	return s.update(ctx, "park delivery of "+string(d.ID), parkDelivery,
+	return s.db.Update(ctx, "park delivery of "+string(d.ID), parkDelivery,
 		d.At.Stage, d.At.Seq, push(wait), push(wait), fitReason(reason), d.ID, d.Topic, d.Attempts, d.Since)
 }
 
@@ -131,7 +132,7 @@ func (s *Set) ParkDelivery(ctx context.Context, d envelope.Delivery, wait time.D
 // there is no such delivery.
 func (s *Set) UnparkDelivery(ctx context.Context, id envelope.ID, topic envelope.Topic) error {
 	made := false // by an earlier run of the transaction, whose commit was lost
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		res, err := c.ExecContext(ctx, unparkDelivery, id, topic)
 		if err != nil {
 			return err
@@ -149,16 +150,7 @@ func (s *Set) UnparkDelivery(ctx context.Context, id envelope.ID, topic envelope
 		}
 		return refusal("delivery", "is not parked")
 	})
-	return s.decided("unpark delivery of", string(id), err)
-}
-
-// update runs one statement that may be repeated.
-func (s *Set) update(ctx context.Context, what, statement string, args ...any) error {
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
-		_, err := c.ExecContext(ctx, statement, args...)
-		return err
-	})
-	return s.answer(what, err)
+	return s.db.Decided("unpark delivery of"+" "+string(id), err)
 }
 
 // ParkedDelivery is one that people have to look at.
@@ -169,7 +161,7 @@ type ParkedDelivery struct {
 
 // ParkedDeliveries lists up to max of them, 1000 at most, the oldest first.
 func (s *Set) ParkedDeliveries(ctx context.Context, max int) (parked []ParkedDelivery, err error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		var reason string
@@ -177,5 +169,5 @@ func (s *Set) ParkedDeliveries(ctx context.Context, max int) (parked []ParkedDel
 		parked = append(parked, ParkedDelivery{Delivery: d, Reason: reason})
 		return err
 	}, selectParked, min(max, listMax))
-	return parked, s.answer("parked deliveries", err)
+	return parked, s.db.Answer("parked deliveries", err)
 }

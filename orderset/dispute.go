@@ -10,6 +10,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // dispute is something the provider says and our rows deny.
@@ -60,7 +61,7 @@ type Dispute struct {
 
 // Disputes lists up to max of them, 1000 at most, the latest first.
 func (s *Set) Disputes(ctx context.Context, max int) (disputes []Dispute, err error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		var d Dispute
@@ -70,7 +71,7 @@ func (s *Set) Disputes(ctx context.Context, max int) (disputes []Dispute, err er
 		disputes = append(disputes, d)
 		return err
 	}, selectDisputes, min(max, listMax))
-	return disputes, s.answer("disputes", err)
+	return disputes, s.db.Answer("disputes", err)
 }
 
 // openDispute is one that is not resolved.
@@ -156,4 +157,13 @@ func resolve(ctx context.Context, c *sql.Conn, ds []openDispute) error {
 		}
 	}
 	return nil
+}
+
+// countDisputes ends at waitingMax, as every count does.
+const countDisputes = "SELECT COUNT(*) FROM (SELECT 1 FROM dispute LIMIT ?) d"
+
+// CountDisputes is how many disagreements with the provider are on record.
+func (s *Set) CountDisputes(ctx context.Context) (n int, err error) {
+	err = s.db.QueryRowContext(ctx, countDisputes, waitingMax).Scan(&n)
+	return n, s.db.Answer("count disputes", err)
 }

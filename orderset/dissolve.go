@@ -10,6 +10,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // ActionDissolve is what people may decide about a batch that is stuck: that each of
@@ -47,7 +48,7 @@ const (
 // Stuck lists up to max transfers, and as many batches, that do not go on before
 // people have acted, 1000 at most of each, larger amounts first.
 func (s *Set) Stuck(ctx context.Context, max int) (transfers []envelope.Transfer, batches []StuckBatch, err error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	if transfers, err = queryTransfers(ctx, s.db, selectStuck, min(max, listMax)); err == nil {
 		err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
@@ -56,7 +57,7 @@ func (s *Set) Stuck(ctx context.Context, max int) (transfers []envelope.Transfer
 			return err
 		}, selectStuckBatches, min(max, listMax))
 	}
-	return transfers, batches, s.answer("stuck transfers", err)
+	return transfers, batches, s.db.Answer("stuck transfers", err)
 }
 
 func scanStuck(rows *sql.Rows, more ...any) (b StuckBatch, err error) {
@@ -77,7 +78,7 @@ func (s *Set) ProposeDissolve(ctx context.Context, no, by string) error {
 	if err := CheckPerson("proposed_by", by); err != nil {
 		return err
 	}
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		b, _, err := lockDissolvable(ctx, c, no)
 		switch {
 		case err != nil:
@@ -90,7 +91,7 @@ func (s *Set) ProposeDissolve(ctx context.Context, no, by string) error {
 		_, err = c.ExecContext(ctx, proposeDissolve, by, no)
 		return err
 	})
-	return s.decided("propose to dissolve", no, err)
+	return s.db.Decided("propose to dissolve"+" "+no, err)
 }
 
 // ApproveDissolve carries the proposal out: the batch ends, and the next round of
@@ -105,7 +106,7 @@ func (s *Set) ApproveDissolve(ctx context.Context, no, by string) error {
 	if err := CheckPerson("approved_by", by); err != nil {
 		return err
 	}
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		b, approvedBy, err := lockDissolvable(ctx, c, no)
 		switch {
 		case approvedBy == by:
@@ -119,7 +120,7 @@ func (s *Set) ApproveDissolve(ctx context.Context, no, by string) error {
 		}
 		return s.dissolve(ctx, c, no, by)
 	})
-	return s.decided("approve to dissolve", no, err)
+	return s.db.Decided("approve to dissolve"+" "+no, err)
 }
 
 // lockDissolvable locks a batch. The error says why it can not be dissolved;
@@ -185,7 +186,7 @@ func (s *Set) dissolve(ctx context.Context, c *sql.Conn, no, by string) error {
 	if _, err := c.ExecContext(ctx, insertDissolved, by, no); err != nil {
 		return err
 	}
-	if err := move(ctx, c, dissolveBatch, by, no); err != nil {
+	if err := setdb.Move(ctx, c, dissolveBatch, by, no); err != nil {
 		return err
 	}
 	res, err := c.ExecContext(ctx, dissolvePayouts(s.batches), no)

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // Expire ends an envelope whose life is over by the database's clock: what
@@ -22,7 +22,7 @@ func (s *Set) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, er
 		if !ends {
 			return nil
 		}
-		err := move(ctx, c, TableOf(id).updateExpired(), next.Ver, next.Refunded, next.FinishedAt, id, e.Ver)
+		err := setdb.Move(ctx, c, TableOf(id).updateExpired(), next.Ver, next.Refunded, next.FinishedAt, id, e.Ver)
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (s *Set) Close(ctx context.Context, id envelope.ID) (envelope.Envelope, err
 		if !ends {
 			return nil
 		}
-		err := move(ctx, c, TableOf(id).updateClosed(), next.Ver, id, e.Ver)
+		err := setdb.Move(ctx, c, TableOf(id).updateClosed(), next.Ver, id, e.Ver)
 		*e = next
 		return err
 	})
@@ -49,7 +49,7 @@ func (s *Set) Close(ctx context.Context, id envelope.ID) (envelope.Envelope, err
 // by running it again: what has ended is a result.
 func (s *Set) end(ctx context.Context, what string, id envelope.ID, decide func(context.Context, *sql.Conn, *envelope.Envelope, time.Time) error) (e envelope.Envelope, err error) {
 	moved := false
-	err = s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err = s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		var now time.Time
 		if e, now, err = s.locked(ctx, c, id); err != nil {
 			return err
@@ -61,11 +61,11 @@ func (s *Set) end(ctx context.Context, what string, id envelope.ID, decide func(
 		moved = true
 		return touched(ctx, c, id)
 	})
-	if s.memory != nil && (moved || err != nil) {
-		s.memory.forget(id)
+	if moved || err != nil {
+		s.memory.Load().forget(id)
 	}
 	if err != nil {
-		return envelope.Envelope{}, s.answer(what+" "+string(id), err)
+		return envelope.Envelope{}, s.db.Answer(what+" "+string(id), err)
 	}
 	if moved {
 		s.touch()
@@ -86,18 +86,6 @@ func (s *Set) locked(ctx context.Context, c *sql.Conn, id envelope.ID) (envelope
 	return es[0], now, nil
 }
 
-// move runs a conditional update of one header. Zero rows is a conflict.
-func move(ctx context.Context, c *sql.Conn, update string, args ...any) error {
-	res, err := c.ExecContext(ctx, update, args...)
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(errConflict, err)
-	}
-	return nil
-}
-
 const (
 	selectEnvelopeTables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'envelope\\_%'"
 	expiriesMax          = 10_000 // IDs in one answer
@@ -108,10 +96,10 @@ const (
 // most, the longest over first. It goes by state and not by a span of time, so a
 // sweep that did not run for hours misses nothing (FG15).
 func (s *Set) DueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	ids, err := s.dueExpiries(ctx, min(max, expiriesMax))
-	return ids, s.answer("due expiries", err)
+	return ids, s.db.Answer("due expiries", err)
 }
 
 func (s *Set) dueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {

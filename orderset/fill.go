@@ -10,6 +10,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 	"hongbao/schema"
 )
 
@@ -28,8 +29,7 @@ const (
 // and checks nothing beyond what the tables do: that is the audit's part. Every
 // share counts as paid out, so what it writes must owe nothing to anyone.
 type Filler struct {
-	number envelope.SetNumber
-	db     *sql.DB
+	db *setdb.DB
 }
 
 // fillBatch is what one pair of tables is owed.
@@ -43,13 +43,12 @@ type fillBatch struct {
 // tables of days gone by. It refuses a database that is not marked as a playground
 // or a drill: the rows are inventions.
 func OpenFiller(ctx context.Context, spec SetSpec, migrator Account) (*Filler, error) {
-	c := poolConfig(spec, migrator)
-	c.ReadTimeout, c.WriteTimeout = fillSocketMax, fillSocketMax
-	db, err := newGuard(spec.Number).Open(c, fillConns)
+	db, err := setdb.Open(setdb.Config{Number: spec.Number, Primary: setdb.Primary{Addr: spec.Primary}, Account: migrator,
+		Pool: fillConns, SocketMax: fillSocketMax, TxMax: fillTxMax})
 	if err != nil {
-		return nil, fmt.Errorf("fill SET %v: %w", spec.Number, err)
+		return nil, fmt.Errorf("fill: %w", err)
 	}
-	f := &Filler{number: spec.Number, db: db}
+	f := &Filler{db: db}
 	if err := f.checkPlace(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("fill SET %v: %w", spec.Number, err), db.Close())
 	}
@@ -62,7 +61,7 @@ func (f *Filler) checkPlace(ctx context.Context) error {
 	if err := f.db.QueryRowContext(ctx, selectPlace).Scan(&number, &environment); err != nil {
 		return fmt.Errorf("read set_info: %w", err)
 	}
-	if number != int(f.number) {
+	if number != int(f.db.Number()) {
 		return fmt.Errorf("the database says it is SET %03d", number)
 	}
 	if environment != "playground" && environment != "drill" {
@@ -82,7 +81,7 @@ func (f *Filler) Fill(ctx context.Context, snapshots iter.Seq[envelope.Snapshot]
 	batches := map[DayTable]*fillBatch{}
 	flush := func(t DayTable, b *fillBatch) error {
 		if err := f.write(ctx, t, b); err != nil {
-			return fmt.Errorf("fill SET %v: %s: %w", f.number, t.envelopes(), err)
+			return fmt.Errorf("fill SET %v: %s: %w", f.db.Number(), t.envelopes(), err)
 		}
 		if wrote != nil {
 			wrote(b.envelopes)
@@ -94,8 +93,10 @@ func (f *Filler) Fill(ctx context.Context, snapshots iter.Seq[envelope.Snapshot]
 	for snap := range snapshots {
 		t := TableOf(snap.Envelope.ID)
 		if !days[t.Day] {
-			if err := schema.MakeDayTables(ctx, f.db, int(f.number), t.Day); err != nil {
-				return fmt.Errorf("fill SET %v: tables of day %d: %w", f.number, t.Day, err)
+			if err := f.db.Apart(ctx, func(ctx context.Context, c *sql.Conn) error {
+				return schema.MakeDayTablesOn(ctx, c, int(f.db.Number()), t.Day)
+			}); err != nil {
+				return fmt.Errorf("fill SET %v: tables of day %d: %w", f.db.Number(), t.Day, err)
 			}
 			days[t.Day] = true
 		}
@@ -136,7 +137,7 @@ func timeOrNull(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: 
 
 // write commits a batch.
 func (f *Filler) write(ctx context.Context, t DayTable, b *fillBatch) error {
-	return mariadb.Tx{Max: fillTxMax}.Run(ctx, f.db, func(ctx context.Context, c *sql.Conn) error {
+	return f.db.Tx(ctx, func(ctx context.Context, c *sql.Conn) error {
 		_, err := c.ExecContext(ctx, t.fillEnvelopes(b.envelopes), b.rows...)
 		if err == nil {
 			_, err = c.ExecContext(ctx, t.fillPayments(b.ids))
@@ -162,7 +163,7 @@ func (f *Filler) Bytes(ctx context.Context) (bytes int64, err error) {
 		err = f.db.QueryRowContext(ctx, selectTableBytes).Scan(&bytes)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("size of SET %v: %w", f.number, err)
+		return 0, fmt.Errorf("size of SET %v: %w", f.db.Number(), err)
 	}
 	return bytes, nil
 }

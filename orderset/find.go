@@ -17,14 +17,14 @@ import (
 // A grab at this server is never answered from something older than what it has
 // shown, so memory moves on with it.
 func (s *Set) Find(ctx context.Context, id envelope.ID) (envelope.Snapshot, error) {
-	asked := s.now()
+	memory, asked := s.memory.Load(), s.now()
 	snap, err := s.read(ctx, id)
-	if err != nil || s.memory == nil {
+	if err != nil {
 		return snap, err
 	}
-	if r := s.memory.get(id); r != nil && r.olderThan(snap.Envelope.Ver) {
+	if r := memory.get(id); r != nil && r.olderThan(snap.Envelope.Ver) {
 		// With a wrong draw key memory stays as it was: show has its own answer to that.
-		_, _ = s.remember(snap, asked)
+		_, _ = s.remember(memory, snap, asked)
 	}
 	return snap, nil
 }
@@ -33,7 +33,7 @@ func (s *Set) read(ctx context.Context, id envelope.ID) (envelope.Snapshot, erro
 	snap, err := s.find(ctx, id, func(t DayTable) ([]newShare, error) {
 		return queryShares(ctx, s.db, t.selectShares(), id)
 	})
-	return snap, s.answer("find "+string(id), err)
+	return snap, s.db.Answer("find "+string(id), err)
 }
 
 // peekRow reads an envelope and the share of one user.
@@ -41,7 +41,7 @@ func (s *Set) peekRow(ctx context.Context, id envelope.ID, user envelope.UserID)
 	snap, err := s.find(ctx, id, func(t DayTable) ([]newShare, error) {
 		return queryShares(ctx, s.db, t.selectShareOf(), id, user)
 	})
-	return snap, s.answer("peek "+string(id), err)
+	return snap, s.db.Answer("peek "+string(id), err)
 }
 
 func (s *Set) find(ctx context.Context, id envelope.ID, shares func(DayTable) ([]newShare, error)) (envelope.Snapshot, error) {

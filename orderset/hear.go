@@ -29,15 +29,15 @@ const (
 // knows.
 func (s *Set) HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error) {
 	if len(words) > hearMax {
-		return nil, fmt.Errorf("SET %v: hear %d words: want at most %d", s.number, len(words), hearMax)
+		return nil, fmt.Errorf("SET %v: hear %d words: want at most %d", s.Number(), len(words), hearMax)
 	}
 	var h *hearing
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
-		h = newHearing(s.number, words)
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		h = newHearing(s.Number(), words)
 		return h.run(ctx, c)
 	})
 	if err != nil {
-		return nil, s.answer(fmt.Sprintf("hear %d words", len(words)), err)
+		return nil, s.db.Answer(fmt.Sprintf("hear %d words", len(words)), err)
 	}
 	if len(h.refunded) > 0 {
 		s.touch()
@@ -49,11 +49,9 @@ func (s *Set) HearTransfers(ctx context.Context, words []envelope.TransferWord) 
 
 // forget is for envelopes that have moved.
 func (s *Set) forget(ids []envelope.ID) {
-	if s.memory == nil {
-		return
-	}
+	memory := s.memory.Load()
 	for _, id := range ids {
-		s.memory.forget(id)
+		memory.forget(id)
 	}
 }
 

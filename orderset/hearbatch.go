@@ -27,15 +27,15 @@ const disputedWait = time.Minute
 // After any other error nothing is recorded, or nobody knows.
 func (s *Set) HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
 	if status.Progress != envelope.ProgressDone && status.Progress != envelope.ProgressUnknown {
-		return fmt.Errorf("SET %v: hear batch %.40q: it is %q, want done or unknown", s.number, status.No, status.Progress)
+		return fmt.Errorf("SET %v: hear batch %.40q: it is %q, want done or unknown", s.Number(), status.No, status.Progress)
 	}
 	var h *batchHearing
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
-		h = &batchHearing{set: s.number, status: status}
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+		h = &batchHearing{set: s.Number(), status: status}
 		return h.run(ctx, c)
 	})
 	if err != nil {
-		return s.answer(fmt.Sprintf("hear batch %.40q", status.No), err)
+		return s.db.Answer(fmt.Sprintf("hear batch %.40q", status.No), err)
 	}
 	s.flows.paidOut.Add(int64(h.posted))
 	s.flows.entered(envelope.Settled, len(h.settled))

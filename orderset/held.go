@@ -8,6 +8,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // Orders of a list of what is held.
@@ -76,10 +77,10 @@ func (q *HeldQuery) order() string {
 
 // Held lists transfers that were refused for good.
 func (s *Set) Held(ctx context.Context, q HeldQuery) ([]HeldTransfer, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	held, err := s.held(ctx, q)
-	return held, s.answer("held transfers", err)
+	return held, s.db.Answer("held transfers", err)
 }
 
 func (s *Set) held(ctx context.Context, q HeldQuery) (held []HeldTransfer, err error) {

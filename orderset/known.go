@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
@@ -64,12 +65,12 @@ func ExamineKnown(ctx context.Context, t Topology, app Account) error {
 	defer cancel()
 	var sets []*Set
 	for _, spec := range t.specs {
-		db, err := mariadb.Open(poolConfig(spec, app), 1)
+		db, err := openPool(spec, app, 1)
 		if err != nil {
-			return fmt.Errorf("SET %v: %w", spec.Number, err)
+			return err
 		}
 		defer db.Close()
-		sets = append(sets, &Set{number: spec.Number, db: db})
+		sets = append(sets, &Set{db: db})
 	}
 	_, err := t.absent(ctx, sets)
 	return err
@@ -107,7 +108,7 @@ func (r *Router) beKnown(ctx context.Context) error {
 	numbers := slices.Sorted(maps.Keys(r.sets))
 	var errs []error
 	for _, s := range r.Sets() {
-		if err := s.update(ctx, "remember the SETs", insertKnownSets(numbers)); !isBusy(err) {
+		if err := s.db.Update(ctx, "remember the SETs", insertKnownSets(numbers)); !isBusy(err) {
 			errs = append(errs, err)
 		}
 	}
@@ -117,8 +118,11 @@ func (r *Router) beKnown(ctx context.Context) error {
 // knownSets are the SETs this one has been in one topology with.
 func (s *Set) knownSets(ctx context.Context) ([]envelope.SetNumber, error) {
 	numbers, err := mariadb.Column[envelope.SetNumber](ctx, s.db, selectKnownSets)
-	return numbers, s.answer("known SETs", err)
+	return numbers, s.db.Answer("known SETs", err)
 }
+
+// retryAfterGone is for a SET that is back when people have corrected the settings.
+const retryAfterGone = 30 * time.Second
 
 // setNumbers are some SETs.
 type setNumbers map[envelope.SetNumber]bool

@@ -56,19 +56,19 @@ func (s *Set) grant(ctx context.Context, block int, owner string, now time.Time)
 		return err
 	}, selectFreeLeases, first, first+MachineBlockSize-1, now.UnixMilli())
 	if err != nil {
-		return lease{}, s.answer("lease", err)
+		return lease{}, s.db.Answer("lease", err)
 	}
 	until := now.Add(leaseLife).Truncate(time.Millisecond)
 	for _, f := range frees {
 		res, err := s.db.ExecContext(ctx, takeLease, owner, until.UnixMilli(), f.machine, f.term, f.until)
 		if err != nil {
-			return lease{}, s.answer("lease", err)
+			return lease{}, s.db.Answer("lease", err)
 		}
 		if n, err := res.RowsAffected(); err == nil && n == 1 {
-			return lease{set: s.number, machine: f.machine, owner: owner, term: f.term + 1, since: time.UnixMilli(f.until), until: until}, nil
+			return lease{set: s.Number(), machine: f.machine, owner: owner, term: f.term + 1, since: time.UnixMilli(f.until), until: until}, nil
 		}
 	}
-	return lease{}, fmt.Errorf("SET %v: all %d machine numbers of block %d are leased", s.number, MachineBlockSize, block)
+	return lease{}, fmt.Errorf("SET %v: all %d machine numbers of block %d are leased", s.Number(), MachineBlockSize, block)
 }
 
 // renew moves the lease's end to until.
@@ -77,7 +77,7 @@ func (s *Set) renew(ctx context.Context, l lease, until time.Time) error {
 	defer cancel()
 	res, err := s.db.ExecContext(ctx, renewLease, until.UnixMilli(), l.machine, l.owner, l.term, until.UnixMilli())
 	if err != nil {
-		return s.answer("renew lease", err)
+		return s.db.Answer("renew lease", err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
 		return errors.Join(errLeaseLost, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/orderset/setdb"
 )
 
 // memory remembers envelopes this server has lately had to do with: the header
@@ -15,11 +16,14 @@ import (
 // the database, and lets opens be decided before the row is locked. What it
 // says about anything else is a guess that the header's ver confirms or denies.
 //
-// Forgetting is always safe. Bounded by records, oldest use first.
+// Forgetting is always safe. Bounded by records, oldest use first. A memory belongs to
+// one reign: what it says is written in that reign or not at all, and a promotion
+// begins an empty one.
 type memory struct {
 	shards [memoryShards]memoryShard
 	seed   maphash.Seed
-	max    int // records a shard
+	max    int         // records a shard
+	reign  setdb.Reign // whose rows are remembered
 }
 
 const memoryShards = 32
@@ -50,8 +54,8 @@ type record struct {
 // holding is a share without its owner, small because there are many.
 type holding struct{ seq, amount int32 }
 
-func newMemory(records int) *memory {
-	m := &memory{seed: maphash.MakeSeed(), max: max(1, records/memoryShards)}
+func newMemory(records int, reign setdb.Reign) *memory {
+	m := &memory{seed: maphash.MakeSeed(), max: max(1, records/memoryShards), reign: reign}
 	for i := range m.shards {
 		m.shards[i].records = map[envelope.ID]*list.Element{}
 	}
@@ -62,8 +66,11 @@ func (m *memory) shard(id envelope.ID) *memoryShard {
 	return &m.shards[maphash.String(m.seed, string(id))%memoryShards]
 }
 
-// get is the record of an envelope, or nil.
+// get is the record of an envelope, or nil. A nil memory has none.
 func (m *memory) get(id envelope.ID) *record {
+	if m == nil {
+		return nil
+	}
 	s := m.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,6 +117,9 @@ func (m *memory) put(seed envelope.Seed, snap envelope.Snapshot, asked, seen tim
 
 // forget drops an envelope whose record has been proved wrong.
 func (m *memory) forget(id envelope.ID) {
+	if m == nil {
+		return
+	}
 	s := m.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -3,11 +3,8 @@ package orderset
 import (
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"hongbao/envelope"
 )
 
 // counts are what a SET has seen since the process started.
@@ -15,7 +12,6 @@ type counts struct {
 	batches   atomic.Uint64 // open transactions, one batch each
 	requests  atomic.Uint64 // openers in them
 	conflicts atomic.Uint64 // batches that memory got wrong and locks put right
-	unknown   atomic.Uint64 // commits whose answer was lost
 }
 
 // Register adds the SET's metrics to reg, whose labels name the SET.
@@ -35,20 +31,22 @@ func (s *Set) Register(reg prometheus.Registerer) error {
 			}
 			return 0
 		}),
+		reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hongbao_set_commit_unknown_total",
+			Help: "Commits whose answer was lost and was read again."}, func() float64 { return float64(s.db.Unknown()) })),
 		counter("open_batches_total", "Open transactions.", &s.counts.batches),
 		counter("open_requests_total", "Openers in open transactions.", &s.counts.requests),
 		counter("open_conflicts_total", "Batches that lost against another writer and were run again under locks.", &s.counts.conflicts),
-		counter("commit_unknown_total", "Commits whose answer was lost and was read again.", &s.counts.unknown),
-		gauge("pool_in_use", "Database connections in use.", func() float64 { return float64(s.db.Stats().InUse) }),
+		gauge("pool_in_use", "Database connections in use.", func() float64 { return float64(s.db.InUse()) }),
 		gauge("memory_envelopes", "Envelopes remembered.", func() float64 {
-			if s.memory == nil {
+			memory := s.memory.Load()
+			if memory == nil {
 				return 0
 			}
-			records, _ := s.memory.size()
+			records, _ := memory.size()
 			return float64(records)
 		}),
 		gauge("down", "1 while the database does not answer.", func() float64 {
-			if s.health.down() {
+			if s.db.Down() {
 				return 1
 			}
 			return 0
@@ -62,17 +60,4 @@ func (r *Router) Register(reg prometheus.Registerer) error {
 		Name: "hongbao_machine_lease_remaining_seconds",
 		Help: "For how long this process may still mint without renewing its machine number; below zero it mints nothing.",
 	}, func() float64 { return r.mint.remaining().Seconds() }))
-}
-
-// Register adds the migrator's metrics to reg, whose labels name the SET.
-func (m *Migrator) Register(reg prometheus.Registerer) error {
-	return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "hongbao_set_day_tables_left_seconds",
-		Help: "For how long there are day tables to send into, as far as this process has seen to them; below zero there are none.",
-	}, func() float64 {
-		if m.horizon.Load() == 0 {
-			return -1
-		}
-		return time.Until(envelope.Day(m.horizon.Load()).Add(1).Start()).Seconds()
-	}))
 }

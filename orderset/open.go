@@ -9,6 +9,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // Open lets a batch of openers take their shares in one transaction. With a
@@ -23,12 +24,12 @@ func (s *Set) Open(ctx context.Context, reqs []envelope.OpenRequest) ([]envelope
 	b := newBatch(reqs)
 	s.counts.batches.Add(1)
 	s.counts.requests.Add(uint64(len(reqs)))
-	err := errConflict
-	if s.memory != nil {
-		err = s.openWarm(ctx, b)
+	err, memory := setdb.ErrConflict, s.memory.Load()
+	if memory != nil {
+		err = s.openWarm(ctx, memory, b)
 	}
-	if !errors.Is(err, mariadb.ErrCommitUnknown) && (mariadb.Duplicate(err) || again(err)) {
-		if s.memory != nil {
+	if !errors.Is(err, mariadb.ErrCommitUnknown) && (mariadb.Duplicate(err) || setdb.Retry(err) || errors.Is(err, setdb.ErrFenced)) {
+		if memory != nil {
 			s.counts.conflicts.Add(1)
 		}
 		err = s.openUnderLocks(ctx, b)
@@ -36,7 +37,7 @@ func (s *Set) Open(ctx context.Context, reqs []envelope.OpenRequest) ([]envelope
 		err = s.resolve(ctx, b, err)
 	}
 	if err != nil {
-		return nil, s.answer(fmt.Sprintf("open %d", len(reqs)), err)
+		return nil, s.db.Answer(fmt.Sprintf("open %d", len(reqs)), err)
 	}
 	if len(b.touched) > 0 {
 		s.touch()
@@ -47,7 +48,7 @@ func (s *Set) Open(ctx context.Context, reqs []envelope.OpenRequest) ([]envelope
 
 // openUnderLocks opens a batch under the headers' locks.
 func (s *Set) openUnderLocks(ctx context.Context, b *batch) error {
-	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
+	err := s.db.TxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
 	if errors.Is(err, mariadb.ErrCommitUnknown) {
 		err = s.resolve(ctx, b, err)
 	}
@@ -57,6 +58,7 @@ func (s *Set) openUnderLocks(ctx context.Context, b *batch) error {
 // openLocked is the body of the transaction.
 func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 	b.touched, b.emptied = nil, 0
+	memory := s.memory.Load()
 	err := b.tables(func(t DayTable, groups []group) error {
 		headers, now, err := lockHeaders(ctx, c, t, groups)
 		if err != nil {
@@ -83,9 +85,7 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 				share, ok := held[envelope.OpenRequest{ID: g.id, User: u}]
 				return share, ok
 			}
-			if s.memory != nil {
-				s.memory.confirm(&e, now) // else it was wrong, or is about to be
-			}
+			memory.confirm(&e, now) // else it was wrong, or is about to be
 			after, openings := envelope.Decide(e, seed, g.users, had, now)
 			b.answer(g, openings)
 			if after.Ver != e.Ver {
@@ -119,7 +119,7 @@ func persist(ctx context.Context, c *sql.Conn, t DayTable, next []envelope.Envel
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n != int64(len(next)) {
-		return errors.Join(errConflict, err)
+		return errors.Join(setdb.ErrConflict, err)
 	}
 	_, err = c.ExecContext(ctx, insert.String())
 	return err
@@ -176,10 +176,10 @@ func holdings(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (map
 // the other, and whoever holds a share by then has it from there. Those who hold
 // exactly what was decided for them opened it with this request.
 func (s *Set) resolve(ctx context.Context, b *batch, unknown error) error {
-	s.counts.unknown.Add(1)
+	s.db.CountUnknown()
 	decided := b.openings
 	b.openings = make([]envelope.Opening, len(b.reqs))
-	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
+	err := s.db.TxAgain(ctx, func(ctx context.Context, c *sql.Conn) error { return s.openLocked(ctx, c, b) })
 	if err != nil {
 		return errors.Join(unknown, err)
 	}

@@ -17,7 +17,7 @@ const (
 	spreadMax  = 1024   // rows of the outbox
 	// spreadIDsMax ends a spread early when its rows name many envelopes, and
 	// spreadSharesMax when these have many shares: its transaction is to end
-	// well before txMax.
+	// well before setdb.TxMax.
 	spreadIDsMax    = 4096
 	spreadSharesMax = 20_000
 	spreadChunk     = 512 // envelopes in one statement
@@ -52,11 +52,11 @@ func (s *Set) touch() {
 // each receiver. It returns how many envelopes it has worked on; zero means that
 // nothing was left to spread. Rows that another spreader is at are passed by.
 func (s *Set) Spread(ctx context.Context, max int) (envelopes int, err error) {
-	err = s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) (err error) {
+	err = s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) (err error) {
 		envelopes, err = s.spread(ctx, c, min(max, spreadMax))
 		return err
 	})
-	return envelopes, s.answer("spread", err)
+	return envelopes, s.db.Answer("spread", err)
 }
 
 // spread is the body of the transaction. The row locks are the lease.

@@ -10,6 +10,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // Statements is what the receivers of some deliveries may be told, in their
@@ -20,7 +21,7 @@ func (s *Set) Statements(ctx context.Context, ds []envelope.Delivery) ([]envelop
 	if len(ds) == 0 {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	statements := make([]envelope.Statement, len(ds))
 	at := make(map[envelope.ID][]int, len(ds))
@@ -36,11 +37,11 @@ func (s *Set) Statements(ctx context.Context, ds []envelope.Delivery) ([]envelop
 		}
 	})
 	if err != nil {
-		return nil, s.answer(fmt.Sprintf("read %d statements", len(ds)), err)
+		return nil, s.db.Answer(fmt.Sprintf("read %d statements", len(ds)), err)
 	}
 	for i := range statements {
 		if statements[i].Envelope.ID == "" {
-			return nil, fmt.Errorf("SET %v: a delivery names envelope %s: %w", s.number, ds[i].ID, envelope.ErrNotFound)
+			return nil, fmt.Errorf("SET %v: a delivery names envelope %s: %w", s.Number(), ds[i].ID, envelope.ErrNotFound)
 		}
 	}
 	return statements, nil

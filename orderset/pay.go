@@ -8,6 +8,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // Pay makes an unpaid envelope active. A payment for an envelope that was
@@ -17,7 +18,7 @@ import (
 // the SET (FS13).
 func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, error) {
 	var moved bool
-	err := s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) (err error) {
+	err := s.db.TxAgain(ctx, func(ctx context.Context, c *sql.Conn) (err error) {
 		moved, err = s.pay(ctx, c, p)
 		return err
 	})
@@ -25,34 +26,32 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 		return envelope.Envelope{}, s.paidAnother(ctx, p)
 	}
 	if err != nil && !errors.Is(err, mariadb.ErrCommitUnknown) {
-		return envelope.Envelope{}, s.answer("pay "+string(p.OrderNo), err)
+		return envelope.Envelope{}, s.db.Answer("pay "+string(p.OrderNo), err)
 	}
 	if moved {
 		s.touch()
 	}
-	if s.memory != nil {
-		s.memory.forget(p.OrderNo)
-	}
-	asked := s.now()
+	memory, asked := s.memory.Load(), s.now()
+	memory.forget(p.OrderNo)
 	e, now, readErr := s.header(ctx, s.db, p.OrderNo)
 	if moved && readErr == nil {
 		s.flows.paidIn(&e, p.Amount)
 	}
 	switch {
 	case readErr != nil:
-		return e, s.answer("pay "+string(p.OrderNo), errors.Join(readErr, err))
+		return e, s.db.Answer("pay "+string(p.OrderNo), errors.Join(readErr, err))
 	case e.TransactionID == p.TransactionID && e.Total == p.Amount:
 		// Moved now, or a repeat of the same payment.
-		if s.memory != nil && e.OpenedCount == 0 {
+		if memory != nil && e.OpenedCount == 0 {
 			// Its first opener finds it warm. With a wrong draw key that is the
 			// one to hear of it: the payment has been taken.
-			_, _ = s.remember(envelope.Snapshot{Envelope: e, Now: now}, asked)
+			_, _ = s.remember(memory, envelope.Snapshot{Envelope: e, Now: now}, asked)
 		}
 		return e, nil
 	case err != nil:
-		return e, s.answer("pay "+string(p.OrderNo), err)
+		return e, s.db.Answer("pay "+string(p.OrderNo), err)
 	case moved:
-		return e, fmt.Errorf("SET %v: envelope %s was paid but does not read so", s.number, p.OrderNo)
+		return e, fmt.Errorf("SET %v: envelope %s was paid but does not read so", s.Number(), p.OrderNo)
 	}
 	return e, s.mismatch(ctx, p, fmt.Errorf("payment %s of %d fen for envelope %s, which wants %d fen and has been paid by %q: %w",
 		p.TransactionID, p.Amount, p.OrderNo, e.Total, e.TransactionID, envelope.ErrPaymentMismatch))
@@ -73,9 +72,9 @@ func (s *Set) pay(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved b
 	}
 	t := TableOf(e.ID)
 	if next.State == envelope.Active {
-		err = move(ctx, c, t.updatePaid(), next.Ver, next.TransactionID, next.PaidAt, next.ExpiresAt, e.ID, e.Ver)
+		err = setdb.Move(ctx, c, t.updatePaid(), next.Ver, next.TransactionID, next.PaidAt, next.ExpiresAt, e.ID, e.Ver)
 	} else {
-		err = move(ctx, c, t.updatePaidLate(), next.Ver, next.TransactionID, next.PaidAt, next.Refunded, e.ID, e.Ver)
+		err = setdb.Move(ctx, c, t.updatePaidLate(), next.Ver, next.TransactionID, next.PaidAt, next.Refunded, e.ID, e.Ver)
 	}
 	if err == nil {
 		err = refund(ctx, c, &next)
@@ -94,11 +93,11 @@ func (s *Set) pay(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved b
 // paidAnother is the answer to a payment whose number has paid for an envelope
 // before.
 func (s *Set) paidAnother(ctx context.Context, p envelope.Payment) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txMax)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), setdb.TxMax)
 	defer cancel()
 	var paid envelope.ID
 	if err := s.db.QueryRowContext(ctx, selectPaidBy, p.TransactionID).Scan(&paid); err != nil {
-		return s.answer("pay "+string(p.OrderNo), err)
+		return s.db.Answer("pay "+string(p.OrderNo), err)
 	}
 	return s.mismatch(ctx, p, fmt.Errorf("transaction %s has paid envelope %s and is said to pay %s too: %w",
 		p.TransactionID, paid, p.OrderNo, envelope.ErrPaymentMismatch))
@@ -109,8 +108,8 @@ func (s *Set) paidAnother(ctx context.Context, p envelope.Payment) error {
 // says it again.
 func (s *Set) mismatch(ctx context.Context, p envelope.Payment, why error) error {
 	d := dispute{kind: disputePayment, number: p.TransactionID, id: p.OrderNo, what: why.Error(), amount: p.Amount}
-	if err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error { return d.insert(ctx, c) }); err != nil {
-		return s.answer("keep the dispute about payment "+p.TransactionID, err)
+	if err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error { return d.insert(ctx, c) }); err != nil {
+		return s.db.Answer("keep the dispute about payment "+p.TransactionID, err)
 	}
 	return why
 }

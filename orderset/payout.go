@@ -8,6 +8,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // payouts makes the transfers of one spread.
@@ -92,7 +93,7 @@ func makeBatches(ctx context.Context, c *sql.Conn, heads []string) error {
 	}
 	_, err := c.ExecContext(ctx, insertBatches(heads))
 	if mariadb.Duplicate(err) {
-		return errors.Join(errConflict, err)
+		return errors.Join(setdb.ErrConflict, err)
 	}
 	return err
 }

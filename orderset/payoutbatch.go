@@ -29,7 +29,7 @@ type dueBatch struct {
 // they were before, and Attempts counts this claim.
 func (s *Set) ClaimBatches(ctx context.Context, max int, lease time.Duration) (claimed []envelope.PayoutBatch, err error) {
 	max = min(max, claimBatchesMax)
-	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err = s.db.TxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
 		due, err := lockDueBatches(ctx, c, max)
 		if claimed = nil; err != nil || len(due) == 0 {
 			return err
@@ -43,7 +43,7 @@ func (s *Set) ClaimBatches(ctx context.Context, max int, lease time.Duration) (c
 		}
 		return readPayouts(ctx, c, claimed, nos)
 	})
-	return claimed, s.answer("claim payout batches", err)
+	return claimed, s.db.Answer("claim payout batches", err)
 }
 
 func lockDueBatches(ctx context.Context, c *sql.Conn, max int) ([]dueBatch, error) {
@@ -97,12 +97,12 @@ func (s *Set) PutOffBatch(ctx context.Context, word envelope.PayoutBatchWord) er
 	what, wait := fmt.Sprintf("put off batch %.40q", word.No), push(word.Wait)
 	switch word.Progress {
 	case envelope.ProgressUnknown:
-		return s.update(ctx, what, putOffBatch, wait, word.No)
+		return s.db.Update(ctx, what, putOffBatch, wait, word.No)
 	case envelope.ProgressStuck, envelope.ProgressRejected:
-		return s.update(ctx, what, stickBatch, wait, cmp.Or(fitReason(word.Code), unknownRefusal),
+		return s.db.Update(ctx, what, stickBatch, wait, cmp.Or(fitReason(word.Code), unknownRefusal),
 			word.Progress == envelope.ProgressRejected, word.Attempt, word.No)
 	}
-	return s.update(ctx, what, freeBatch, wait, word.No)
+	return s.db.Update(ctx, what, freeBatch, wait, word.No)
 }
 
 func errNoBatch(no string) error { return fmt.Errorf("batch %.40q: %w", no, envelope.ErrNotFound) }

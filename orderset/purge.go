@@ -30,9 +30,9 @@ const (
 // deliveries that have told all there is about envelopes whose life is over, each
 // older than the given age, a minute at least. It returns how many rows it has
 // deleted. It takes a thousand at a time and pauses between.
-func (m *Migrator) Purge(ctx context.Context, olderThan time.Duration) (int, error) {
+func (m *Maintainer) Purge(ctx context.Context, olderThan time.Duration) (int, error) {
 	if olderThan < purgeAgeMin {
-		return 0, fmt.Errorf("SET %v: purge: want an age of at least %v, have %v", m.number, purgeAgeMin, olderThan)
+		return 0, fmt.Errorf("SET %v: purge: want an age of at least %v, have %v", m.Number(), purgeAgeMin, olderThan)
 	}
 	purged, err := m.purgeOutbox(ctx, olderThan)
 	for _, topic := range []envelope.Topic{envelope.TopicCharge, envelope.TopicBook, envelope.TopicEvent} {
@@ -43,14 +43,14 @@ func (m *Migrator) Purge(ctx context.Context, olderThan time.Duration) (int, err
 		}
 	}
 	if err != nil {
-		return purged, fmt.Errorf("SET %v: purge: %w", m.number, err)
+		return purged, fmt.Errorf("SET %v: purge: %w", m.Number(), err)
 	}
 	return purged, nil
 }
 
 // purgeOutbox goes by the order of the ids, which is that of the ages but for
 // moments: a younger row below an older one goes with it.
-func (m *Migrator) purgeOutbox(ctx context.Context, olderThan time.Duration) (purged int, err error) {
+func (m *Maintainer) purgeOutbox(ctx context.Context, olderThan time.Duration) (purged int, err error) {
 	for {
 		last, old, rows := int64(0), 0, 0
 		err := mariadb.Each(ctx, m.db, func(row *sql.Rows) error {
@@ -91,7 +91,7 @@ type idleDelivery struct {
 
 // purgeDeliveries walks the idle deliveries of a topic by age. Those whose
 // envelope lives on are passed by.
-func (m *Migrator) purgeDeliveries(ctx context.Context, topic envelope.Topic, olderThan time.Duration) (purged int, err error) {
+func (m *Maintainer) purgeDeliveries(ctx context.Context, topic envelope.Topic, olderThan time.Duration) (purged int, err error) {
 	at := idleDelivery{due: time.Unix(0, 0).UTC()}
 	for {
 		var idle []idleDelivery
@@ -117,7 +117,7 @@ func (m *Migrator) purgeDeliveries(ctx context.Context, topic envelope.Topic, ol
 }
 
 // purgeIdle deletes those of one batch that can never owe anything again.
-func (m *Migrator) purgeIdle(ctx context.Context, topic envelope.Topic, idle []idleDelivery) (int, error) {
+func (m *Maintainer) purgeIdle(ctx context.Context, topic envelope.Topic, idle []idleDelivery) (int, error) {
 	stage := make(map[envelope.ID]envelope.Stage, len(idle))
 	ids := make([]envelope.ID, len(idle))
 	for i, d := range idle {

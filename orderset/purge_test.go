@@ -85,9 +85,9 @@ func TestPurgeGoesThroughManyRowsAThousandAtATime(t *testing.T) {
 }
 
 // migrator is the world's account that may delete.
-func migrator(t testing.TB, w *settest.World) *orderset.Migrator {
+func migrator(t testing.TB, w *settest.World) *orderset.Maintainer {
 	t.Helper()
-	m, err := orderset.OpenMigrator(w.Specs[0], orderset.Account{User: "migrator", Password: "migrator-test"})
+	m, err := orderset.OpenMaintainer(w.Specs[0], orderset.Account{User: "migrator", Password: "migrator-test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 const (
@@ -35,12 +36,12 @@ func (s *Set) ReturnUnconfirmed(ctx context.Context, after time.Duration) (retur
 	for last := (transferKey{}); ; {
 		page, senders, err := s.unconfirmed(ctx, after, last)
 		if err != nil {
-			return returned, errors.Join(append(errs, s.answer("unconfirmed payouts", err))...)
+			return returned, errors.Join(append(errs, s.db.Answer("unconfirmed payouts", err))...)
 		}
 		for i := range page {
 			done, err := s.returnOne(ctx, &page[i], senders[page[i].OrderNo])
 			if err != nil {
-				errs = append(errs, s.answer("return "+page[i].No(), err))
+				errs = append(errs, s.db.Answer("return "+page[i].No(), err))
 			}
 			if done {
 				returned++
@@ -55,7 +56,7 @@ func (s *Set) ReturnUnconfirmed(ctx context.Context, after time.Duration) (retur
 
 // unconfirmed reads a page of them, with the senders of their envelopes.
 func (s *Set) unconfirmed(ctx context.Context, after time.Duration, last transferKey) (page []heard, senders map[envelope.ID]envelope.UserID, err error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	err = mariadb.Each(ctx, s.db, func(rows *sql.Rows) error {
 		t, err := scanTransfer(rows)
@@ -75,7 +76,7 @@ func (s *Set) returnOne(ctx context.Context, seen *heard, sender envelope.UserID
 	if sender == "" || sender == seen.Payee {
 		return false, nil
 	}
-	err = s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err = s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		done = false
 		m, err := lockMatterOf(ctx, c, keyOf(&seen.Transfer))
 		if err != nil {

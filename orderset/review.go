@@ -233,7 +233,7 @@ func (r *review) judge(ctx context.Context) error {
 	if r.count == 0 {
 		return nil
 	}
-	err := mariadb.Snapshot(ctx, r.auditor.db, r.look)
+	err := r.auditor.db.Snapshot(ctx, r.look)
 	r.suspects, r.count = map[DayTable][]envelope.ID{}, 0
 	return err
 }

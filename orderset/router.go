@@ -149,7 +149,7 @@ func (r *Router) choose(sender envelope.UserID, key string, may func(SetSpec) bo
 			continue
 		}
 		c := choice{set: spec.Number, weight: weight(spec.Number, sender, key)}
-		if r.sets[spec.Number].health.down() {
+		if r.sets[spec.Number].db.Down() {
 			c.down = 1
 		}
 		choices = append(choices, c)

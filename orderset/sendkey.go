@@ -13,14 +13,14 @@ import (
 // be in another SET.
 func (s *Set) FindKey(ctx context.Context, sender envelope.UserID, key string) (envelope.KeyRecord, error) {
 	r, err := sendkey.Find(ctx, s.db, sender, key)
-	return r, s.answer("find key", err)
+	return r, s.db.Answer("find key", err)
 }
 
 // ClaimKey keeps a record unless the SET has one of the key, and returns the one
 // that is there.
 func (s *Set) ClaimKey(ctx context.Context, r envelope.KeyRecord) (envelope.KeyRecord, error) {
 	kept, err := sendkey.Claim(ctx, s.db, r)
-	return kept, s.answer("claim key", err)
+	return kept, s.db.Answer("claim key", err)
 }
 
 // KeyHomes are the SETs with the highest weights for the key, minting or not, and
@@ -72,5 +72,5 @@ func (r *Router) Sent(ctx context.Context, id envelope.ID) (envelope.Envelope, e
 	ctx, cancel := context.WithTimeout(ctx, sendkey.WaitMax)
 	defer cancel()
 	e, _, err := s.header(ctx, s.db, id)
-	return e, s.answer("find "+string(id), err)
+	return e, s.db.Answer("find "+string(id), err)
 }

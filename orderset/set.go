@@ -2,19 +2,17 @@ package orderset
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/singleflight"
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
-	"hongbao/schema"
+	"hongbao/orderset/setdb"
 )
 
 // Account is a database account.
@@ -24,103 +22,119 @@ type Account = mariadb.Account
 const (
 	poolMax       = 32 // sends, reads, the lease; in open modes fifo and plain the opens too
 	writesMax     = 12 // lanes, and a spare
-	migratorMax   = 2
 	startupTryMax = 5 * time.Second
 )
 
-// Set is one SET's database, as an order server sees it. It is a bulkhead:
-// pool, health and timeouts are its own.
+// ReasonUnavailable is the reason of a BusyError when a SET's database did not answer
+// or would not take writes.
+const ReasonUnavailable = setdb.ReasonUnavailable
+
+// Set is one SET, as an order server sees it. What is in it survives a promotion,
+// except what is remembered of rows: that belongs to a reign.
 type Set struct {
-	number   envelope.SetNumber
-	db       *sql.DB
-	writes   *sql.DB        // sessions without autocommit, for warm batches only
-	guard    *mariadb.Guard // of both pools
-	log      *slog.Logger
-	drawKey  envelope.DrawKey
-	now      func() time.Time
-	memory   *memory // nil: every open locks and reads
-	memo     *memo
-	loading  singleflight.Group // of loads into memory
-	health   health
-	counts   counts
-	flows    flows
-	reporter reporter
-	touches  chan struct{} // buffered 1: something can be spread
-	batches  bool          // new payouts go into batches
+	db        *setdb.DB
+	log       *slog.Logger
+	drawKey   envelope.DrawKey
+	now       func() time.Time
+	memory    atomic.Pointer[memory] // nil: every open locks and reads
+	memo      *memo
+	loading   singleflight.Group // of loads into memory
+	counts    counts
+	flows     flows
+	reporting *setdb.Lock
+	touches   chan struct{} // buffered 1: something can be spread
+	batches   bool          // new payouts go into batches
 }
 
-// poolConfig is how every connection to a SET is made.
-func poolConfig(spec SetSpec, a Account) *mysql.Config {
-	return a.Config(spec.Primary, schema.DatabaseName(int(spec.Number)))
-}
-
-// writeConfig is the same for warm batches: several statements in one packet,
-// built in statements.go from IDs, integers and escaped names, and a transaction
-// that is always open.
-func writeConfig(spec SetSpec, a Account) *mysql.Config {
-	c := poolConfig(spec, a)
-	c.MultiStatements = true
-	c.DialFunc = dialBlocking
-	c.Params["autocommit"] = "0"
-	return c
-}
-
-// openSet connects to the SET under the service's account. It does not fail
-// when the database is down: a SET that is down when the process starts is like
-// one that fails later. Which server may be trusted is for the guard to say, of
-// every one that turns up at the address.
+// openSet connects to the SET under the service's account. It does not fail when the
+// database is down.
 func openSet(spec SetSpec, cfg *Config) (*Set, error) {
-	s := &Set{number: spec.Number, drawKey: cfg.DrawKey, now: cfg.Now, log: cfg.Log, batches: cfg.BatchPayouts, touches: make(chan struct{}, 1)}
-	s.guard = mariadb.NewGuard(mariadb.GuardConfig{Examine: examination(spec.Number), Changed: s.fitness})
+	s := &Set{drawKey: cfg.DrawKey, now: cfg.Now, log: cfg.Log, batches: cfg.BatchPayouts, touches: make(chan struct{}, 1)}
+	remember := func(reign setdb.Reign) {
+		if cfg.Memory > 0 {
+			s.memory.Store(newMemory(cfg.Memory, reign))
+		}
+	}
+	remember(0)
 	var err error
-	if s.db, err = s.guard.Open(poolConfig(spec, cfg.App), poolMax); err != nil {
-		return nil, fmt.Errorf("SET %v: %w", spec.Number, err)
+	s.db, err = setdb.Open(setdb.Config{
+		Number: spec.Number, Primary: setdb.Primary{Addr: spec.Primary}, Account: cfg.App, Pool: poolMax, Warm: writesMax,
+		Changed: fitness(cfg.Log, spec.Number), Promoted: remember,
+	})
+	if err != nil {
+		return nil, err
 	}
-	if s.writes, err = s.guard.Open(writeConfig(spec, cfg.App), writesMax); err != nil {
-		return nil, errors.Join(fmt.Errorf("SET %v: %w", spec.Number, err), s.db.Close())
-	}
-	if cfg.Memory > 0 {
-		s.memory = newMemory(cfg.Memory)
-	}
+	// Each process that reports on the database would report the same, and a sum would
+	// be a multiple.
+	s.reporting = s.db.NewLock("reporting")
 	if s.memo, err = newMemo(spec.Memcached, cfg.DrawKey, cfg.Log); err != nil {
-		return nil, errors.Join(fmt.Errorf("SET %v: memcached: %w", spec.Number, err), s.db.Close(), s.writes.Close())
+		return nil, errors.Join(fmt.Errorf("SET %v: memcached: %w", spec.Number, err), s.db.Close())
 	}
 	return s, nil
 }
 
 // Number of the SET.
-func (s *Set) Number() envelope.SetNumber { return s.number }
+func (s *Set) Number() envelope.SetNumber { return s.db.Number() }
+
+// Promote makes another server the primary of the SET, while requests run; see
+// [setdb.DB.Promote]. What was remembered of rows is dropped.
+func (s *Set) Promote(ctx context.Context, p setdb.Primary) error { return s.db.Promote(ctx, p) }
 
 // disconnect closes its connections.
 func (s *Set) disconnect() error {
-	s.reporter.close()
-	return errors.Join(s.db.Close(), s.writes.Close(), s.memo.close())
+	s.reporting.Close()
+	return errors.Join(s.db.Close(), s.memo.close())
 }
 
 // Ping asks the database for a sign of life.
-func (s *Set) Ping(ctx context.Context) error {
-	return s.answer("ping", s.db.PingContext(ctx))
-}
+func (s *Set) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
-// Migrator makes day tables in one SET. It has an account and a pool of its
-// own: no request ever runs under it.
-type Migrator struct {
-	number  envelope.SetNumber
-	db      *sql.DB
-	horizon atomic.Int64 // the last day whose tables it made or found; 0: none yet
-}
+// CheckSettings connects and says everything that is wrong with the server; see
+// [setdb.DB.Check].
+func (s *Set) CheckSettings(ctx context.Context) error { return s.db.Check(ctx) }
 
-// OpenMigrator connects under the migrator's account.
-func OpenMigrator(spec SetSpec, migrator Account) (*Migrator, error) {
-	db, err := newGuard(spec.Number).Open(poolConfig(spec, migrator), migratorMax)
-	if err != nil {
-		return nil, fmt.Errorf("SET %v: %w", spec.Number, err)
+// Unfit is what keeps the SET from being served, although its server answers; nil
+// when nothing is known to.
+func (s *Set) Unfit() error { return s.db.Unfit() }
+
+// Reports tells whether this process is the one that reports on the SET's database.
+// It is asked every few seconds.
+func (s *Set) Reports(ctx context.Context) (bool, error) { return s.reporting.Held(ctx) }
+
+// fitness writes to the log what is wrong with a SET's server, once each time it
+// changes.
+func fitness(log *slog.Logger, number envelope.SetNumber) func(error) {
+	return func(finding error) {
+		if finding != nil {
+			log.Error("a SET is not served: its database is unfit", "set", number, "error", finding)
+			return
+		}
+		log.Info("a SET is served: its database is fit", "set", number)
 	}
-	return &Migrator{number: spec.Number, db: db}, nil
 }
 
-// Number of the SET.
-func (m *Migrator) Number() envelope.SetNumber { return m.number }
+// Examine connects to a SET that nothing is served from yet, under both accounts:
+// its error names everything that is wrong.
+func Examine(ctx context.Context, spec SetSpec, app, migrator Account) error {
+	ctx, cancel := context.WithTimeout(ctx, startupTryMax)
+	defer cancel()
+	for _, account := range []Account{app, migrator} {
+		db, err := openPool(spec, account, 1)
+		if err != nil {
+			return err
+		}
+		err = errors.Join(db.Check(ctx), db.Close())
+		if unfit, ok := errors.AsType[*mariadb.UnfitError](err); ok {
+			return unfit
+		}
+		if err != nil {
+			return fmt.Errorf("SET %v: unavailable as %s: %w", spec.Number, account.User, err)
+		}
+	}
+	return nil
+}
 
-// Close closes its connections.
-func (m *Migrator) Close() error { return m.db.Close() }
+// openPool is a SET's database under an account, for other work than requests.
+func openPool(spec SetSpec, account Account, conns int) (*setdb.DB, error) {
+	return setdb.Open(setdb.Config{Number: spec.Number, Primary: setdb.Primary{Addr: spec.Primary}, Account: account, Pool: conns})
+}

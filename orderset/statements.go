@@ -88,9 +88,6 @@ const (
 	// A renewal that was given up may still arrive, late: it never takes time back.
 	renewLease  = "UPDATE machine_lease SET leased_until_ms = ? WHERE machine_id = ? AND owner = ? AND term = ? AND leased_until_ms < ?"
 	returnLease = "UPDATE machine_lease SET leased_until_ms = ? WHERE machine_id = ? AND owner = ? AND term = ?"
-
-	// The names differ between the dialects (tx_isolation); asking for both is free.
-	selectSetInfo = "SELECT set_number FROM set_info"
 )
 
 // lockHeaders locks and reads the headers of some envelopes, in the order of

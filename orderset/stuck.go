@@ -7,6 +7,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 // retryMax bounds the transfers that one call makes due: those that are due after
@@ -18,9 +19,9 @@ const retryMax = 10_000
 // number that is not stuck is an InvalidError, and one that is none ErrNotFound.
 func (s *Set) Retry(ctx context.Context, no string) error {
 	if no == "" {
-		return errors.Join(s.update(ctx, "retry all batches", retryBatches), s.update(ctx, "retry all that is stuck", retryAll, retryMax))
+		return errors.Join(s.db.Update(ctx, "retry all batches", retryBatches), s.db.Update(ctx, "retry all that is stuck", retryAll, retryMax))
 	}
-	err := s.inTxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
 		if _, err := envelope.ParsePayoutBatchNo(no); err == nil {
 			b, _, err := lockDissolvable(ctx, c, no)
 			if err != nil && (b.No == "" || b.Reason == "") {
@@ -45,7 +46,7 @@ func (s *Set) Retry(ctx context.Context, no string) error {
 		_, err = c.ExecContext(ctx, retryStuck, id, seq, round)
 		return err
 	})
-	return s.decided("retry", no, err)
+	return s.db.Decided("retry"+" "+no, err)
 }
 
 const (
@@ -62,7 +63,7 @@ const (
 // Causes are, by topic, why what is stuck there is: the most frequent causes, each
 // with how many have it.
 func (s *Set) Causes(ctx context.Context) (map[string]map[string]int, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	causes := map[string]map[string]int{}
 	for _, query := range []string{selectCauses, selectBatchCauses, selectParkedCauses} {
@@ -77,8 +78,8 @@ func (s *Set) Causes(ctx context.Context) (map[string]map[string]int, error) {
 			return err
 		}, query, causesOf, causesMax)
 		if err != nil {
-			return nil, s.answer("causes of what is stuck", err)
+			return nil, s.db.Answer("causes of what is stuck", err)
 		}
 	}
-	return causes, s.answer("causes of what is stuck", nil)
+	return causes, s.db.Answer("causes of what is stuck", nil)
 }

@@ -10,6 +10,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/setdb"
 )
 
 const transferColumns = "order_id, seq, round, payee_id, amount_fen, charged_fen, state, placed, attempts, " +
@@ -63,25 +64,25 @@ func refund(ctx context.Context, c *sql.Conn, e *envelope.Envelope) error {
 
 // Transfer reads one; seq 0 is the refund.
 func (s *Set) Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.Transfer, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	ts, err := queryTransfers(ctx, s.db, selectTransfer, id, seq)
 	if err == nil && len(ts) == 0 {
 		err = fmt.Errorf("transfer %s: %w", envelope.TransferNo(id, seq, 1), envelope.ErrNotFound)
 	}
 	if err != nil {
-		return envelope.Transfer{}, s.answer("read transfer", err)
+		return envelope.Transfer{}, s.db.Answer("read transfer", err)
 	}
-	return ts[0], s.answer("read transfer", nil)
+	return ts[0], s.db.Answer("read transfer", nil)
 }
 
 // Transfers reads, in the order of their positions, the transfers of an envelope
 // that go to user, and the one at position own wherever it goes.
 func (s *Set) Transfers(ctx context.Context, id envelope.ID, user envelope.UserID, own int) ([]envelope.Transfer, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	ts, err := queryTransfers(ctx, s.db, selectTransfersTo, id, user, own)
-	return ts, s.answer("read transfers", err)
+	return ts, s.db.Answer("read transfers", err)
 }
 
 // ClaimTransfers takes up to max pending or stuck transfers that are due and in no batch,
@@ -91,7 +92,7 @@ func (s *Set) Transfers(ctx context.Context, id envelope.ID, user envelope.UserI
 // Attempts counts this claim.
 func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) (claimed []envelope.Transfer, err error) {
 	max = min(max, claimMax)
-	err = s.inTxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
+	err = s.db.TxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
 		stuck, err := queryTransfers(ctx, c, selectDueStuck, max)
 		if err != nil {
 			return err
@@ -115,7 +116,7 @@ func (s *Set) ClaimTransfers(ctx context.Context, max int, lease time.Duration) 
 		_, err = c.ExecContext(ctx, claimTransfers(keys), push(lease))
 		return err
 	})
-	return claimed, s.answer("claim transfers", err)
+	return claimed, s.db.Answer("claim transfers", err)
 }
 
 func keyOf(t *envelope.Transfer) transferKey { return transferKey{id: t.OrderNo, seq: t.Seq} }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"hongbao/envelope"
+	"hongbao/orderset/setdb"
 )
 
 // grabAgeMax is how old an active envelope's record may be for a grab, counted from
@@ -20,10 +21,7 @@ const grabAgeMax = time.Second
 // Known answers an opener from memory when no later commit can change the
 // answer: a share held already, or an envelope that is finished.
 func (s *Set) Known(id envelope.ID, user envelope.UserID) (envelope.Opening, bool) {
-	if s.memory == nil {
-		return envelope.Opening{}, false
-	}
-	r := s.memory.get(id)
+	r := s.memory.Load().get(id)
 	if r == nil {
 		return envelope.Opening{}, false
 	}
@@ -33,22 +31,23 @@ func (s *Set) Known(id envelope.ID, user envelope.UserID) (envelope.Opening, boo
 // Peek answers a grab: from memory, else from memcached, else with one query
 // for everybody who asks at once.
 func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
-	if s.memory == nil {
+	memory := s.memory.Load()
+	if memory == nil {
 		return s.peekRow(ctx, id, user)
 	}
 	now := s.now()
-	r := s.memory.get(id)
+	r := memory.get(id)
 	if r == nil || !r.fresh(now) {
 		// The flight belongs to everybody in it: one caller's hanging up must
 		// not fail the others.
 		// Nor may a caller join one that has been under way for longer than a record
 		// may be old, so each span of that length has a flight of its own.
 		flight := s.loading.DoChan(fmt.Sprint(id, now.UnixNano()/int64(grabAgeMax)), func() (any, error) {
-			return s.load(context.WithoutCancel(ctx), id)
+			return s.load(context.WithoutCancel(ctx), memory, id)
 		})
 		select {
 		case <-ctx.Done():
-			return envelope.Snapshot{}, s.answer("peek "+string(id), ctx.Err())
+			return envelope.Snapshot{}, s.db.Answer("peek "+string(id), ctx.Err())
 		case res := <-flight:
 			if res.Err != nil {
 				return envelope.Snapshot{}, res.Err
@@ -60,23 +59,23 @@ func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (e
 }
 
 // load reads one envelope whole and remembers it.
-func (s *Set) load(ctx context.Context, id envelope.ID) (*record, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+func (s *Set) load(ctx context.Context, memory *memory, id envelope.ID) (*record, error) {
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	asked := s.now()
 	if snap, ok := s.memo.recall(id); ok {
-		return s.memory.put(s.drawKey.Seed(id), snap, asked, s.now()), nil
+		return memory.put(s.drawKey.Seed(id), snap, asked, s.now()), nil
 	}
 	snap, err := s.read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return s.remember(snap, asked)
+	return s.remember(memory, snap, asked)
 }
 
 // remember keeps what the database was asked for at an instant and has just
 // answered, and a finished envelope in memcached too.
-func (s *Set) remember(snap envelope.Snapshot, asked time.Time) (*record, error) {
+func (s *Set) remember(memory *memory, snap envelope.Snapshot, asked time.Time) (*record, error) {
 	seed, err := s.seed(&snap.Envelope)
 	if err != nil {
 		return nil, err
@@ -84,23 +83,23 @@ func (s *Set) remember(snap envelope.Snapshot, asked time.Time) (*record, error)
 	if snap.Envelope.State.Finished() {
 		s.memo.keep(snap)
 	}
-	return s.memory.put(seed, snap, asked, s.now()), nil
+	return memory.put(seed, snap, asked, s.now()), nil
 }
 
 // openWarm opens a batch without reading first. Each header is moved on from
 // the version that memory has of it; the row lock is taken by that very update,
 // and a version that is not the row's fails the whole transaction with
-// errConflict: memory is dropped, and the caller runs the batch under locks.
+// setdb.ErrConflict: memory is dropped, and the caller runs the batch under locks.
 // Envelopes that wait for their expiry are asked about under locks afterwards.
-func (s *Set) openWarm(ctx context.Context, b *batch) error {
-	records, err := s.records(ctx, b)
+func (s *Set) openWarm(ctx context.Context, memory *memory, b *batch) error {
+	records, err := s.records(ctx, memory, b)
 	if err != nil {
 		return err
 	}
 	plan := newPlan(b, records)
-	if err := s.carryOut(ctx, b, plan, records); err != nil {
+	if err := s.carryOut(ctx, memory.reign, b, plan, records); err != nil {
 		for i := range b.groups {
-			s.memory.forget(b.groups[i].id)
+			memory.forget(b.groups[i].id)
 		}
 		return err
 	}
@@ -109,12 +108,12 @@ func (s *Set) openWarm(ctx context.Context, b *batch) error {
 }
 
 // carryOut commits what a plan writes, and moves memory on.
-func (s *Set) carryOut(ctx context.Context, b *batch, plan *plan, records []*record) error {
+func (s *Set) carryOut(ctx context.Context, reign setdb.Reign, b *batch, plan *plan, records []*record) error {
 	if plan.writes == 0 {
 		return nil
 	}
 	began := s.now()
-	err := s.inWrite(ctx, func(ctx context.Context, c *sql.Conn) error { return plan.write(ctx, c, b.touched) })
+	err := s.db.Warm(ctx, reign, func(ctx context.Context, c *sql.Conn) error { return plan.write(ctx, c, b.touched) })
 	if err != nil {
 		return err
 	}
@@ -142,7 +141,7 @@ func (s *Set) openEnding(ctx context.Context, b *batch, groups []group) {
 	ending := b.of(groups)
 	err := s.openUnderLocks(ctx, ending)
 	if err != nil {
-		err = s.answer(fmt.Sprintf("open %d at the end of life", len(groups)), err)
+		err = s.db.Answer(fmt.Sprintf("open %d at the end of life", len(groups)), err)
 	}
 	for i := range groups {
 		for j, at := range groups[i].at {
@@ -172,7 +171,7 @@ func (s *Set) keepFinished(r *record) {
 // records finds the record of every group and reads the cold ones, all of a
 // table with two queries. A group whose envelope does not exist is refused and
 // has none.
-func (s *Set) records(ctx context.Context, b *batch) ([]*record, error) {
+func (s *Set) records(ctx context.Context, memory *memory, b *batch) ([]*record, error) {
 	records := make([]*record, len(b.groups))
 	at := 0
 	err := b.tables(func(t DayTable, groups []group) error {
@@ -180,7 +179,7 @@ func (s *Set) records(ctx context.Context, b *batch) ([]*record, error) {
 		at += len(groups)
 		var cold []envelope.ID
 		for i := range groups {
-			if r := s.memory.get(groups[i].id); r != nil && r.opens() {
+			if r := memory.get(groups[i].id); r != nil && r.opens() {
 				mine[i] = r
 			} else {
 				cold = append(cold, groups[i].id)
@@ -189,7 +188,7 @@ func (s *Set) records(ctx context.Context, b *batch) ([]*record, error) {
 		if len(cold) == 0 {
 			return nil
 		}
-		loaded, err := s.loadAll(ctx, t, cold)
+		loaded, err := s.loadAll(ctx, memory, t, cold)
 		for i := range groups {
 			if mine[i] == nil {
 				mine[i] = loaded[groups[i].id]
@@ -206,8 +205,8 @@ func (s *Set) records(ctx context.Context, b *batch) ([]*record, error) {
 // loadAll reads some envelopes of one table whole and remembers them. Headers
 // are read first: shares of later openers than they know of are left out, so
 // that each record is one that the envelope once had.
-func (s *Set) loadAll(ctx context.Context, t DayTable, ids []envelope.ID) (map[envelope.ID]*record, error) {
-	ctx, cancel := context.WithTimeout(ctx, txMax)
+func (s *Set) loadAll(ctx context.Context, memory *memory, t DayTable, ids []envelope.ID) (map[envelope.ID]*record, error) {
+	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	asked := s.now()
 	headers, now, err := queryHeaders(ctx, s.db, t.selectHeaders(ids))
@@ -226,7 +225,7 @@ func (s *Set) loadAll(ctx context.Context, t DayTable, ids []envelope.ID) (map[e
 				snap.Shares = append(snap.Shares, shares[0].share)
 			}
 		}
-		if loaded[e.ID], err = s.remember(snap, asked); err != nil {
+		if loaded[e.ID], err = s.remember(memory, snap, asked); err != nil {
 			return nil, err
 		}
 	}
@@ -316,7 +315,7 @@ func (p *plan) write(ctx context.Context, c *sql.Conn, touched []envelope.ID) er
 		affected := res.(mysql.Result).AllRowsAffected()
 		for i := range p.tables {
 			if affected[2*i] != int64(len(p.tables[i].next)) {
-				return errConflict
+				return setdb.ErrConflict
 			}
 		}
 		return nil

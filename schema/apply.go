@@ -95,8 +95,14 @@ func inSession(ctx context.Context, db *sql.DB, do func(*sql.Conn) error) error 
 	}
 	defer conn.Close()
 	defer mariadb.Discard(conn)
-	if _, err := conn.ExecContext(ctx, "SET SESSION lock_wait_timeout = 1"); err != nil {
+	if err := impatient(ctx, conn); err != nil {
 		return err
 	}
 	return do(conn)
+}
+
+// impatient bounds how long the session's DDL waits for metadata locks.
+func impatient(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "SET SESSION lock_wait_timeout = 1")
+	return err
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"hongbao/internal/mariadb"
 )
 
 // machineMax is the last machine number that an order ID can carry.
@@ -90,14 +92,26 @@ func addMachines(ctx context.Context, conn *sql.Conn, d database, machines []int
 //
 // db is the migrator's or an administrator's connection.
 func MakeDayTables(ctx context.Context, db *sql.DB, set, day int) error {
-	if err := checkSet(set); err != nil {
+	conn, err := db.Conn(ctx)
+	if err != nil {
 		return err
 	}
-	if err := checkDay(day); err != nil {
+	defer conn.Close()
+	defer mariadb.Discard(conn)
+	return MakeDayTablesOn(ctx, conn, set, day)
+}
+
+// MakeDayTablesOn is MakeDayTables on one connection, whose session is set up for it
+// and should not be used for anything else afterwards.
+func MakeDayTablesOn(ctx context.Context, conn *sql.Conn, set, day int) error {
+	if err := errors.Join(checkSet(set), checkDay(day)); err != nil {
 		return err
 	}
 	d := setDatabase(set, nil)
-	err := inSession(ctx, db, func(conn *sql.Conn) error { return d.makeTables(ctx, conn, dayTables(day)) })
+	err := impatient(ctx, conn)
+	if err == nil {
+		err = d.makeTables(ctx, conn, dayTables(day))
+	}
 	if err != nil {
 		return fmt.Errorf("tables of day %02d in %s: %w", day, d.name, err)
 	}

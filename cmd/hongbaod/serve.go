@@ -133,7 +133,7 @@ type daemon struct {
 	mode      orderserver.Mode
 	metrics   *prometheus.Registry
 	api       *httpapi.API
-	migrators []*orderset.Migrator
+	migrators []*orderset.Maintainer
 	books     *books.Books
 	keys      *keyring
 	events    relay.Events
@@ -213,7 +213,7 @@ func (d *daemon) addMigrators(conf *settings.Settings) error {
 		return err
 	}
 	for _, spec := range topology.Specs() {
-		m, err := orderset.OpenMigrator(spec, d.keys.migrator)
+		m, err := orderset.OpenMaintainer(spec, d.keys.migrator)
 		if err != nil {
 			return err
 		}

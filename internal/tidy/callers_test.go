@@ -29,6 +29,8 @@ var uncalled = []exception{
 	{"internal/payment.Client.TradeBill", "the bill of a day that orders are compared with"},
 	{"internal/webhook.MakeSecret", "what an operator would do by hand, for tests"},
 	{"orderset.NewAuditor", "the oracle that every test ends in"},
+	{"orderset.Maintainer.Promote", "the seam through which a failover gives a SET another primary"},
+	{"orderset.Set.Promote", "the seam through which a failover gives a SET another primary"},
 	{"orderset.Router.CloseUnpaid", "tests close one envelope whose SET they do not know"},
 	{"orderset.Router.Expire", "tests expire one envelope whose SET they do not know"},
 	{"orderset.Router.HearTransfers", "tests record statuses of several SETs"},

@@ -22,7 +22,8 @@ var places = []place{
 	{"envelope", "", "the domain is pure: anyone can recompute a share or a state from it alone"},
 	{"queue", "", "the queue knows keys, not envelopes: lose or double it and only speed suffers"},
 	{"schema", "internal/mariadb", "DDL and grants are applied before anything else of ours can run"},
-	{"orderset", "envelope schema internal/mariadb internal/sendkey", "it commits what envelope decided; the way a request came in is not its business"},
+	{"orderset/setdb", "envelope schema internal/mariadb", "a SET's database knows rows and reigns, and no business"},
+	{"orderset", "envelope schema orderset/setdb internal/mariadb internal/sendkey", "it commits what envelope decided; the way a request came in is not its business"},
 	{"reconcile", "envelope orderset", "the closed day is judged from what is stored, not by the code that served it"},
 	{"reconcile/jobs", "envelope", "a job knows a SET by what it can do"},
 	{"loadtest", "envelope loadtest/wire", "the crowd knows only what a caller is owed, so it cannot share a mistake with the server"},
@@ -75,9 +76,9 @@ type home struct {
 }
 
 var homes = []home{
-	{"database/sql", "orderset internal/books internal/mariadb internal/sendkey schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
-	{"database/sql/driver", "orderset internal/books internal/mariadb schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
-	{"github.com/go-sql-driver/mysql", "orderset internal/books internal/mariadb schema internal/settest internal/cluster", "what a MySQL error means is decided once"},
+	{"database/sql", "orderset orderset/setdb internal/books internal/mariadb internal/sendkey schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
+	{"database/sql/driver", "orderset orderset/setdb internal/books internal/mariadb schema internal/settest internal/cluster", "every statement is in a package that answers for it"},
+	{"github.com/go-sql-driver/mysql", "orderset orderset/setdb internal/books internal/mariadb schema internal/settest internal/cluster", "what a MySQL error means is decided once"},
 	{"github.com/golang-jwt/jwt/v5", "internal/httpapi/bearer", "what a token must say is decided in one place"},
 	{"github.com/gin-gonic/gin", "internal/httpapi internal/console", "the ideas must outlive the router"},
 	{"github.com/bradfitz/gomemcache/memcache", "queue orderset", "memcached gives speed only, so only what is fast because of it may know it"},

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // kit is the one package that begins, ends and abandons transactions and walks rows.
@@ -40,7 +41,34 @@ func kitRules() []rule {
 			{"orderset/a.go": "package orderset\n" + imports + "// COMMIT ends it.\nconst lost = \"the COMMIT was lost\""},
 			{"queue/a.go": "package queue\nimport \"container/list\"\nfunc walk(l *list.List) {\nfor e := l.Front(); e != nil; e = e.Next() {\n}\n}"},
 		},
+	}, {
+		name:   "A SET's database has one door",
+		why:    "a write that goes past orderset/setdb names no reign, and could commit on a primary that was replaced",
+		check:  each(checkDoor),
+		caught: []files{{"orderset/a.go": "package orderset\n" + imports}, {"orderset/later/a.go": "package later\n" + imports}},
+		passed: []files{
+			{door + "/a.go": "package setdb\n" + imports},
+			{"orderset/a_test.go": "package orderset\n" + imports},
+			{"orderset/a.go": "package orderset\nimport \"database/sql\"\nfunc read(*sql.Rows, *sql.Conn) {}"},
+		},
 	}}
+}
+
+// door is the one package of the SETs that has pools of connections.
+const door = "orderset/setdb"
+
+func checkDoor(t *tree, s *source) []finding {
+	if s.test || s.dir == door || !strings.HasPrefix(s.dir+"/", "orderset/") {
+		return nil
+	}
+	var found []finding
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "DB" && s.imported(sel.X) == "database/sql" {
+			found = append(found, t.at(sel.Pos(), "a pool of connections: take a setdb.DB"))
+		}
+		return true
+	})
+	return found
 }
 
 func checkKit(t *tree, s *source) []finding {

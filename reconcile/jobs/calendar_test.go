@@ -22,9 +22,9 @@ var servers settest.Servers
 func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 
 // migratorOf makes tables under the account that worlds give their migrator.
-func migratorOf(t testing.TB, spec orderset.SetSpec) *orderset.Migrator {
+func migratorOf(t testing.TB, spec orderset.SetSpec) *orderset.Maintainer {
 	t.Helper()
-	m, err := orderset.OpenMigrator(spec, orderset.Account{User: "migrator", Password: "migrator-test"})
+	m, err := orderset.OpenMaintainer(spec, orderset.Account{User: "migrator", Password: "migrator-test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func unreachable(t testing.TB) orderset.SetSpec {
 	return orderset.SetSpec{Number: 998, Primary: l.Addr().String(), MachineBlock: -1}
 }
 
-func calendarOf(t testing.TB, now time.Time, sets ...*orderset.Migrator) jobs.Job {
+func calendarOf(t testing.TB, now time.Time, sets ...*orderset.Maintainer) jobs.Job {
 	t.Helper()
 	c, err := jobs.Calendar(sets, func() time.Time { return now })
 	if err != nil {
@@ -192,9 +192,9 @@ func TestARunEndsWithItsContext(t *testing.T) {
 }
 
 func TestACalendarNeedsSETsAndAClock(t *testing.T) {
-	m := []*orderset.Migrator{migratorOf(t, unreachable(t))}
+	m := []*orderset.Maintainer{migratorOf(t, unreachable(t))}
 	for what, err := range map[string]error{
-		"no SET":   second(jobs.Calendar[*orderset.Migrator](nil, time.Now)),
+		"no SET":   second(jobs.Calendar[*orderset.Maintainer](nil, time.Now)),
 		"no clock": second(jobs.Calendar(m, nil)),
 	} {
 		if err == nil {

@@ -1,4 +1,4 @@
-package orderset
+package setdb
 
 import (
 	"context"
@@ -53,8 +53,12 @@ func TestFA10ClosingEndsAReadThatBlocks(t *testing.T) {
 		_, err := conn.Read(make([]byte, 1))
 		ended <- err
 	}()
-	close := time.AfterFunc(50*time.Millisecond, func() { conn.Close() }) // the read has most likely begun; either way it must end
-	defer close.Stop()
+	closed := make(chan struct{})
+	time.AfterFunc(50*time.Millisecond, func() { // the read has most likely begun; either way it must end
+		conn.Close()
+		close(closed)
+	})
+	defer func() { <-closed }()
 	select {
 	case err := <-ended:
 		if err == nil {

@@ -1,4 +1,4 @@
-package orderset
+package setdb
 
 import (
 	"context"
