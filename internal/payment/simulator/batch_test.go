@@ -59,7 +59,7 @@ func TestBatchesAreRefusedAsTheRealProviderDoes(t *testing.T) {
 		{"a fen more than the details", field("total_amount", 7), "PARAM_ERROR"},
 		{"one more than the details", field("total_num", 4), "PARAM_ERROR"},
 		{"nobody", field("transfer_detail_list", []object{}), "PARAM_ERROR"},
-		{"scene", field("transfer_scene_id", ""), "PARAM_ERROR"},
+		{"scene", field("transfer_scene_id", strings.Repeat("1", 37)), "PARAM_ERROR"},
 		{"notify_url", field("notify_url", "http://h/?q"), "PARAM_ERROR"},
 		{"detail's number", first("out_detail_no", "a_b_c_d"), "PARAM_ERROR"},
 		{"detail's number twice", first("out_detail_no", "batch1x1"), "PARAM_ERROR"},

@@ -39,7 +39,7 @@ func (u *Rules) CheckBatch(req *BatchRequest) error {
 		return refusal.BadField("/batch_name", req.Name, wantBatchText)
 	case req.Remark == "" || !fits(req.Remark, batchTextMax):
 		return refusal.BadField("/batch_remark", req.Remark, wantBatchText)
-	case !isSceneID(req.SceneID):
+	case req.SceneID != "" && !isSceneID(req.SceneID): // without one it is the merchant's own
 		return refusal.BadField("/transfer_scene_id", req.SceneID, wantSceneID)
 	case req.NotifyURL != "" && !isNotifyURL(req.NotifyURL):
 		return refusal.BadField("/notify_url", req.NotifyURL, wantNotifyURL)
