@@ -49,17 +49,13 @@ func invalid(field, format string, args ...any) error {
 // BusyError says no for now, without an effect: the same request may pass
 // after RetryAfter.
 type BusyError struct {
-	Reason     string // stable, snake_case: the problem's code
+	Reason     Reason
 	RetryAfter time.Duration
 }
 
 func (e *BusyError) Error() string {
 	return fmt.Sprintf("busy: %s, retry after %v", e.Reason, e.RetryAfter)
 }
-
-// ReasonFunds is the reason of a [BusyError] that says: our account at the
-// provider is short. People have to fill it.
-const ReasonFunds = "payment_funds"
 
 // RefusedError is a no of the payment provider to what it was asked.
 type RefusedError struct {

@@ -51,7 +51,7 @@ func (t *Teller) create(ctx context.Context, b *ballot, o *Order, hash [sha256.S
 	if err != nil {
 		return Envelope{}, err
 	}
-	var refused error = &BusyError{Reason: "no_set_available", RetryAfter: time.Second}
+	var refused error = &BusyError{Reason: ReasonNoSet, RetryAfter: time.Second}
 	for _, set := range b.bySilence(t.cfg.Orders.Candidates(o.Sender, o.Key)) {
 		id := body.In(set)
 		e := t.cfg.Limits.New(*o, id, t.cfg.DrawKey.Seed(id).Commitment(), t.cfg.Now())

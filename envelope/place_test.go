@@ -63,7 +63,7 @@ func TestASendNoSetTakesIsBusy(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		sets   []SetNumber
-		reason string
+		reason Reason
 	}{{"no SET mints", nil, "no_set_available"}, {"every SET refuses", []SetNumber{7, 3}, "set_003"}} {
 		t.Run(row.name, func(t *testing.T) {
 			f := &shelf{sets: row.sets, homes: []SetNumber{7, 3}, createErr: map[SetNumber]error{7: busy("007"), 3: busy("003")}}
@@ -76,7 +76,7 @@ func TestASendNoSetTakesIsBusy(t *testing.T) {
 	}
 }
 
-func wantBusyReason(t *testing.T, err error, reason string) {
+func wantBusyReason(t *testing.T, err error, reason Reason) {
 	t.Helper()
 	no, ok := errors.AsType[*BusyError](err)
 	if !ok || no.Reason != reason || no.RetryAfter != time.Second || errors.Is(err, ErrUnknownOutcome) {
@@ -92,7 +92,7 @@ func TestASendIsBusyWhileTooFewHomesAnswer(t *testing.T) {
 		homes  []SetNumber
 		find   map[SetNumber]error
 		claim  map[SetNumber]error
-		reason string // "": sent
+		reason Reason // "": sent
 	}{
 		{"one of three is down", all, map[SetNumber]error{7: busy("007")}, nil, ""},
 		{"one of three is broken", all, map[SetNumber]error{7: fault}, nil, ""},

@@ -216,6 +216,6 @@ func (b *ballot) claimOrder() (order []int) {
 // so an unknown outcome among the causes is nothing to the caller: it is said, not
 // wrapped.
 func keyBusy(what string, errs []error) error {
-	no := &BusyError{Reason: "send_unconfirmed", RetryAfter: keyRetry}
+	no := &BusyError{Reason: ReasonSendUnconfirmed, RetryAfter: keyRetry}
 	return fmt.Errorf("%s: %w: %v", what, no, errors.Join(errs...))
 }

@@ -145,7 +145,7 @@ func (t *Teller) charge(e *Envelope) Charge {
 // the envelope is absent; another one, or this one with other settings, can say more.
 func ours(err error) error {
 	if errors.Is(err, ErrUnknownSet) {
-		return fmt.Errorf("%w: %v", &BusyError{Reason: "set_unavailable", RetryAfter: unknownSetRetry}, err)
+		return fmt.Errorf("%w: %v", &BusyError{Reason: ReasonSetUnavailable, RetryAfter: unknownSetRetry}, err)
 	}
 	return err
 }

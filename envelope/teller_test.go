@@ -182,7 +182,7 @@ func tellerAt(f *shelf) *Teller {
 func someTickets() *Tickets { return must(NewTickets(ticketKey(1))) }
 
 func busy(set string) error {
-	return fmt.Errorf("SET %s: %w", set, &BusyError{Reason: "set_" + set, RetryAfter: time.Second})
+	return fmt.Errorf("SET %s: %w", set, &BusyError{Reason: Reason("set_" + set), RetryAfter: time.Second})
 }
 
 func TestAPaymentIsPassedOn(t *testing.T) {

@@ -161,7 +161,7 @@ func TestAnEnvelopeThatEndsDoesNotHoldUpItsBatch(t *testing.T) {
 	if proxy.Hits() != 1 {
 		t.Error("no statement was lost")
 	}
-	wantBusy(t, openings[0].Err, orderset.ReasonUnavailable)
+	wantBusy(t, openings[0].Err, envelope.ReasonSetUnavailable)
 }
 
 // FS29: a grab is as old as a second at most, and never older than what its own

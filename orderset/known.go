@@ -131,7 +131,7 @@ type setNumbers map[envelope.SetNumber]bool
 // SET has been ours, so that an owner waits and asks again, else not found.
 func (r *Router) unknown(n envelope.SetNumber) error {
 	if absent := r.absent.Load(); absent != nil && (*absent)[n] {
-		no := &envelope.BusyError{Reason: ReasonUnavailable, RetryAfter: retryAfterGone}
+		no := &envelope.BusyError{Reason: envelope.ReasonSetUnavailable, RetryAfter: retryAfterGone}
 		return fmt.Errorf("SET %v has left the topology: %w", n, no)
 	}
 	return fmt.Errorf("SET %v: %w", n, envelope.ErrUnknownSet)

@@ -70,7 +70,7 @@ func TestASETThatLeavesTheTopologyIsMissed(t *testing.T) {
 		"sent": func(id envelope.ID) error { _, err := r.Sent(t.Context(), id); return err },
 		"set":  func(id envelope.ID) error { _, err := r.Set(id); return err },
 	} {
-		wantBusy(t, ask(e.ID), orderset.ReasonUnavailable)
+		wantBusy(t, ask(e.ID), envelope.ReasonSetUnavailable)
 		if what == "pay" {
 			continue
 		}

@@ -122,7 +122,7 @@ func nobodyThere(t testing.TB) string {
 }
 
 // wantBusy fails unless err is a BusyError of the reason.
-func wantBusy(t testing.TB, err error, reason string) {
+func wantBusy(t testing.TB, err error, reason envelope.Reason) {
 	t.Helper()
 	busy, ok := errors.AsType[*envelope.BusyError](err)
 	if !ok || busy.Reason != reason || busy.RetryAfter <= 0 {

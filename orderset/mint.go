@@ -19,8 +19,8 @@ const stepBackMax = 50 * time.Millisecond
 const retryAfterMint = time.Second
 
 var (
-	errNoLease     = &envelope.BusyError{Reason: "no_machine_lease", RetryAfter: retryAfterMint}
-	errClockBehind = &envelope.BusyError{Reason: "clock_stepped_back", RetryAfter: retryAfterMint}
+	errNoLease     = &envelope.BusyError{Reason: envelope.ReasonNoLease, RetryAfter: retryAfterMint}
+	errClockBehind = &envelope.BusyError{Reason: envelope.ReasonClockBehind, RetryAfter: retryAfterMint}
 )
 
 // mint makes bodies under one leased machine number at a time. Every body's

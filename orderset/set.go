@@ -25,10 +25,6 @@ const (
 	startupTryMax = 5 * time.Second
 )
 
-// ReasonUnavailable is the reason of a BusyError when a SET's database did not answer
-// or would not take writes.
-const ReasonUnavailable = setdb.ReasonUnavailable
-
 // Set is one SET, as an order server sees it. What is in it survives a promotion,
 // except what is remembered of rows: that belongs to a reign.
 type Set struct {

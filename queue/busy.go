@@ -16,29 +16,33 @@ var (
 	ErrClosed = errors.New("queue: lane is closed")
 )
 
-// Reasons of a BusyError. They are stable: callers and dashboards match on them.
+// Reason is why a [BusyError] is busy. It is stable: callers and dashboards match
+// on it.
+type Reason string
+
+// The reasons.
 const (
-	ReasonDraining     = "draining"      // the SET or the process is being emptied
-	ReasonOverloaded   = "overloaded"    // too many requests in flight
-	ReasonCPU          = "cpu"           // the machine is saturated
-	ReasonQueueFull    = "queue_full"    // the key's queue is full, or queues move too slowly
-	ReasonLaneFull     = "lane_full"     // the lane's queues together are full
-	ReasonExpired      = "expired"       // waited WaitMax, or its caller left, before service
-	ReasonDatabaseSlow = "database_slow" // transactions take longer than the ceiling
-	ReasonDatabaseDown = "database_down" // transactions fail
-	ReasonOverCap      = "over_cap"      // as many holders or permits of the key as allowed
-	ReasonGateFull     = "gate_full"     // every entry of the gate's key table is in use
+	ReasonDraining     Reason = "draining"      // the SET or the process is being emptied
+	ReasonOverloaded   Reason = "overloaded"    // too many requests in flight
+	ReasonCPU          Reason = "cpu"           // the machine is saturated
+	ReasonQueueFull    Reason = "queue_full"    // the key's queue is full, or queues move too slowly
+	ReasonLaneFull     Reason = "lane_full"     // the lane's queues together are full
+	ReasonExpired      Reason = "expired"       // waited WaitMax, or its caller left, before service
+	ReasonDatabaseSlow Reason = "database_slow" // transactions take longer than the ceiling
+	ReasonDatabaseDown Reason = "database_down" // transactions fail
+	ReasonOverCap      Reason = "over_cap"      // as many holders or permits of the key as allowed
+	ReasonGateFull     Reason = "gate_full"     // every entry of the gate's key table is in use
 )
 
 // BusyError is a refusal: the request was not tried, and may be tried again.
 // Values are shared between callers and must not be changed.
 type BusyError struct {
-	Reason     string        // one of the Reason constants
+	Reason     Reason
 	RetryAfter time.Duration // jittered, so that refused callers do not return together
 }
 
 func (e *BusyError) Error() string {
-	return "busy: " + e.Reason + ", retry after " + e.RetryAfter.String()
+	return "busy: " + string(e.Reason) + ", retry after " + e.RetryAfter.String()
 }
 
 // jitterSteps is how many different RetryAfter values one reason has.
@@ -48,7 +52,7 @@ const jitterSteps = 16
 type refusals [jitterSteps]*BusyError
 
 // newRefusals spreads RetryAfter evenly over [after/2, after*3/2).
-func newRefusals(reason string, after time.Duration) *refusals {
+func newRefusals(reason Reason, after time.Duration) *refusals {
 	var r refusals
 	for i := range r {
 		r[i] = &BusyError{Reason: reason, RetryAfter: after/2 + after*time.Duration(i)/jitterSteps}

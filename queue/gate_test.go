@@ -42,7 +42,7 @@ func enter(t *testing.T, g *queue.Gate, key string) queue.Permit {
 	return p
 }
 
-func refused(t *testing.T, g *queue.Gate, key, reason string) {
+func refused(t *testing.T, g *queue.Gate, key string, reason queue.Reason) {
 	t.Helper()
 	_, err := g.Enter(t.Context(), key)
 	wantBusy(t, err, reason)

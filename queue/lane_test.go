@@ -131,7 +131,7 @@ func endLane(t *testing.T, l *lane) {
 	}
 }
 
-func wantBusy(t *testing.T, err error, reason string) {
+func wantBusy(t *testing.T, err error, reason queue.Reason) {
 	t.Helper()
 	busy, ok := errors.AsType[*queue.BusyError](err)
 	if !ok || busy.Reason != reason || busy.RetryAfter <= 0 {

@@ -44,8 +44,8 @@ func (s sheet) counter(name, help string, v uint64) {
 	s.put(prometheus.CounterValue, name, help, float64(v), "")
 }
 
-func (s sheet) refused(name, help, reason string, v uint64) {
-	s.put(prometheus.CounterValue, name, help, float64(v), reason)
+func (s sheet) refused(name, help string, reason Reason, v uint64) {
+	s.put(prometheus.CounterValue, name, help, float64(v), string(reason))
 }
 
 // histogram shows h in units of unit, leaving out the buckets below first.

@@ -113,8 +113,8 @@ const (
 )
 
 // reasons are what callers are told.
-func (c cause) reason() string {
-	return [causes]string{
+func (c cause) reason() Reason {
+	return [causes]Reason{
 		"", ReasonDraining, ReasonOverloaded, ReasonCPU, ReasonQueueFull, ReasonDatabaseSlow, ReasonDatabaseDown,
 	}[c]
 }
@@ -247,8 +247,8 @@ type ShedStats struct {
 	Age       time.Duration     // what Config.Age says
 	Latency   time.Duration     // smoothed, of transactions
 	ErrorRate float64           // smoothed share of failed transactions, 0..1
-	Refusing  string            // why Admit refuses everything but probes, "" if it does not
-	Refused   map[string]uint64 // by reason
+	Refusing  Reason            // why Admit refuses everything but probes, "" if it does not
+	Refused   map[Reason]uint64 // by reason
 }
 
 // Stats returns a snapshot, looking at the gauges if that is due.
@@ -258,7 +258,7 @@ func (s *Shedder) Stats() ShedStats {
 		InFlight: int(s.inFlight.Load()),
 		Limit:    s.limiter.Limit(),
 		Age:      s.cfg.Age(),
-		Refused:  make(map[string]uint64, causes),
+		Refused:  make(map[Reason]uint64, causes),
 	}
 	st.CPU = s.gauges.smoothed()
 	st.Latency, st.ErrorRate = s.health.smoothed()

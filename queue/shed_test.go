@@ -39,7 +39,7 @@ func admit(t *testing.T, s *queue.Shedder) queue.Ticket {
 	return ticket
 }
 
-func wantRefused(t *testing.T, s *queue.Shedder, reason string) {
+func wantRefused(t *testing.T, s *queue.Shedder, reason queue.Reason) {
 	t.Helper()
 	_, err := s.Admit()
 	wantBusy(t, err, reason)

@@ -10,10 +10,6 @@ import (
 	"hongbao/internal/mariadb"
 )
 
-// ReasonUnavailable is the reason of a BusyError when a shard's database was not
-// heard, or could not do it now.
-const ReasonUnavailable = "books_unavailable"
-
 const (
 	retryAfterDown = time.Second
 	retryAfterLock = 200 * time.Millisecond
@@ -26,7 +22,7 @@ func contended(err error) bool { return mariadb.LostRace(err) || mariadb.Duplica
 // answer turns what the shard's database ended with into one of the classes of
 // envelope/errors.go. Only faults that people must look at stay faults.
 func (s *shard) answer(what string, err error) error {
-	busy := func(reason string, after time.Duration) error {
+	busy := func(reason envelope.Reason, after time.Duration) error {
 		return fmt.Errorf("books: shard %d: %s: %w: %w", s.number, what, &envelope.BusyError{Reason: reason, RetryAfter: after}, err)
 	}
 	switch {
@@ -35,11 +31,11 @@ func (s *shard) answer(what string, err error) error {
 	case errors.Is(err, mariadb.ErrCommitUnknown):
 		return fmt.Errorf("books: shard %d: %s: %w: %w", s.number, what, envelope.ErrUnknownOutcome, err)
 	case errors.Is(err, context.Canceled):
-		return busy("canceled", retryAfterLock)
+		return busy(envelope.ReasonCanceled, retryAfterLock)
 	case contended(err):
-		return busy(ReasonUnavailable, retryAfterLock)
+		return busy(envelope.ReasonBooksUnavailable, retryAfterLock)
 	case mariadb.Unavailable(err):
-		return busy(ReasonUnavailable, retryAfterDown)
+		return busy(envelope.ReasonBooksUnavailable, retryAfterDown)
 	}
 	return fmt.Errorf("books: shard %d: %s: %w", s.number, what, err)
 }

@@ -68,7 +68,7 @@ func TestFA1AConnectionLostAnywhereLeavesTheSumsRight(t *testing.T) {
 			e := refunded(expired(gift(2*i+j, "alice", users(10)...)))
 			truth = append(truth, e)
 			l.proxies[0].Lose(fault, statement)
-			wantBusy(t, l.Post(t.Context(), told(e)), books.ReasonUnavailable)
+			wantBusy(t, l.Post(t.Context(), told(e)), envelope.ReasonBooksUnavailable)
 			l.post(t, told(e)...)
 			l.wantTruth(t, truth...)
 		}
@@ -153,7 +153,7 @@ func TestAShardThatIsDownFailsOnlyWhatNeedsIt(t *testing.T) {
 	cfg.Shards[down].Addr = nobodyThere(t)
 	crippled := open(t, cfg)
 	err := crippled.Check(t.Context())
-	wantBusy(t, err, books.ReasonUnavailable)
+	wantBusy(t, err, envelope.ReasonBooksUnavailable)
 	if errors.Is(err, books.ErrWrongShard) {
 		t.Errorf("a shard that is down is called wrong: %v", err)
 	}
@@ -167,11 +167,11 @@ func TestAShardThatIsDownFailsOnlyWhatNeedsIt(t *testing.T) {
 		t.Errorf("a read that does not need it: %v", err)
 	}
 	mixed := gift(2, there[0], append(there[1:], gone...)...)
-	wantBusy(t, crippled.Post(t.Context(), told(mixed)), books.ReasonUnavailable)
+	wantBusy(t, crippled.Post(t.Context(), told(mixed)), envelope.ReasonBooksUnavailable)
 	_, err = crippled.Summary(t.Context(), gone[0], 2026)
-	wantBusy(t, err, books.ReasonUnavailable)
+	wantBusy(t, err, envelope.ReasonBooksUnavailable)
 	_, _, err = crippled.Sent(t.Context(), gone[0], 2026, "")
-	wantBusy(t, err, books.ReasonUnavailable)
+	wantBusy(t, err, envelope.ReasonBooksUnavailable)
 	if got, err := crippled.Summary(t.Context(), there[0], 2026); err != nil || got.SentCount != 2 {
 		t.Errorf("the shards that are up were not written: %+v, %v", got, err)
 	}

@@ -210,7 +210,7 @@ func users(n int) []envelope.UserID {
 	return all
 }
 
-func wantBusy(t testing.TB, err error, reason string) {
+func wantBusy(t testing.TB, err error, reason envelope.Reason) {
 	t.Helper()
 	busy, ok := errors.AsType[*envelope.BusyError](err)
 	if !ok || busy.Reason != reason || busy.RetryAfter <= 0 {

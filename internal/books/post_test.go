@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hongbao/envelope"
-	"hongbao/internal/books"
 	"hongbao/internal/settest"
 )
 
@@ -83,7 +82,7 @@ func TestNewsIsWrittenWithoutALook(t *testing.T) {
 	if hits := l.proxies[0].Hits(); hits != 0 {
 		t.Errorf("%d queries looked for news", hits)
 	}
-	wantBusy(t, l.Post(t.Context(), told(e)), books.ReasonUnavailable)
+	wantBusy(t, l.Post(t.Context(), told(e)), envelope.ReasonBooksUnavailable)
 	if hits := l.proxies[0].Hits(); hits != 1 {
 		t.Errorf("%d queries looked for a repeat, want the one that was lost", hits)
 	}

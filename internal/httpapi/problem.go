@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"hongbao/envelope"
@@ -46,9 +47,11 @@ const (
 	unavailable = http.StatusServiceUnavailable
 )
 
-// problems is the table. Of the busy ones, 429 is about one envelope and 503
-// about a SET or the service.
-func problems() []problem {
+// problems is the table.
+func problems() []problem { return slices.Concat(ownProblems(), refusals(), busyProblems()) }
+
+// refusals are the rows of what is not said of a moment, and of what is not known.
+func refusals() []problem {
 	no := func(code string, status int, title string) problem {
 		return problem{code: code, status: status, title: title}
 	}
@@ -61,7 +64,7 @@ func problems() []problem {
 	operator := func(code string, status int, title string) problem {
 		return problem{code: code, status: status, title: title, operator: true}
 	}
-	return append(ownProblems(), []problem{
+	return []problem{
 		no(codeInvalidField, bad, "A field breaks a rule."),
 		no(codeInvalidJSON, bad, "The body is not one JSON object in valid UTF-8."),
 		no("body_unreadable", bad, "The body ended early or is framed wrongly."),
@@ -90,33 +93,9 @@ func problems() []problem {
 		operator(codeCrossOrigin, http.StatusForbidden, "A page of another origin may not call this."),
 		operator(codeRuleForbids, http.StatusUnprocessableEntity, "A rule forbids it as things stand."),
 		{code: codeNotReady, status: unavailable, title: "This process should be sent no requests now.", retryable: true, operator: true},
-
-		notNow("envelope_contended", tooMany, "Others hold the envelope."),
-		notNow(queue.ReasonQueueFull, tooMany, "Too many requests wait for this envelope."),
-		notNow(queue.ReasonOverCap, tooMany, "Too many requests for this envelope are under way."),
-		notNow(codeBusy, unavailable, "The service cannot take the request now."),
-		notNow("no_set_available", unavailable, "No SET takes new envelopes now."),
-		notNow("send_unconfirmed", unavailable, "Too few of the databases that keep the Idempotency-Key answer; nothing was charged. Repeat it unchanged."),
-		notNow("set_unavailable", unavailable, "The envelope's SET cannot be reached."),
-		notNow("day_not_ready", unavailable, "The envelope's day is not open yet."),
-		notNow("no_machine_lease", unavailable, "No machine number to mint IDs with."),
-		notNow("clock_stepped_back", unavailable, "The clock stepped back; IDs are minted when it has caught up."),
-		notNow("books_unavailable", unavailable, "The caller's book cannot be reached."),
-		notNow("payment_provider", unavailable, "The payment provider does not answer."),
-		notNow(codePaymentSetup, unavailable, "The payment provider does not take this service's requests; its operators have to act."),
-		notNow(envelope.ReasonFunds, unavailable, "This service's account at the payment provider is short."),
-		notNow("canceled", unavailable, "The request ended before it had an effect."),
-		notNow(queue.ReasonDraining, unavailable, "This server is being emptied."),
-		notNow(queue.ReasonOverloaded, unavailable, "Too many requests are in flight."),
-		notNow(queue.ReasonCPU, unavailable, "The machine is saturated."),
-		notNow(queue.ReasonLaneFull, unavailable, "Too many requests wait in this lane."),
-		notNow(queue.ReasonExpired, unavailable, "The request waited too long and was dropped without an effect."),
-		notNow(queue.ReasonDatabaseSlow, unavailable, "The envelope's SET answers too slowly."),
-		notNow(queue.ReasonDatabaseDown, unavailable, "The envelope's SET does not answer."),
-		notNow(queue.ReasonGateFull, unavailable, "Too many envelopes are being opened."),
 		notNow(codeOutcomeUnknown, http.StatusGatewayTimeout, "The outcome is not known yet; ask again with the same request."),
 		no(codeInternal, http.StatusInternalServerError, "The fault is ours; request_id finds it in the log."),
-	}...)
+	}
 }
 
 // A refusal is a refused request as the table sees it: a code, and what only
@@ -170,13 +149,13 @@ func classify(err error) refusal {
 		return refusal{code: codeOutcomeUnknown, retryAfter: retryAfterDefault}
 	}
 	if busy, ok := errors.AsType[*queue.BusyError](err); ok {
-		return refusal{code: busy.Reason, retryAfter: busy.RetryAfter}
+		return refusal{code: string(busy.Reason), retryAfter: busy.RetryAfter}
 	}
 	if busy, ok := errors.AsType[*envelope.BusyError](err); ok {
-		return refusal{code: busy.Reason, retryAfter: busy.RetryAfter}
+		return refusal{code: string(busy.Reason), retryAfter: busy.RetryAfter}
 	}
 	if errors.Is(err, queue.ErrClosed) {
-		return refusal{code: queue.ReasonDraining, retryAfter: retryAfterDefault}
+		return refusal{code: string(queue.ReasonDraining), retryAfter: retryAfterDefault}
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return *r

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"hongbao/orderset"
+	"hongbao/envelope"
 )
 
 // NotReady is what /readyz answers when it is not: the members of both.
@@ -17,7 +17,7 @@ type NotReady struct {
 }
 
 // refusedBySets are the codes of a call about one envelope, transfer or batch.
-var refusedBySets = []string{"not_found", "rule_forbids", "envelope_contended", orderset.ReasonUnavailable, "day_not_ready", "canceled", "outcome_unknown", "internal"}
+var refusedBySets = []string{"not_found", "rule_forbids", string(envelope.ReasonContended), string(envelope.ReasonSetUnavailable), string(envelope.ReasonDayNotReady), string(envelope.ReasonCanceled), "outcome_unknown", "internal"}
 
 // codes are those of the table that a call can be refused with.
 func (c *call) codes(method string) []string {

@@ -70,7 +70,7 @@ func examples() map[reflect.Type]any {
 	held := HeldRow{No: no, OrderID: id, SenderID: "sam", Seq: 1, Round: 1, PayeeID: "bob", AmountFen: 198, Reason: "NAME_NOT_CORRECT",
 		State: string(envelope.Held), Since: at.Add(-time.Hour), AgeSeconds: 3605, Proposal: &proposal}
 	stuck := BatchRow{No: batch, Count: 40, TotalFen: 8_000, Reason: "NO_AUTH", Dissolvable: true, Since: at}
-	there, gone := SetState{Set: "000"}, SetState{Set: "001", Error: "SET 001: connection refused", Code: orderset.ReasonUnavailable}
+	there, gone := SetState{Set: "000"}, SetState{Set: "001", Error: "SET 001: connection refused", Code: string(envelope.ReasonSetUnavailable)}
 	topic := OutboxTopic{Topic: orderset.TopicTransfer, Pending: 3, OldestMs: 1_250, Stuck: 2, Paused: "by ann", Causes: map[string]int{"NO_AUTH": 2}}
 	owed := OutboxSet{SetState: there, Topics: []OutboxTopic{topic}}
 	parked := ParkedRow{ID: id, Topic: envelope.TopicEvent, Attempts: 25, Since: at, Reason: "410 Gone"}

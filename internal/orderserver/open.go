@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
 	"hongbao/queue"
 )
 
@@ -132,7 +131,7 @@ func forWholeBatch(err error) bool {
 // illness keeps from the shedder what says nothing about the database.
 func illness(err error) error {
 	busy, ok := errors.AsType[*envelope.BusyError](err)
-	if ok && busy.Reason == orderset.ReasonUnavailable || errors.Is(err, envelope.ErrUnknownOutcome) {
+	if ok && busy.Reason == envelope.ReasonSetUnavailable || errors.Is(err, envelope.ErrUnknownOutcome) {
 		return err
 	}
 	return nil
@@ -153,11 +152,11 @@ const drainRetryAfter = time.Second
 // domainError turns what the queue says into what the domain says.
 func domainError(err error) error {
 	if full, ok := errors.AsType[*queue.BusyError](err); ok {
-		return &envelope.BusyError{Reason: full.Reason, RetryAfter: full.RetryAfter}
+		return &envelope.BusyError{Reason: envelope.Reason(full.Reason), RetryAfter: full.RetryAfter}
 	}
 	switch {
 	case errors.Is(err, queue.ErrClosed):
-		return &envelope.BusyError{Reason: queue.ReasonDraining, RetryAfter: drainRetryAfter}
+		return &envelope.BusyError{Reason: envelope.Reason(queue.ReasonDraining), RetryAfter: drainRetryAfter}
 	case errors.Is(err, queue.ErrUnknown):
 		return fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, err)
 	}

@@ -119,7 +119,7 @@ func (s *Server) Number() envelope.SetNumber { return s.set.Number() }
 func (s *Server) Refuse(on bool) { s.shed.Drain(on) }
 
 // Refusing is why opens that need the database are refused, or "".
-func (s *Server) Refusing() string { return s.shed.Stats().Refusing }
+func (s *Server) Refusing() string { return string(s.shed.Stats().Refusing) }
 
 // Start begins what the server does of its own accord: to ask a database that is
 // down whether it is back.

@@ -141,10 +141,10 @@ func TestFB1ADatabaseThatIsBackIsFoundWithoutOpens(t *testing.T) {
 		if _, err := open(ctx, s, e.ID, 1); err == nil {
 			t.Fatal("an open was answered without its database")
 		}
-		return s.Refusing() == queue.ReasonDatabaseDown
+		return s.Refusing() == string(queue.ReasonDatabaseDown)
 	})
 	w.Proxies[0].Freeze(false)
-	await(t, "the SET answers", func() bool { return s.Refusing() != queue.ReasonDatabaseDown })
+	await(t, "the SET answers", func() bool { return s.Refusing() != string(queue.ReasonDatabaseDown) })
 	await(t, "an open is served", func() bool { // the first ones are probes of a database that was slow
 		o, err := open(t.Context(), s, e.ID, 2)
 		return err == nil && o.Outcome == envelope.Opened
@@ -167,7 +167,7 @@ func TestFA15AClosedServerRefuses(t *testing.T) {
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 10})
 	closeServer(t, s)
 	_, err := open(t.Context(), s, e.ID, 1)
-	if busy, ok := errors.AsType[*envelope.BusyError](err); !ok || busy.Reason != queue.ReasonDraining || busy.RetryAfter <= 0 {
+	if busy, ok := errors.AsType[*envelope.BusyError](err); !ok || busy.Reason != envelope.Reason(queue.ReasonDraining) || busy.RetryAfter <= 0 {
 		t.Errorf("%v, want a refusal to try again", err)
 	}
 	if _, err := s.Expire(t.Context(), e.ID); err == nil {
@@ -181,7 +181,7 @@ func TestARefusingServerSendsElsewhere(t *testing.T) {
 	s.Refuse(true)
 	n := w.Sending(t, 0, envelope.Order{Total: 100, Count: 1})
 	_, err := s.Create(t.Context(), n)
-	if _, busy := errors.AsType[*envelope.BusyError](err); !busy || s.Refusing() != queue.ReasonDraining {
+	if _, busy := errors.AsType[*envelope.BusyError](err); !busy || s.Refusing() != string(queue.ReasonDraining) {
 		t.Errorf("%v while refusing %q", err, s.Refusing())
 	}
 	if _, err := s.FindKey(t.Context(), n.Envelope.Sender, n.Key); !errors.Is(err, envelope.ErrNotFound) {

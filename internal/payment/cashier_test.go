@@ -247,7 +247,7 @@ func TestFG5CodesOfTransfers(t *testing.T) {
 	isOpen := func(s envelope.TransferStatus, err error) bool {
 		return isUnknown(err) && s == envelope.TransferStatus{}
 	}
-	waits := func(reason string) func(envelope.TransferStatus, error) bool {
+	waits := func(reason envelope.Reason) func(envelope.TransferStatus, error) bool {
 		return func(_ envelope.TransferStatus, err error) bool {
 			busy, ok := errors.AsType[*envelope.BusyError](err)
 			return ok && busy.Reason == reason && busy.RetryAfter > 0
@@ -268,8 +268,8 @@ func TestFG5CodesOfTransfers(t *testing.T) {
 		{401, "SIGN_ERROR", isRejected, true, false},
 		{403, "NO_AUTH", isRejected, true, false},
 		{404, "RESOURCE_NOT_EXISTS", isRejected, true, false},
-		{403, "NOT_ENOUGH", waits(reasonFunds), false, false},
-		{429, "FREQUENCY_LIMITED", waits(reasonOutage), false, false},
+		{403, "NOT_ENOUGH", waits(envelope.ReasonFunds), false, false},
+		{429, "FREQUENCY_LIMITED", waits(envelope.ReasonProvider), false, false},
 		{429, "SOMETHING_ELSE", isOpen, false, false},
 		{500, "SYSTEM_ERROR", isOpen, false, false},
 		{400, "SYSTEM_ERROR", isOpen, false, false},

@@ -148,7 +148,7 @@ func TestAnswersOfAProxyAreAnOutage(t *testing.T) {
 	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
 		c, _ := providerSaying(t, reply{status, "<html><h1>no healthy upstream</h1></html>", func(h http.Header) { h.Del(apiv3.HeaderSignature) }})
 		if _, err := prepay(t, c); !isBusy(err) || errors.Is(err, envelope.ErrUnknownOutcome) {
-			t.Errorf("%d: %v, want busy %s", status, err, reasonOutage)
+			t.Errorf("%d: %v, want busy %s", status, err, envelope.ReasonProvider)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func result(err error) string {
 		return "ok"
 	case errors.Is(err, envelope.ErrUnknownOutcome):
 		return "unknown"
-	case errors.As(err, &busy) && busy.Reason == reasonFunds:
+	case errors.As(err, &busy) && busy.Reason == envelope.ReasonFunds:
 		return "no_funds" // people must fill our account: worth an alarm
 	case busy != nil:
 		return "busy"

@@ -236,7 +236,7 @@ func TestFG5CodesOfBatches(t *testing.T) {
 		return err == nil && s.Progress == envelope.ProgressRejected && s.Code != "" && s.No == testBatch(2).No
 	}
 	isOpen := func(s envelope.PayoutBatchStatus, err error) bool { return isUnknown(err) && isNothing(s) }
-	waits := func(reason string) func(envelope.PayoutBatchStatus, error) bool {
+	waits := func(reason envelope.Reason) func(envelope.PayoutBatchStatus, error) bool {
 		return func(s envelope.PayoutBatchStatus, err error) bool {
 			busy, ok := errors.AsType[*envelope.BusyError](err)
 			return ok && busy.Reason == reason && busy.RetryAfter > 0 && isNothing(s)
@@ -252,9 +252,9 @@ func TestFG5CodesOfBatches(t *testing.T) {
 		{400, "INVALID_REQUEST", isRejected, true},
 		{403, "NO_AUTH", isRejected, true},
 		{400, "ACCOUNT_FROZEN", isRejected, true},
-		{403, "NOT_ENOUGH", waits(reasonFunds), false},
-		{403, "FREQUENCY_LIMITED", waits(reasonOutage), false},
-		{429, "FREQUENCY_LIMITED", waits(reasonOutage), false},
+		{403, "NOT_ENOUGH", waits(envelope.ReasonFunds), false},
+		{403, "FREQUENCY_LIMITED", waits(envelope.ReasonProvider), false},
+		{429, "FREQUENCY_LIMITED", waits(envelope.ReasonProvider), false},
 		{429, "SOMETHING_ELSE", isOpen, false},
 		{500, "SYSTEM_ERROR", isOpen, false},
 		{503, "", isOpen, false},

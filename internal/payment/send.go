@@ -34,9 +34,6 @@ const (
 	codeTooMany     = "FREQUENCY_LIMITED"
 	codeNotEnough   = "NOT_ENOUGH"
 	codeNoResource  = "RESOURCE_NOT_EXISTS" // of a query: the number; of a refund: the charge
-
-	reasonOutage = "payment_provider"
-	reasonFunds  = envelope.ReasonFunds
 )
 
 // final lists the codes that say: this request never takes effect, however often
@@ -131,7 +128,7 @@ func settle(ctx context.Context, q call, a answer, err error) ([]byte, error) {
 	case answers:
 		return nil, means
 	case refused.Code == codeNotEnough:
-		return nil, fmt.Errorf("%w: %w", &envelope.BusyError{Reason: reasonFunds, RetryAfter: retryAfterFunds}, refused)
+		return nil, fmt.Errorf("%w: %w", &envelope.BusyError{Reason: envelope.ReasonFunds, RetryAfter: retryAfterFunds}, refused)
 	case final(refused.Code) || q.moves && (refusesPayee(refused.Code) || refused.Code == codeNoResource):
 		return nil, refused
 	}
@@ -139,7 +136,7 @@ func settle(ctx context.Context, q call, a answer, err error) ([]byte, error) {
 }
 
 func outage(cause error) error {
-	return fmt.Errorf("%w: %w", &envelope.BusyError{Reason: reasonOutage, RetryAfter: retryAfterOutage}, cause)
+	return fmt.Errorf("%w: %w", &envelope.BusyError{Reason: envelope.ReasonProvider, RetryAfter: retryAfterOutage}, cause)
 }
 
 // neverSent reports that no connection came about, so nobody can have acted.

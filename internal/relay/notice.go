@@ -25,7 +25,7 @@ func (r *Relay) HearBatch(status envelope.PayoutBatchStatus) error {
 	case r.notices <- status:
 		return nil
 	default:
-		return &envelope.BusyError{Reason: "callbacks", RetryAfter: time.Second}
+		return &envelope.BusyError{Reason: envelope.ReasonCallbacks, RetryAfter: time.Second}
 	}
 }
 

@@ -80,7 +80,7 @@ func (c *recorder) record(ctx context.Context, word envelope.TransferWord) error
 	select {
 	case c.words <- w:
 	case <-c.done:
-		return &envelope.BusyError{Reason: "shutting_down", RetryAfter: time.Second}
+		return &envelope.BusyError{Reason: envelope.ReasonShuttingDown, RetryAfter: time.Second}
 	case <-ctx.Done():
 		return fmt.Errorf("transfer %s is not recorded: %w", word.No, ctx.Err())
 	}

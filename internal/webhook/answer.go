@@ -37,7 +37,7 @@ func judge(res *http.Response, now time.Time) error {
 		return fmt.Errorf("%w: %w", ErrGone, refused)
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable:
 		if wait, ok := retryAfter(res.Header.Get("Retry-After"), now); ok {
-			return fmt.Errorf("%w: %w", &envelope.BusyError{Reason: "event_endpoint", RetryAfter: wait}, refused)
+			return fmt.Errorf("%w: %w", &envelope.BusyError{Reason: envelope.ReasonEventEndpoint, RetryAfter: wait}, refused)
 		}
 	}
 	return refused

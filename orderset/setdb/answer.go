@@ -17,10 +17,6 @@ var ErrConflict = errors.New("the row changed underneath")
 // Retry reports whether the same transaction may simply be run once more.
 func Retry(err error) bool { return errors.Is(err, ErrConflict) || mariadb.LostRace(err) }
 
-// ReasonUnavailable is the reason of a BusyError when a SET's database did not
-// answer, would not take writes, or was just given another primary.
-const ReasonUnavailable = "set_unavailable"
-
 const (
 	retryAfterDown = time.Second
 	retryAfterLock = 200 * time.Millisecond
@@ -36,23 +32,23 @@ func (d *DB) Answer(what string, err error) error {
 		return err
 	}
 	// The cause stays in the error for the log; the caller sees a BusyError.
-	busy := func(reason string, after time.Duration) error {
+	busy := func(reason envelope.Reason, after time.Duration) error {
 		return fmt.Errorf("SET %v: %s: %w: %w", d.cfg.Number, what, &envelope.BusyError{Reason: reason, RetryAfter: after}, err)
 	}
 	switch {
 	case errors.Is(err, mariadb.ErrCommitUnknown):
 		return fmt.Errorf("SET %v: %s: %w: %w", d.cfg.Number, what, envelope.ErrUnknownOutcome, err)
 	case errors.Is(err, ErrFenced):
-		return busy(ReasonUnavailable, retryAfterLock)
+		return busy(envelope.ReasonSetUnavailable, retryAfterLock)
 	case errors.Is(err, context.Canceled):
-		return busy("canceled", retryAfterLock)
+		return busy(envelope.ReasonCanceled, retryAfterLock)
 	case Retry(err):
-		return busy("envelope_contended", retryAfterLock)
+		return busy(envelope.ReasonContended, retryAfterLock)
 	case mariadb.Unavailable(err):
 		d.health.failed()
-		return busy(ReasonUnavailable, retryAfterDown)
+		return busy(envelope.ReasonSetUnavailable, retryAfterDown)
 	case mariadb.NoSuchTable(err):
-		return busy("day_not_ready", retryAfterDown)
+		return busy(envelope.ReasonDayNotReady, retryAfterDown)
 	}
 	return fmt.Errorf("SET %v: %s: %w", d.cfg.Number, what, err)
 }

@@ -81,7 +81,7 @@ func TestATransactionOfAnOldReignIsFenced(t *testing.T) {
 		t.Fatalf("got %v, want it fenced and not committed", err)
 	}
 	busy, ok := errors.AsType[*envelope.BusyError](b.Answer("write", err))
-	if !ok || busy.Reason != setdb.ReasonUnavailable || busy.RetryAfter <= 0 {
+	if !ok || busy.Reason != envelope.ReasonSetUnavailable || busy.RetryAfter <= 0 {
 		t.Errorf("a caller gets %v, want to be told to come back", b.Answer("write", err))
 	}
 	b.wantRow(t, "event", false)
