@@ -97,9 +97,9 @@ func TestWhenAllOfABatchFailTheReceiverIsBlamed(t *testing.T) {
 func TestABrakeRisksOneAtATimeUntilOneSucceeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turns []bool
-		b := &brake{now: time.Now, turned: func(s bool, _ error) { turns = append(turns, s) }}
-		b.heard(&envelope.BusyError{RetryAfter: 10 * time.Second})
-		if !b.isShut() || b.allow(64) != 0 {
+		b := &breaker{now: time.Now, changed: func(s bool, _ error) { turns = append(turns, s) }}
+		b.record(&envelope.BusyError{RetryAfter: 10 * time.Second})
+		if !b.isOpen() || b.allow(64) != 0 {
 			t.Fatal("a busy answer does not stop it")
 		}
 		time.Sleep(10*time.Second - 1)
@@ -110,37 +110,37 @@ func TestABrakeRisksOneAtATimeUntilOneSucceeds(t *testing.T) {
 		if b.allow(64) != 1 || b.allow(0) != 0 {
 			t.Error("it does not probe with one")
 		}
-		b.heard(errors.New("still out"))
+		b.record(errors.New("still out"))
 		if b.allow(64) != 0 {
 			t.Error("a failed probe is followed by the next at once")
 		}
 		time.Sleep(betweenProbes().max)
-		b.heard(nil)
-		if b.isShut() || b.allow(64) != 64 || !slices.Equal(turns, []bool{true, false}) {
+		b.record(nil)
+		if b.isOpen() || b.allow(64) != 64 || !slices.Equal(turns, []bool{true, false}) {
 			t.Errorf("after a success: allow %d, turns %v", b.allow(64), turns)
 		}
 	})
 }
 
 func TestABrakeShutsAtFailuresInARowAndNotAtStrayOnes(t *testing.T) {
-	b := &brake{now: time.Now, turned: func(bool, error) {}}
+	b := &breaker{now: time.Now, changed: func(bool, error) {}}
 	for range 10 {
 		for range failuresMax - 1 {
-			b.heard(errors.New("no"))
+			b.record(errors.New("no"))
 		}
-		if b.isShut() {
+		if b.isOpen() {
 			t.Fatal("shut too early")
 		}
-		b.heard(nil)
+		b.record(nil)
 	}
 	for range failuresMax {
-		b.heard(errors.New("no"))
+		b.record(errors.New("no"))
 	}
-	if !b.isShut() {
+	if !b.isOpen() {
 		t.Error("not shut")
 	}
-	b = &brake{now: time.Now, turned: func(bool, error) {}}
-	if b.out(context.DeadlineExceeded); !b.isShut() {
+	b = &breaker{now: time.Now, changed: func(bool, error) {}}
+	if b.trip(context.DeadlineExceeded); !b.isOpen() {
 		t.Error("an outage does not shut it")
 	}
 }

@@ -140,7 +140,7 @@ func TestABatchThatEndsBeforeItsPlacementIsAnsweredStaysEnded(t *testing.T) {
 		b := s.batch(0, 3)
 		r := s.relay(t)
 		s.placeBatch = func(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error) {
-			if err := r.HearBatch(paid(b)); err != nil {
+			if err := r.RecordBatch(paid(b)); err != nil {
 				t.Error(err)
 			}
 			return batchStatus(b, envelope.ProgressUnderWay)
@@ -161,7 +161,7 @@ func TestFG2FG3TheEndOfABatchMayBeHeardTwiceAndAnotherEndIsAnAlarm(t *testing.T)
 		nobodys.No, short.Paid = "B1", 2
 		alarms := func() float64 { return testutil.ToFloat64(r.metrics.alarms.WithLabelValues(topicTransfer)) }
 		for i, word := range []envelope.PayoutBatchStatus{paid(b.PayoutBatch), paid(b.PayoutBatch), nobodys, short} {
-			r.hearNotice(t.Context(), word)
+			r.recordNotice(t.Context(), word)
 			if want := float64(max(0, i-1)); !b.ended || alarms() != want {
 				t.Errorf("word %d: ended %t, %v alarms, want %v", i, b.ended, alarms(), want)
 			}
@@ -184,8 +184,8 @@ func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
 		go func() {
 			start := time.Now()
 			taken := 0
-			for range noticesMax + noticesAtOnce + 1 {
-				err := r.HearBatch(paid(b.PayoutBatch))
+			for range noticesMax + noticesInFlight + 1 {
+				err := r.RecordBatch(paid(b.PayoutBatch))
 				if busy, full := errors.AsType[*envelope.BusyError](err); err == nil {
 					taken++
 				} else if !full || busy.RetryAfter <= 0 {
@@ -193,7 +193,7 @@ func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
 				}
 				synctest.Wait()
 			}
-			if took := time.Since(start); took > 0 || taken != noticesMax+noticesAtOnce {
+			if took := time.Since(start); took > 0 || taken != noticesMax+noticesInFlight {
 				t.Errorf("%d were taken in %v", taken, took)
 			}
 		}()
@@ -216,7 +216,7 @@ func TestACallbackThatIsNotTheEndHasTheBatchAskedAboutAtOnce(t *testing.T) {
 		const heard = 500 * time.Millisecond
 		go func() {
 			time.Sleep(heard)
-			if err := r.HearBatch(envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
+			if err := r.RecordBatch(envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
 				t.Error(err)
 			}
 		}()

@@ -298,7 +298,7 @@ func TestACallbackAndALookMeetAtTheSameTransfer(t *testing.T) {
 			for range 3 { // FF1, FG2: callbacks come more than once
 				callers.Go(func() {
 					word := envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: envelope.TransferNo(e.ID, seq, 1), Progress: envelope.ProgressDone}}
-					if err := r.Hear(t.Context(), word); err != nil {
+					if err := r.RecordTransfer(t.Context(), word); err != nil {
 						t.Error(err)
 					}
 				})

@@ -270,12 +270,12 @@ func TestFG2ACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
 	for _, end := range ends {
 		for range 4 {
 			callers.Go(func() {
-				if err := r.HearBatch(end); err != nil {
+				if err := r.RecordBatch(end); err != nil {
 					t.Error(err)
 				}
 				unsaid := end
 				unsaid.Progress = envelope.ProgressUnknown
-				if err := r.HearBatch(unsaid); err != nil {
+				if err := r.RecordBatch(unsaid); err != nil {
 					t.Error(err)
 				}
 			})

@@ -348,7 +348,7 @@ func TestANotificationOfAStuckRefundThatComesLateIsLookedUp(t *testing.T) {
 				heard := make(chan error, 1)
 				s.after(time.Second, func() {
 					go func() {
-						heard <- r.Hear(context.Background(), envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
+						heard <- r.RecordTransfer(context.Background(), envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
 					}()
 				})
 				run(t, r, 2*time.Second)
