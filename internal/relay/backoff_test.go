@@ -40,7 +40,7 @@ func TestWhatFailedTogetherDoesNotComeBackTogether(t *testing.T) {
 	}
 }
 
-func TestABusyReceiverIsNeverAskedEarlyNorLeftForEver(t *testing.T) {
+func TestABusyReceiverIsAskedInItsTime(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{0: retryAfterMin, time.Second: time.Second, time.Hour: retryAfterMax, -time.Second: retryAfterMin} {
 		err := fmt.Errorf("call: %w", &envelope.BusyError{RetryAfter: asked})
 		if d, busy := retryAfter(err); !busy || d < want || d > want+want/2 {
@@ -52,8 +52,8 @@ func TestABusyReceiverIsNeverAskedEarlyNorLeftForEver(t *testing.T) {
 	}
 }
 
-// Whichever of a batch are poisoned, they and nobody else fail.
-func TestFG8PoisonedItemsFailAlone(t *testing.T) {
+// Whichever of a batch are poisoned, they and nobody else fail (FG8).
+func TestPoisonedItemsFailAlone(t *testing.T) {
 	poison := errors.New("poison")
 	rapid.Check(t, func(t *rapid.T) {
 		items := make([]int, rapid.IntRange(1, 512).Draw(t, "items"))
@@ -94,7 +94,7 @@ func TestWhenAllOfABatchFailTheReceiverIsBlamed(t *testing.T) {
 	}
 }
 
-func TestABrakeRisksOneAtATimeUntilOneSucceeds(t *testing.T) {
+func TestAnOpenBreakerAllowsOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turns []bool
 		b := &breaker{now: time.Now, changed: func(s bool, _ error) { turns = append(turns, s) }}
@@ -122,7 +122,7 @@ func TestABrakeRisksOneAtATimeUntilOneSucceeds(t *testing.T) {
 	})
 }
 
-func TestABrakeShutsAtFailuresInARowAndNotAtStrayOnes(t *testing.T) {
+func TestTheBreakerOpensAtFailuresInARow(t *testing.T) {
 	b := &breaker{now: time.Now, changed: func(bool, error) {}}
 	for range 10 {
 		for range failuresMax - 1 {

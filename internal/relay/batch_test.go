@@ -23,7 +23,7 @@ func batchStatus(b envelope.PayoutBatch, p envelope.Progress) (envelope.PayoutBa
 	return envelope.PayoutBatchStatus{No: b.No, Progress: p}, nil
 }
 
-func TestWhatTheProviderSaysOfABatchDecidesWhatBecomesOfIt(t *testing.T) {
+func TestTheProvidersStatusDecidesABatch(t *testing.T) {
 	busy := &envelope.BusyError{RetryAfter: 3 * time.Second}
 	for name, c := range map[string]struct {
 		placed bool
@@ -96,7 +96,8 @@ func TestAnAnswerAboutAnotherBatchIsNoAnswer(t *testing.T) {
 	})
 }
 
-func TestFG1ABatchWithoutAnAnswerIsPlacedAgainAsItWasForEver(t *testing.T) {
+// FG1.
+func TestABatchWithoutAnswerIsPlacedUnchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 5)
@@ -134,7 +135,7 @@ func TestABatchUnderWayIsLookedAtLessAndLess(t *testing.T) {
 	})
 }
 
-func TestABatchThatEndsBeforeItsPlacementIsAnsweredStaysEnded(t *testing.T) {
+func TestABatchThatEndsEarlyStaysEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -152,7 +153,8 @@ func TestABatchThatEndsBeforeItsPlacementIsAnsweredStaysEnded(t *testing.T) {
 	})
 }
 
-func TestFG2FG3TheEndOfABatchMayBeHeardTwiceAndAnotherEndIsAnAlarm(t *testing.T) {
+// FG2, FG3.
+func TestABatchEndsOnceAndAnotherEndAlarms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -169,9 +171,9 @@ func TestFG2FG3TheEndOfABatchMayBeHeardTwiceAndAnotherEndIsAnAlarm(t *testing.T)
 	})
 }
 
-// TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded has a database that
-// takes seconds.
-func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
+// TestBatchCallbacksAreAnsweredAtOnce has a database that
+// takes seconds (FF8).
+func TestBatchCallbacksAreAnsweredAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -204,7 +206,7 @@ func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
 	})
 }
 
-func TestACallbackThatIsNotTheEndHasTheBatchAskedAboutAtOnce(t *testing.T) {
+func TestAnInterimCallbackHasTheBatchQueried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -227,7 +229,7 @@ func TestACallbackThatIsNotTheEndHasTheBatchAskedAboutAtOnce(t *testing.T) {
 	})
 }
 
-func TestARefusedPayoutIsHeldAndTheOthersOfItsBatchArePosted(t *testing.T) {
+func TestARefusedPayoutDoesNotHoldItsBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 10)
@@ -404,7 +406,7 @@ func TestAnOutageIsFoundOnceForBillsAndBatches(t *testing.T) {
 	}
 }
 
-func TestAStopFinishesTheBatchesInFlightAndBeginsNone(t *testing.T) {
+func TestAStopFinishesTheBatchesInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b, late := s.batch(0, 3), s.batch(1, 3)

@@ -85,7 +85,7 @@ func TestAPoisonedWordFailsAlone(t *testing.T) {
 	})
 }
 
-func TestAWordThatIsNotRecordedIsAnsweredSo(t *testing.T) {
+func TestAnUnrecordedStatusIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.debt(0).DueAt = time.Now().Add(time.Hour)
@@ -135,7 +135,7 @@ func TestACallerMayLeaveARecorderThatHangs(t *testing.T) {
 	})
 }
 
-func TestACallbackWithoutAWaitIsNotAskedAboutAtOnce(t *testing.T) {
+func TestACallbackWithoutWaitIsNotQueriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)
