@@ -164,7 +164,8 @@ const personBytesMax = 64
 // oldest first, and the disputes about it.
 type matter struct {
 	heard
-	round     int // of the number that was named
+	round     int    // of the number that was named
+	alone     string // the batch in which it is alone and stuck, or ""
 	decisions []Decision
 	disputes  []openDispute
 }
@@ -189,6 +190,10 @@ func lockMatter(ctx context.Context, c *sql.Conn, no string) (*matter, error) {
 
 // lockMatterOf locks a transfer, whatever its round.
 func lockMatterOf(ctx context.Context, c *sql.Conn, k transferKey) (*matter, error) {
+	alone, err := lockAlone(ctx, c, k)
+	if err != nil {
+		return nil, err
+	}
 	ts, err := lockStored(ctx, c, []transferKey{k})
 	if err == nil && len(ts) == 0 {
 		err = errNoTransfer(envelope.TransferNo(k.id, k.seq, 1))
@@ -197,6 +202,9 @@ func lockMatterOf(ctx context.Context, c *sql.Conn, k transferKey) (*matter, err
 		return nil, err
 	}
 	m := &matter{heard: ts[0], round: ts[0].Round}
+	if m.State == envelope.Pending && m.batch == alone {
+		m.alone = alone
+	}
 	if m.decisions, err = queryDecisions(ctx, c, selectDecisionsOf, k.id, k.seq); err != nil {
 		return nil, err
 	}
@@ -235,7 +243,7 @@ func (m *matter) allows(action string) error {
 		return nil
 	case m.Round != m.round:
 		return refusal("transfer", envelope.ErrNotHeld.Error())
-	case m.MayBeginNext() != nil:
+	case m.alone == "" && m.MayBeginNext() != nil:
 		return refusal("transfer", m.MayBeginNext().Error())
 	case len(m.disputes) > 0:
 		return refusal("transfer", "is disputed, and may have been paid: "+m.disputes[0].what+"; first settle it, or dismiss the dispute")
@@ -361,6 +369,11 @@ func (s *Set) Approve(ctx context.Context, no, by string, seen Proposal) (envelo
 		}
 		if err := setdb.Move(ctx, c, endDecision, decisionApproved, by, d.ID); err != nil {
 			return err
+		}
+		if d.Action == ActionRelease || d.Action == ActionRedirect {
+			if err := m.leave(ctx, c, d, by); err != nil {
+				return err
+			}
 		}
 		t, settled, err = s.fulfil(ctx, c, m, d, locked)
 		return err

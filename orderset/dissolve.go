@@ -25,7 +25,7 @@ type StuckBatch struct {
 	Reason   string
 	Rejected bool // never accepted, and not being asked for: it can be dissolved
 	Since    time.Time
-	Proposal *Proposal // to dissolve it; nil when none stands
+	Proposal *Proposal // to dissolve it, or what to do about its only payout; nil when none stands
 }
 
 const (
@@ -56,6 +56,9 @@ func (s *Set) Stuck(ctx context.Context, max int) (transfers []envelope.Transfer
 			batches = append(batches, b)
 			return err
 		}, selectStuckBatches, min(max, listMax))
+	}
+	if err == nil {
+		err = s.proposeAlone(ctx, batches)
 	}
 	return transfers, batches, s.db.Answer("stuck transfers", err)
 }

@@ -94,7 +94,7 @@ func (r heldReleaseCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type heldRedirectCmd struct {
-	No    operator.TransferNo `arg:"" name:"number" help:"Of the transfer, as held list shows it. A refund cannot be redirected."`
+	No    operator.TransferNo `arg:"" name:"number" help:"Of the transfer, as held list shows it; of a stuck batch of one, that without its B. A refund cannot be redirected."`
 	Payee operator.Person     `required:"" help:"The user who gets it instead."`
 }
 

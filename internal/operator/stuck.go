@@ -17,7 +17,7 @@ type BatchRow struct {
 	Reason      string       `json:"reason"`
 	Dissolvable bool         `json:"dissolvable"` // the provider never took it, and is not being asked for it
 	Since       time.Time    `json:"since"`
-	Proposal    *Proposal    `json:"proposal,omitempty"` // to dissolve it
+	Proposal    *Proposal    `json:"proposal,omitempty"` // to dissolve it, or of one payout, what to do about that
 }
 
 // batchesIn are those of one SET.
@@ -26,7 +26,7 @@ func batchesIn(ctx context.Context, set Set, max int) (rows []BatchRow, err erro
 	for _, b := range batches {
 		row := BatchRow{No: b.No, Count: b.Count, TotalFen: b.Total, Reason: b.Reason, Dissolvable: b.Rejected, Since: b.Since}
 		if p := b.Proposal; p != nil {
-			row.Proposal = &Proposal{Action: p.Action, By: p.By, At: p.At}
+			row.Proposal = &Proposal{p.Action, p.Payee, p.By, p.At}
 		}
 		rows = append(rows, row)
 	}
