@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"hongbao/internal/testbed"
 	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
 	"hongbao/loadtest/report"
@@ -32,7 +31,7 @@ const (
 )
 
 func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
-	g, err := findGround(ctx, c)
+	g, err := findGround(c.Config)
 	if err != nil {
 		return err
 	}
@@ -59,7 +58,7 @@ func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
 		}
 	}
 	if !l.NoBooks {
-		books, err := g.Books(ctx)
+		books, err := g.books(ctx)
 		if err != nil {
 			return err
 		}
@@ -72,12 +71,18 @@ func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
 }
 
 // onServer runs do against the playground's own server, or one of our own in mode.
-func (l loadRunCmd) onServer(ctx context.Context, g *testbed.Testbed, mode string, do func(*measure.Server) error) (err error) {
+func (l loadRunCmd) onServer(ctx context.Context, g *ground, mode string, do func(*measure.Server) error) (err error) {
 	var s *measure.Server
 	if mode == "" {
-		s, err = g.OwnServer(ctx)
+		pid := 0
+		for _, p := range g.report.Processes {
+			if p.Name == "hongbaod" {
+				pid = p.PID
+			}
+		}
+		s, err = g.server(ctx, g.report.API, g.report.Operator, pid)
 	} else {
-		s, err = g.StartServer(ctx, mode)
+		s, err = g.startServer(ctx, mode)
 	}
 	if err != nil {
 		return err
@@ -94,13 +99,13 @@ func (l loadRunCmd) onServer(ctx context.Context, g *testbed.Testbed, mode strin
 }
 
 // scenario is one open-loop run, prepared, carried out and audited.
-func (l loadRunCmd) scenario(ctx context.Context, g *testbed.Testbed, s *measure.Server, scenario loadtest.Scenario) (*measure.Result, error) {
-	users, err := g.Users(loadUsers)
+func (l loadRunCmd) scenario(ctx context.Context, g *ground, s *measure.Server, scenario loadtest.Scenario) (*measure.Result, error) {
+	users, err := g.users(loadUsers)
 	if err != nil {
 		return nil, err
 	}
 	load := l.load(scenario)
-	limits := g.Bounds()
+	limits := g.settings.Bounds()
 	return measure.RunScenario(ctx, measure.ScenarioConfig{
 		Plan: loadtest.PlanConfig{Scenario: scenario, Seed: l.Seed, Envelopes: l.envelopes(scenario, load),
 			Count: limits.CountMax, Openers: l.openers(scenario, load), Users: loadUsers, ShareMin: limits.ShareMin},

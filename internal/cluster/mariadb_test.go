@@ -268,9 +268,9 @@ func TestTheServerUnderTestIsChosenByTheEnvironment(t *testing.T) {
 	})
 }
 
-// TestSystemTablesAreFoundInEveryVersion starts a server whose files are
+// TestSystemTablesAreFoundUnderTheNamesOfEveryVersion starts a server whose files are
 // named as those of another version are (FS36).
-func TestSystemTablesAreFoundInEveryVersion(t *testing.T) {
+func TestSystemTablesAreFoundUnderTheNamesOfEveryVersion(t *testing.T) {
 	program, err := cluster.FindDatabase()
 	if err != nil {
 		t.Fatal(err)

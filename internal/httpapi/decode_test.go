@@ -57,8 +57,7 @@ func with(name, value string) string {
 	return "{" + strings.Join(append(members, `"`+name+`":`+value), ",") + "}"
 }
 
-// FH2.
-func TestLooseJSONIsRefusedByTheRuleItBreaks(t *testing.T) {
+func TestFH2AnOrderInLooseJSONIsRefusedByTheRuleItBreaks(t *testing.T) {
 	const syntax = codeInvalidJSON
 	refused := []struct{ body, want string }{
 		// Not JSON, or not one object.

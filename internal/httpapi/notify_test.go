@@ -11,8 +11,7 @@ import (
 	"hongbao/envelope"
 )
 
-// FF9.
-func TestOnlyATakenPaymentIsAcknowledged(t *testing.T) {
+func TestFF9OnlyAPaymentThatWasTakenIsAnsweredWithSuccess(t *testing.T) {
 	const path = "/v1/payment/notifications"
 	for name, tt := range map[string]struct {
 		body   string
@@ -54,8 +53,7 @@ func TestOnlyATakenPaymentIsAcknowledged(t *testing.T) {
 	}
 }
 
-// FF10.
-func TestForgeriesDoNotFloodTheLog(t *testing.T) {
+func TestFF10AFloodOfForgeriesDoesNotFloodTheLog(t *testing.T) {
 	a, logged := newAPI(t, &stubTeller{})
 	now := noon()
 	a.cfg.Now = func() time.Time { return now }
@@ -69,8 +67,7 @@ func TestForgeriesDoNotFloodTheLog(t *testing.T) {
 	}
 }
 
-// FF8.
-func TestNotificationsAreAnsweredInTime(t *testing.T) {
+func TestFF8ANotificationIsAnsweredWithinTheProvidersPatience(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	a.cfg.AnswerMax = 50 * time.Millisecond
 	a.cfg.Notified = func(ctx context.Context, _ http.Header, _ []byte) error {

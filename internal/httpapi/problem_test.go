@@ -170,8 +170,7 @@ func TestTheTableIsConsistent(t *testing.T) {
 	}
 }
 
-// FH15.
-func TestAFaultIsOpaqueAndWholeInTheLog(t *testing.T) {
+func TestFH15AFaultIsOpaqueToTheCallerAndWholeInTheLog(t *testing.T) {
 	id := string(someID())
 	for name, teller := range map[string]*stubTeller{
 		"error": {err: errStubInternal},
@@ -209,7 +208,7 @@ func TestAFaultIsOpaqueAndWholeInTheLog(t *testing.T) {
 	}
 }
 
-func TestALatePanicAbortsTheConnection(t *testing.T) {
+func TestAPanicAfterTheAnswerBeganAbortsTheConnection(t *testing.T) {
 	a, logged := newAPI(t, &stubTeller{})
 	a.engine.GET("/half", func(c *gin.Context) {
 		write(c, http.StatusOK, typeJSON, []byte(`{"outcome":"ope`))
@@ -223,8 +222,7 @@ func TestALatePanicAbortsTheConnection(t *testing.T) {
 	a.Public().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/half", nil))
 }
 
-// FH11.
-func TestTheAccessLogNamesTheRouteAlone(t *testing.T) {
+func TestFH11TheAccessLogNamesTheRouteAndNobody(t *testing.T) {
 	var logged strings.Builder
 	debug := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	a, err := New(stubConfig(t, &stubTeller{outcome: envelope.Openable}, debug))

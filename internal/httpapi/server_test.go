@@ -98,8 +98,7 @@ func get(t *testing.T, c *http.Client, url string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// FA15.
-func TestShutdownAnswersEverythingAdmitted(t *testing.T) {
+func TestFA15ShutdownAnswersEverythingAdmitted(t *testing.T) {
 	const requests = 50
 	admitted, release := make(chan struct{}, requests), make(chan struct{})
 	a, _ := newAPI(t, &patientTeller{admitted: admitted, release: release})
@@ -170,8 +169,7 @@ func (p *patientTeller) Open(context.Context, envelope.OpenRequest, string) (env
 	return envelope.Opening{Outcome: envelope.Drained}, nil
 }
 
-// FA15.
-func TestDrainingAnswersCloseTheConnection(t *testing.T) {
+func TestFA15WhileDrainingEveryAnswerSaysGoodbye(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{outcome: envelope.Openable})
 	if res, _ := do(t, a, call(t, "grab")); res.Header.Get("Connection") != "" {
 		t.Errorf("Connection %q before draining", res.Header.Get("Connection"))
@@ -184,8 +182,7 @@ func TestDrainingAnswersCloseTheConnection(t *testing.T) {
 	}
 }
 
-// FA15.
-func TestShutdownEndsAtItsBoundAndSaysSo(t *testing.T) {
+func TestFA15ShutdownEndsAtItsBoundAndSaysSo(t *testing.T) {
 	admitted, release := make(chan struct{}), make(chan struct{})
 	a, _ := newAPI(t, &stubTeller{hold: func(context.Context) { close(admitted); <-release }}) // ignores its deadline
 	a.cfg.AnswerMax = time.Millisecond
@@ -203,8 +200,7 @@ func TestShutdownEndsAtItsBoundAndSaysSo(t *testing.T) {
 	close(release)
 }
 
-// FH3.
-func TestSlowHeadersAndSlowBodiesAreCutOff(t *testing.T) {
+func TestFH3SlowHeadersAndSlowBodiesAreCutOff(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	a.cfg.AnswerMax = 100 * time.Millisecond
 	r := start(t, a, func(cfg *ServerConfig) {
@@ -234,8 +230,7 @@ func TestSlowHeadersAndSlowBodiesAreCutOff(t *testing.T) {
 	}
 }
 
-// FH3.
-func TestARefusedBodyStillGetsItsRefusal(t *testing.T) {
+func TestFH3ARefusedBodyStillGetsItsRefusal(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	r := start(t, a, nil)
 	for name, head := range map[string]string{
@@ -259,8 +254,7 @@ func TestARefusedBodyStillGetsItsRefusal(t *testing.T) {
 	}
 }
 
-// FH3.
-func TestHeadersHaveABound(t *testing.T) {
+func TestFH3HeadersHaveABound(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	r := start(t, a, nil)
 	req := openRequest(t, r)
@@ -275,8 +269,7 @@ func TestHeadersHaveABound(t *testing.T) {
 	}
 }
 
-// FH3.
-func TestAClosedConnectionFreesItsSlot(t *testing.T) {
+func TestFH3AClosedConnectionGivesItsPlaceBack(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{opening: envelope.Opening{Outcome: envelope.Drained}})
 	r := start(t, a, func(cfg *ServerConfig) { cfg.ConnectionsMax = 1 })
 	c := client(t)
@@ -289,7 +282,7 @@ func TestAClosedConnectionFreesItsSlot(t *testing.T) {
 	}
 }
 
-func TestServeRefusesContradictingBounds(t *testing.T) {
+func TestServeRefusesBoundsThatContradictEachOther(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	public, operator := listen(t), listen(t)
 	defer public.Close()

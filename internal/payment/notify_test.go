@@ -70,9 +70,9 @@ func TestNotificationIsReadAsThePayment(t *testing.T) {
 	}
 }
 
-// TestEveryFlippedByteIsRefused changes one bit of each byte of everything
-// that is signed, and of the signature itself (FF3).
-func TestEveryFlippedByteIsRefused(t *testing.T) {
+// TestFF3EveryFlippedByteIsRefused changes one bit of each byte of everything
+// that is signed, and of the signature itself.
+func TestFF3EveryFlippedByteIsRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	header := stamped(t, body)
@@ -101,8 +101,7 @@ func TestEveryFlippedByteIsRefused(t *testing.T) {
 	}
 }
 
-// FF3.
-func TestStampsNeedOneOfEachHeader(t *testing.T) {
+func TestFF3StampsWithoutOneOfEachHeaderAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	for _, name := range []string{apiv3.HeaderSignature, apiv3.HeaderTimestamp, apiv3.HeaderNonce, apiv3.HeaderSerial} {
@@ -121,8 +120,7 @@ func TestStampsNeedOneOfEachHeader(t *testing.T) {
 	}
 }
 
-// FF3.
-func TestOneSignatureHasOneSpelling(t *testing.T) {
+func TestFF3OneSignatureHasOneSpelling(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	for _, insert := range []string{"\n", "\r\n"} {
@@ -134,8 +132,7 @@ func TestOneSignatureHasOneSpelling(t *testing.T) {
 	}
 }
 
-// FF3.
-func TestProbesAreRefused(t *testing.T) {
+func TestFF3ProbesAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	h := stamped(t, body)
@@ -145,8 +142,7 @@ func TestProbesAreRefused(t *testing.T) {
 	}
 }
 
-// FF3.
-func TestSignatureOfAnotherKeyIsRefused(t *testing.T) {
+func TestFF3SignatureOfAnotherKeyIsRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	h := http.Header{}
@@ -158,8 +154,7 @@ func TestSignatureOfAnotherKeyIsRefused(t *testing.T) {
 	}
 }
 
-// FF4.
-func TestReplayIsRefusedAfterFiveMinutes(t *testing.T) {
+func TestFF4ReplayIsRefusedAfterFiveMinutes(t *testing.T) {
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	header := stamped(t, body)
 	for later, want := range map[time.Duration]error{
@@ -190,8 +185,8 @@ func TestRotationAcceptsBothKeys(t *testing.T) {
 	}
 }
 
-// TestAuthenticPaymentsThatAreNotOurs changes what is said, not who says it (FF5).
-func TestAuthenticPaymentsThatAreNotOurs(t *testing.T) {
+// TestFF5AuthenticButNotOurs changes what is said, not who says it.
+func TestFF5AuthenticButNotOurs(t *testing.T) {
 	c := newClient(t, nil)
 	for name, change := range map[string]func(*transaction){
 		"merchant":             func(p *transaction) { p.MerchantID = "1900000002" },
@@ -222,7 +217,7 @@ func TestAuthenticPaymentsThatAreNotOurs(t *testing.T) {
 	}
 }
 
-func TestABrokenResourceDoesNotPanic(t *testing.T) {
+func TestNotificationWithABrokenResourceDoesNotPanic(t *testing.T) {
 	c := newClient(t, nil)
 	whole := notificationOf(t, marshal(t, paid()))
 	for name, change := range map[string]func(*apiv3.Notification){

@@ -23,7 +23,7 @@ func batchStatus(b envelope.PayoutBatch, p envelope.Progress) (envelope.PayoutBa
 	return envelope.PayoutBatchStatus{No: b.No, Progress: p}, nil
 }
 
-func TestTheProvidersStatusDecidesABatch(t *testing.T) {
+func TestWhatTheProviderSaysOfABatchDecidesWhatBecomesOfIt(t *testing.T) {
 	busy := &envelope.BusyError{RetryAfter: 3 * time.Second}
 	for name, c := range map[string]struct {
 		placed bool
@@ -96,8 +96,7 @@ func TestAnAnswerAboutAnotherBatchIsNoAnswer(t *testing.T) {
 	})
 }
 
-// FG1.
-func TestABatchWithoutAnswerIsPlacedUnchanged(t *testing.T) {
+func TestFG1ABatchWithoutAnAnswerIsPlacedAgainAsItWasForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 5)
@@ -135,13 +134,13 @@ func TestABatchUnderWayIsLookedAtLessAndLess(t *testing.T) {
 	})
 }
 
-func TestABatchThatEndsEarlyStaysEnded(t *testing.T) {
+func TestABatchThatEndsBeforeItsPlacementIsAnsweredStaysEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
 		r := s.relay(t)
 		s.placeBatch = func(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error) {
-			if err := r.RecordBatch(paid(b)); err != nil {
+			if err := r.HearBatch(paid(b)); err != nil {
 				t.Error(err)
 			}
 			return batchStatus(b, envelope.ProgressUnderWay)
@@ -153,8 +152,7 @@ func TestABatchThatEndsEarlyStaysEnded(t *testing.T) {
 	})
 }
 
-// FG2, FG3.
-func TestABatchEndsOnceAndAnotherEndAlarms(t *testing.T) {
+func TestFG2FG3TheEndOfABatchMayBeHeardTwiceAndAnotherEndIsAnAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -163,7 +161,7 @@ func TestABatchEndsOnceAndAnotherEndAlarms(t *testing.T) {
 		nobodys.No, short.Paid = "B1", 2
 		alarms := func() float64 { return testutil.ToFloat64(r.metrics.alarms.WithLabelValues(topicTransfer)) }
 		for i, word := range []envelope.PayoutBatchStatus{paid(b.PayoutBatch), paid(b.PayoutBatch), nobodys, short} {
-			r.recordNotice(t.Context(), word)
+			r.hearNotice(t.Context(), word)
 			if want := float64(max(0, i-1)); !b.ended || alarms() != want {
 				t.Errorf("word %d: ended %t, %v alarms, want %v", i, b.ended, alarms(), want)
 			}
@@ -171,9 +169,9 @@ func TestABatchEndsOnceAndAnotherEndAlarms(t *testing.T) {
 	})
 }
 
-// TestBatchCallbacksAreAnsweredAtOnce has a database that
-// takes seconds (FF8).
-func TestBatchCallbacksAreAnsweredAtOnce(t *testing.T) {
+// TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded has a database that
+// takes seconds.
+func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -186,8 +184,8 @@ func TestBatchCallbacksAreAnsweredAtOnce(t *testing.T) {
 		go func() {
 			start := time.Now()
 			taken := 0
-			for range noticesMax + noticesInFlight + 1 {
-				err := r.RecordBatch(paid(b.PayoutBatch))
+			for range noticesMax + noticesAtOnce + 1 {
+				err := r.HearBatch(paid(b.PayoutBatch))
 				if busy, full := errors.AsType[*envelope.BusyError](err); err == nil {
 					taken++
 				} else if !full || busy.RetryAfter <= 0 {
@@ -195,7 +193,7 @@ func TestBatchCallbacksAreAnsweredAtOnce(t *testing.T) {
 				}
 				synctest.Wait()
 			}
-			if took := time.Since(start); took > 0 || taken != noticesMax+noticesInFlight {
+			if took := time.Since(start); took > 0 || taken != noticesMax+noticesAtOnce {
 				t.Errorf("%d were taken in %v", taken, took)
 			}
 		}()
@@ -206,7 +204,7 @@ func TestBatchCallbacksAreAnsweredAtOnce(t *testing.T) {
 	})
 }
 
-func TestAnInterimCallbackHasTheBatchQueried(t *testing.T) {
+func TestACallbackThatIsNotTheEndHasTheBatchAskedAboutAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -218,7 +216,7 @@ func TestAnInterimCallbackHasTheBatchQueried(t *testing.T) {
 		const heard = 500 * time.Millisecond
 		go func() {
 			time.Sleep(heard)
-			if err := r.RecordBatch(envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
+			if err := r.HearBatch(envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -229,7 +227,7 @@ func TestAnInterimCallbackHasTheBatchQueried(t *testing.T) {
 	})
 }
 
-func TestARefusedPayoutDoesNotHoldItsBatch(t *testing.T) {
+func TestARefusedPayoutIsHeldAndTheOthersOfItsBatchArePosted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 10)
@@ -406,7 +404,7 @@ func TestAnOutageIsFoundOnceForBillsAndBatches(t *testing.T) {
 	}
 }
 
-func TestAStopFinishesTheBatchesInFlight(t *testing.T) {
+func TestAStopFinishesTheBatchesInFlightAndBeginsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b, late := s.batch(0, 3), s.batch(1, 3)

@@ -33,8 +33,7 @@ func TestTheBooksArePostedInBatches(t *testing.T) {
 	})
 }
 
-// FG8.
-func TestAPoisonedEnvelopeIsParkedAlone(t *testing.T) {
+func TestFG8APoisonedEnvelopeIsParkedAndTheOthersArePosted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 300 {
@@ -107,7 +106,7 @@ func TestBooksThatAreOutParkNothing(t *testing.T) {
 	}
 }
 
-func TestFactsOfOneEnvelopeAreSentInOrder(t *testing.T) {
+func TestTheFactsOfOneEnvelopeAreToldInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 50 {
@@ -146,7 +145,7 @@ func TestFactsOfOneEnvelopeAreSentInOrder(t *testing.T) {
 
 // What is claimed is told before the lease ends, though the receiver is getting
 // slower.
-func TestASlowReceiversEventsAreClaimedOnce(t *testing.T) {
+func TestWhatASlowReceiverIsToldIsClaimedOnce(t *testing.T) {
 	for name, each := range map[string]time.Duration{"1 s": time.Second, "2 s": 2 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -172,7 +171,7 @@ func TestASlowReceiversEventsAreClaimedOnce(t *testing.T) {
 	}
 }
 
-func TestClaimsGoByThePaceOfTheReceiver(t *testing.T) {
+func TestHowMuchIsClaimedGoesByThePaceOfTheReceiver(t *testing.T) {
 	for _, c := range []struct {
 		last int
 		took time.Duration
@@ -192,7 +191,7 @@ func TestClaimsGoByThePaceOfTheReceiver(t *testing.T) {
 }
 
 // FS30: the cursor moves with every event that is acknowledged.
-func TestEventsAreSentUntilAcknowledged(t *testing.T) {
+func TestAnEventIsToldUntilItIsAcknowledgedAndThenNeverAgain(t *testing.T) {
 	kinds := []envelope.FactKind{envelope.FactActive, envelope.FactOpened, envelope.FactFinished, envelope.FactRefunded}
 	for _, refused := range kinds {
 		for how, stop := range map[string]error{"refused": errors.New("500"), "gone": errGone, "busy": &envelope.BusyError{RetryAfter: time.Second}} {
@@ -226,7 +225,7 @@ func TestEventsAreSentUntilAcknowledged(t *testing.T) {
 	}
 }
 
-func TestAcknowledgedEventsAreNotSentAgain(t *testing.T) {
+func TestWhatIsAcknowledgedBeforeARelayStopsIsNotToldAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		e := active(0)
@@ -272,8 +271,7 @@ func TestAParkedEventKeepsWhatWasAcknowledged(t *testing.T) {
 	})
 }
 
-// FG8.
-func TestAPoisonedEventIsParkedAlone(t *testing.T) {
+func TestFG8APoisonedEventIsParkedAndTheOthersAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		bad := s.owe(envelope.TopicEvent, active(0))
@@ -301,7 +299,7 @@ func TestAPoisonedEventIsParkedAlone(t *testing.T) {
 	})
 }
 
-func TestAGoneReceiverPausesItsTopic(t *testing.T) {
+func TestAReceiverThatIsGonePausesTheTopicUntilPeopleResumeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 500 {

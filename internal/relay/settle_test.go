@@ -14,7 +14,7 @@ import (
 	"hongbao/internal/settest"
 )
 
-func TestOpensArePaidOutBookedAndNotified(t *testing.T) {
+func TestWhatIsOpenedIsPaidOutBookedAndTold(t *testing.T) {
 	b := newBench(t)
 	b.start(t, b.set(), b.set())
 	all := b.active(t, 20, 5)
@@ -30,7 +30,7 @@ func TestOpensArePaidOutBookedAndNotified(t *testing.T) {
 	}
 }
 
-func TestUnopenedMoneyGoesBack(t *testing.T) {
+func TestWhatNobodyOpensGoesBackAndEverybodyIsTold(t *testing.T) {
 	b := newBench(t)
 	b.start(t, b.set(), b.set())
 	all := b.active(t, 5, 2)
@@ -45,8 +45,8 @@ func TestUnopenedMoneyGoesBack(t *testing.T) {
 	b.wantAllPaid(t, all)
 }
 
-// The provider answers what it likes: nothing, too late, after the fact (FG1, FG5).
-func TestALyingProviderMovesEveryFenOnce(t *testing.T) {
+// The provider answers what it likes: nothing, too late, after the fact.
+func TestFG1FG5AProviderThatLiesMovesEveryFenOnce(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return lie(rand.N(int(strange))) })
 	_, stop := b.start(t, b.set(), b.set())
@@ -91,8 +91,7 @@ func (d *dying) HearTransfers(ctx context.Context, words []envelope.TransferWord
 	return nil, errDied
 }
 
-// FG6.
-func TestARelayThatDiesPaysNoTransferTwice(t *testing.T) {
+func TestFG6ARelayThatDiesBeforeItsRecordPaysNobodyTwice(t *testing.T) {
 	const deaths = 200
 	b := newBench(t)
 	all := b.active(t, deaths/4, 5)
@@ -127,8 +126,7 @@ func TestARelayThatDiesPaysNoTransferTwice(t *testing.T) {
 	}
 }
 
-// FG7.
-func TestFourRelaysDoEachThingOnce(t *testing.T) {
+func TestFG7FourRelaysDoEachThingOnce(t *testing.T) {
 	b := newBench(t)
 	for range 4 {
 		set := b.NewRouter(t).Sets()[0]
@@ -150,8 +148,7 @@ func TestFourRelaysDoEachThingOnce(t *testing.T) {
 	}
 }
 
-// FG8.
-func TestAPoisonedTransferBlocksNoOther(t *testing.T) {
+func TestFG8APoisonedTransferBlocksNoOther(t *testing.T) {
 	b := newBench(t)
 	first := b.active(t, 1, 1)[0]
 	bad := envelope.TransferNo(first.ID, 1, 1)
@@ -175,8 +172,7 @@ func TestAPoisonedTransferBlocksNoOther(t *testing.T) {
 	}
 }
 
-// FG10.
-func TestALateOutboxRowIsNotSkipped(t *testing.T) {
+func TestFG10AnOutboxRowThatCommitsLateIsNotSkipped(t *testing.T) {
 	b := newBench(t)
 	e := b.active(t, 1, 0)[0]
 	tx, err := b.admin.Begin()
@@ -246,7 +242,7 @@ func TestLostCommitsLoseNothing(t *testing.T) {
 	}
 }
 
-func TestFlakyReceiversGetEverything(t *testing.T) {
+func TestReceiversThatFailNowAndThenAreToldEverything(t *testing.T) {
 	b := newBench(t)
 	fails := func() error {
 		switch rand.N(6) {
@@ -264,8 +260,7 @@ func TestFlakyReceiversGetEverything(t *testing.T) {
 	b.wantAllPaid(t, all)
 }
 
-// FF7.
-func TestAnUnreportedPaymentIsFound(t *testing.T) {
+func TestFF7APaymentThatNobodyReportedIsFound(t *testing.T) {
 	b := newBench(t)
 	b.cashier.charge = func(id envelope.ID) (envelope.ChargeStatus, error) {
 		return envelope.ChargeStatus{State: envelope.ChargePaid, Payment: envelope.Payment{OrderNo: id, TransactionID: "tx" + string(id), Amount: 5000, PaidAt: time.Now()}}, nil
@@ -303,7 +298,7 @@ func TestACallbackAndALookMeetAtTheSameTransfer(t *testing.T) {
 			for range 3 { // FF1, FG2: callbacks come more than once
 				callers.Go(func() {
 					word := envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: envelope.TransferNo(e.ID, seq, 1), Progress: envelope.ProgressDone}}
-					if err := r.RecordTransfer(t.Context(), word); err != nil {
+					if err := r.Hear(t.Context(), word); err != nil {
 						t.Error(err)
 					}
 				})

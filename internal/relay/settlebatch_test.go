@@ -150,8 +150,8 @@ func TestPayoutsGoInBatchesAndAllIsSettled(t *testing.T) {
 	}
 }
 
-// Bills and batches under way at once, and a provider that answers what it likes (FG1, FG5).
-func TestALyingProviderMovesBatchesOnce(t *testing.T) {
+// Bills and batches under way at once, and a provider that answers what it likes.
+func TestFG1FG5AProviderThatLiesAboutBatchesMovesEveryFenOnce(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return lie(rand.N(int(strange))) })
 	set := b.batching(t)
@@ -198,8 +198,7 @@ func (d *dyingBatch) HearBatch(ctx context.Context, status envelope.PayoutBatchS
 	return errDied
 }
 
-// FG6.
-func TestARelayThatDiesPaysNoBatchTwice(t *testing.T) {
+func TestFG6ARelayThatDiesBeforeTheEndOfABatchIsRecordedPaysNobodyTwice(t *testing.T) {
 	const deaths = 20
 	b := newBench(t)
 	set := b.batching(t)
@@ -232,7 +231,7 @@ func TestARelayThatDiesPaysNoBatchTwice(t *testing.T) {
 	}
 }
 
-func TestRefusedPayoutsOfABatchAreHeld(t *testing.T) {
+func TestPayoutsOfABatchThatAreRefusedAreHeldAndNothingElseIs(t *testing.T) {
 	b := newBench(t)
 	all := b.active(t, 20, 5)
 	bad := envelope.TransferNo(all[3].ID, 2, 1)
@@ -248,8 +247,7 @@ func TestRefusedPayoutsOfABatchAreHeld(t *testing.T) {
 	}
 }
 
-// FG2.
-func TestACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
+func TestFG2ACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
 	b := newBench(t)
 	all := b.active(t, 10, 5)
 	b.cashier.set(func(envelope.Transfer) lie { return mute })
@@ -272,12 +270,12 @@ func TestACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
 	for _, end := range ends {
 		for range 4 {
 			callers.Go(func() {
-				if err := r.RecordBatch(end); err != nil {
+				if err := r.HearBatch(end); err != nil {
 					t.Error(err)
 				}
 				unsaid := end
 				unsaid.Progress = envelope.ProgressUnknown
-				if err := r.RecordBatch(unsaid); err != nil {
+				if err := r.HearBatch(unsaid); err != nil {
 					t.Error(err)
 				}
 			})

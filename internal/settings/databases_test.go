@@ -221,6 +221,31 @@ func TestAServerWithoutEncryptionIsRefused(t *testing.T) {
 	wantRefused(t, serves(t, d.mustLoad(t)), "does not encrypt")
 }
 
+// FS37: a DSN says what the settings say, and the server takes it.
+func TestADSNIsAsEncryptedAsTheSettings(t *testing.T) {
+	ours := settest.NewAuthority(t)
+	_, server := served(t, ours.ServerArgs(t, "127.0.0.1")...)
+	for _, c := range []struct {
+		tls, suffix, want string // want is in the error; empty: it connects
+		encrypted         bool
+	}{{"", "/", "", false}, {settings.TLSRequired, "?tls=skip-verify", "", true}, {settings.TLSVerify, "?tls=true", "unknown authority", true}} {
+		dsn := settings.Databases{TLS: c.tls}.DSN(cluster.AdminUser, "admin's password", server.Addr(), "")
+		db, err := sql.Open("mysql", dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var name, cipher string
+		err = db.QueryRow("SHOW STATUS LIKE 'Ssl_cipher'").Scan(&name, &cipher)
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) || c.want == "" && (err != nil || (cipher != "") != c.encrypted) {
+			t.Errorf("%s: cipher %q, %v", dsn, cipher, err)
+		}
+		if !strings.HasSuffix(dsn, c.suffix) {
+			t.Errorf("%s does not end in %s", dsn, c.suffix)
+		}
+	}
+}
+
 func TestNonsenseAboutDatabasesIsRefusedByName(t *testing.T) {
 	for want, databases := range map[string]settings.Databases{
 		"databases.tls":     {TLS: "yes"},

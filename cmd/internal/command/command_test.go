@@ -56,7 +56,7 @@ func (answered) Error() string         { return "the reason" }
 func (answered) Answer() (int, string) { return 503, "busy" }
 
 // FS34
-func TestTheReasonComesFirst(t *testing.T) {
+func TestTheReasonComesFirstAndTheExitCodeSaysWhatKindItIs(t *testing.T) {
 	for line, want := range map[string]struct {
 		code int
 		said string

@@ -47,9 +47,9 @@ func TestPayerWaitsForTheFirstAttemptUpToABound(t *testing.T) {
 	})
 }
 
-// TestAPaymentIsNotifiedThoughThePayerLeft: the payment and its notification
+// TestPayerWhoHangsUpStillHasTheMerchantTold: the payment and its notification
 // are not parted by a broken connection.
-func TestAPaymentIsNotifiedThoughThePayerLeft(t *testing.T) {
+func TestPayerWhoHangsUpStillHasTheMerchantTold(t *testing.T) {
 	m := newMerchant(t)
 	s, _ := m.start(testConfig(t))
 	charge := m.charge(0)

@@ -14,8 +14,7 @@ import (
 	"hongbao/internal/payment/simulator/wire"
 )
 
-// FG16, FG17.
-func TestRefusedPayeesAndPayersHaveReasons(t *testing.T) {
+func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	for no, row := range map[string]struct {

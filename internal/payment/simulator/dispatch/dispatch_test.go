@@ -27,8 +27,7 @@ func dispatching(t *testing.T, schedule []time.Duration, deliver func(context.Co
 	return d
 }
 
-// FF7.
-func TestAttemptsKeepTheScheduleThenGiveUp(t *testing.T) {
+func TestFF7AttemptsKeepTheScheduleAndThenGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var at []time.Duration
