@@ -405,11 +405,11 @@ func TestNonsenseInTheConfigurationIsRefused(t *testing.T) {
 	}{
 		{"does not match", func(c *cluster.MariaDBConfig) { c.Name = "../up" }},
 		{"no directory", func(c *cluster.MariaDBConfig) { c.Dir = "" }},
-		{"server id >= 1", func(c *cluster.MariaDBConfig) { c.ServerID = 0 }},
+		{"1 <= server id", func(c *cluster.MariaDBConfig) { c.ServerID = 0 }},
 		{"password is empty", func(c *cluster.MariaDBConfig) { c.AdminPassword = "" }},
 		{"line break", func(c *cluster.MariaDBConfig) { c.AdminPassword = "a\nb" }},
-		{"buffer pool >= 8", func(c *cluster.MariaDBConfig) { c.BufferPoolMiB = 7 }},
-		{"connections >= 10", func(c *cluster.MariaDBConfig) { c.MaxConnections = 9 }},
+		{"8 <= MiB of buffer pool", func(c *cluster.MariaDBConfig) { c.BufferPoolMiB = 7 }},
+		{"10 <= max connections", func(c *cluster.MariaDBConfig) { c.MaxConnections = 9 }},
 		{"port <= 65535", func(c *cluster.MariaDBConfig) { c.Port = 65536 }},
 	} {
 		cfg := good

@@ -94,9 +94,9 @@ func TestNonsenseInTheMemcachedConfigurationIsRefused(t *testing.T) {
 	}{
 		{"does not match", func(c *cluster.MemcachedConfig) { c.Name = "" }},
 		{"no directory", func(c *cluster.MemcachedConfig) { c.Dir = "" }},
-		{"memory >= 8", func(c *cluster.MemcachedConfig) { c.MemoryMiB = -1 }},
+		{"8 <= MiB of memory", func(c *cluster.MemcachedConfig) { c.MemoryMiB = -1 }},
 		{"threads <= 64", func(c *cluster.MemcachedConfig) { c.Threads = 65 }},
-		{"connections >= 10", func(c *cluster.MemcachedConfig) { c.MaxConnections = 1 }},
+		{"10 <= max connections", func(c *cluster.MemcachedConfig) { c.MaxConnections = 1 }},
 		{"1 <= port", func(c *cluster.MemcachedConfig) { c.Port = 0 }},
 	} {
 		cfg := good
