@@ -44,7 +44,7 @@ type Violation struct {
 
 func (v Violation) String() string { return fmt.Sprintf("%s: %s: %s", v.Rule, v.ID, v.What) }
 
-// History is everything a crowd asked, was told, and was shown at the end.
+// History is everything a crowd asked and was answered, and what is shown at the end.
 type History struct {
 	Users     []envelope.UserID // by the number in the records
 	Envelopes []Owed            // by the gift number in the records
@@ -58,7 +58,7 @@ type Owed struct {
 	Total      envelope.Fen
 	Count      int
 	Commitment string // hex, given at send
-	Shown      *Shown // nil: nobody asked for anything of it
+	Shown      *Shown // nil: there was no request about it
 }
 
 // Verdict is the result of an audit.
@@ -70,7 +70,7 @@ type Verdict struct {
 	UnknownTaken   int         `json:"unknown_taken"`     // requests of unknown outcome whose share is there
 	UnknownUntaken int         `json:"unknown_not_taken"` // and those that had no effect
 	Violations     []Violation `json:"violations"`
-	Samples        []string    `json:"samples,omitempty"` // wrong answers, word for word
+	Samples        []string    `json:"samples,omitempty"` // wrong answers, verbatim
 }
 
 // Passed reports whether nothing was found.

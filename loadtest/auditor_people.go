@@ -93,7 +93,7 @@ func (c *file) checkOpener(r *Record, mine []Record) {
 }
 
 // settle finds out when a held share was asked for, and what became of the
-// requests whose outcome nobody knew.
+// requests of unknown outcome.
 func (c *file) settle(held *share, user int32, effect int64, opened, unknown int) {
 	if held == nil {
 		c.v.UnknownUntaken += unknown
@@ -112,7 +112,7 @@ func (c *file) settle(held *share, user int32, effect int64, opened, unknown int
 	c.v.UnknownUntaken += unknown
 }
 
-// checkPositions looks for one position told to two people.
+// checkPositions looks for one position in answers to two people.
 func (c *file) checkPositions() {
 	owner := map[int16]int32{}
 	for i := range c.records {
@@ -129,7 +129,7 @@ func (c *file) checkPositions() {
 
 // checkOrder holds positions against real time. An answer that tells share n
 // proves that n shares were taken when it came; so a request sent later can
-// only have taken a later one, and none at all after somebody was told empty.
+// only have taken a later one, and none at all after an answer of empty.
 // One sweep over requests and answers by time finds every violation.
 func (c *file) checkOrder() {
 	type answer struct {

@@ -14,7 +14,7 @@ import (
 type caller struct {
 	s       *Stage
 	retry   Retry
-	until   time.Duration // nobody asks again after; 0 is for ever
+	until   time.Duration // no retries after; 0 is for ever
 	wire    *wire.Conn
 	wait    *time.Timer
 	records []Record
@@ -26,7 +26,7 @@ func newCaller(s *Stage, retry Retry) *caller {
 	return &caller{s: s, retry: retry, wire: wire.New(s.addr, s.began, s.cfg.AnswerMax), wait: wait}
 }
 
-// tap opens an envelope, and asks again as people do who were not served.
+// tap opens an envelope, and retries as its Retry says.
 func (c *caller) tap(ctx context.Context, t Tap, head []byte, due time.Duration) {
 	first := due
 	for try := 1; ; try++ {

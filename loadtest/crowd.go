@@ -22,7 +22,7 @@ const dialsMax = 64
 // unreachedPause keeps a crowd whose server is down from doing nothing but dial.
 const unreachedPause = 10 * time.Millisecond
 
-// Retry is what people do who were not served.
+// Retry is how a request that was not served is retried.
 type Retry struct {
 	TriesMax int // requests for one tap, at least 1
 	// PauseMax is the longest wait before asking again, where the service
@@ -57,8 +57,8 @@ func (l *Saturation) validate() error {
 type Offer struct {
 	Seed        uint64
 	Load        []Stretch
-	Connections int           // 1 to CallersMax; who finds none free waits, and that counts
-	Patience    time.Duration // who could not send within it leaves unsent; 0 never leaves
+	Connections int           // 1 to CallersMax; an arrival that finds none free waits, and that counts
+	Patience    time.Duration // an arrival that could not be sent within it leaves; 0 never leaves
 	Retry       Retry
 }
 
@@ -95,7 +95,7 @@ type Run struct {
 	CPU      time.Duration // our own process spent on it
 }
 
-// Saturate runs a closed load. Who is refused asks again until it ends.
+// Saturate runs a closed load. Refused requests are retried until it ends.
 func (s *Stage) Saturate(ctx context.Context, load Saturation) (*Run, error) {
 	if err := load.validate(); err != nil {
 		return nil, fmt.Errorf("saturate: %w", err)
@@ -124,8 +124,8 @@ func (s *Stage) Saturate(ctx context.Context, load Saturation) (*Run, error) {
 	return run, ctx.Err()
 }
 
-// Offer runs an open load. It returns when everyone who came has been answered
-// or has left.
+// Offer runs an open load. It returns when every arrival has been answered or
+// has left.
 func (s *Stage) Offer(ctx context.Context, load Offer) (*Run, error) {
 	if err := load.validate(); err != nil {
 		return nil, fmt.Errorf("offer: %w", err)
@@ -156,7 +156,7 @@ type crowd struct {
 }
 
 // gather makes the callers and lets them connect, so that a load is not a storm
-// of handshakes: callers of an API keep their connections. Who cannot connect
+// of handshakes: callers of an API keep their connections. One that cannot connect
 // tries again at the first request, which counts.
 func (s *Stage) gather(n int, verb string, retry Retry) *crowd {
 	c := &crowd{callers: make([]*caller, n), heads: make([][]byte, len(s.lives))}

@@ -29,7 +29,7 @@ func (c Class) String() string {
 	return [classes]string{"accepted", "refused_fast", "refused_slow", "unknown", "unreached", "wrong"}[c]
 }
 
-// Told is the outcome an accepted answer told.
+// Told is the outcome in an accepted answer.
 type Told uint8
 
 // The outcomes of an open.

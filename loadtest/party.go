@@ -33,7 +33,7 @@ type job struct {
 	asked time.Duration // Paying: when the send was due, so the envelope is no older
 }
 
-// party runs jobs when they are due. Nobody can tap a message that is not there
+// party runs jobs when they are due. A message cannot be tapped before it is there
 // yet, so a tap is scheduled when its envelope has become active; from then on
 // it waits for nothing.
 type party struct {
@@ -60,7 +60,7 @@ func (s *Stage) Celebrate(ctx context.Context, load Party) (*Run, error) {
 	if len(due) == 0 {
 		return nil, errors.New("party: nobody sends anything: raise the rate or the time")
 	}
-	p := &party{s: s, crowd: s.gather(load.Connections, "open", load.Retry), jobs: make(chan job, arrivals+len(due))} // and who pays late
+	p := &party{s: s, crowd: s.gather(load.Connections, "open", load.Retry), jobs: make(chan job, arrivals+len(due))} // and those that are paid late
 	p.left.Store(int64(len(due)))
 	from := s.now()
 	for gift, at := range due {
@@ -107,7 +107,7 @@ func (p *party) do(ctx context.Context, one *caller, j job) {
 		p.pay(ctx, one, j)
 	case Sending:
 		switch sent := one.deal(Sending, j.tap, j.due, func() error { return p.s.send(ctx, gift) }); {
-		case !sent, fate.Unpaid, p.s.lives[gift].codeURL == "": // nobody pays; or the answer came when it was too late to
+		case !sent, fate.Unpaid, p.s.lives[gift].codeURL == "": // never paid; or the answer came when it was too late to
 		case fate.PayAfter > 0:
 			p.left.Add(1)
 			p.at(p.s.now()+fate.PayAfter, job{act: Paying, tap: j.tap, asked: j.due})
@@ -117,8 +117,8 @@ func (p *party) do(ctx context.Context, one *caller, j job) {
 	}
 }
 
-// pay pays an envelope, waits for its message and lets people tap it. Who pays
-// late, for want of haste or of an answer, may find that it can not be paid any
+// pay pays an envelope, waits for its message and lets people tap it. A payer
+// who is late, for want of haste or of an answer, may find that it can not be paid any
 // more.
 func (p *party) pay(ctx context.Context, one *caller, j job) {
 	gift, closed := int(j.tap.Gift), false
@@ -152,7 +152,7 @@ func (p *party) pay(ctx context.Context, one *caller, j job) {
 }
 
 // deal asks the desk for something until it is done or refused for good. Asking
-// again under the same key is what a sender does who was told to wait.
+// again under the same key is how a sender retries after a Retry-After.
 func (c *caller) deal(act Act, t Tap, due time.Duration, do func() error) bool {
 	first := due
 	for try := 1; ; try++ {

@@ -8,8 +8,8 @@ import (
 	"hongbao/envelope"
 )
 
-// Soaking is the scenario that walks every path of money: envelopes that nobody
-// pays for, that are paid for at the last moment, that are opened to the last
+// Soaking is the scenario that walks every path of money: envelopes that are
+// never paid, that are paid for at the last moment, that are opened to the last
 // share and that are left to expire, by people who tap twice or too late.
 const Soaking Scenario = "soak"
 
@@ -18,10 +18,10 @@ const (
 	soakUnpaidOneIn    = 12
 	soakLateOneIn      = 12
 	soakExclusiveOneIn = 8
-	soakLeftOneIn      = 3 // keeps shares that nobody takes
+	soakLeftOneIn      = 3 // keeps shares that are never taken
 	soakLeftMax        = 3 // so many of them
 	soakLoserOneIn     = 5 // has a share less than openers
-	soakTooLateOneIn   = 4 // of those that keep shares: somebody taps when its life is over
+	soakTooLateOneIn   = 4 // of those that keep shares: one is tapped when its life is over
 	soakOpenersMax     = 5
 	soakThinkMean      = 0.8 // seconds from the message to the tap
 )

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	deskCallersMax = 24 // who send, pay and show at the same time
+	deskCallersMax = 24 // requests to send, pay and show, in flight together
 	deskTriesMax   = 30
 	deskPauseMax   = 250 * time.Millisecond
 	ticketWait     = 20 * time.Second // from paying to the ticket, unless a stage says otherwise
 	ticketEvery    = 20 * time.Millisecond
 	againOneIn     = 50 // sends: one is asked for twice under its key
-	samplesMax     = 20 // wrong answers kept word for word
+	samplesMax     = 20 // wrong answers kept verbatim
 	answerMaxLeast = 100 * time.Millisecond
 	answerMaxMost  = time.Minute
 )
@@ -67,13 +67,13 @@ type Stage struct {
 	began time.Time
 	tails [][]byte // by user: the end of every request
 
-	lives  []live       // by gift; written by whoever sends it, before anyone taps it
+	lives  []live       // by gift; written by the caller that sends it, before any tap
 	cursor atomic.Int64 // taps already handed out
 
 	mu      sync.Mutex // guards what is below
 	records []Record
 	broken  []Violation // found on the way
-	samples []string    // wrong answers, word for word
+	samples []string    // wrong answers, verbatim
 }
 
 // live is a gift that has been sent.

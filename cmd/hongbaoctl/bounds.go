@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"hongbao/internal/operator"
+	"hongbao/internal/playground"
 	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
 	"hongbao/loadtest/past"
@@ -43,15 +44,15 @@ func (u playgroundUpCmd) Validate(c *kong.Context) error {
 }
 
 func (u playgroundUpCmd) withinBounds() error {
-	u.playgroundFlags = u.or(flagDefaults) // what is not given is as before, which was within
-	errs := []error{within("sets", u.Sets, 1, setsMax)}
+	shape := playground.Shape(u.playgroundFlags).Or(playground.Default()) // what is not given is as before, which was within
+	errs := []error{within("sets", shape.Sets, 1, playground.SetsMax)}
 	taken := map[int]string{}
-	for _, p := range u.ports() {
-		errs = append(errs, within(p.flag, p.port, portMin, portMax))
-		if other, twice := taken[p.port]; twice {
-			errs = append(errs, fmt.Errorf("--%s and --%s: both are %d", other, p.flag, p.port))
+	for _, p := range shape.Ports() {
+		errs = append(errs, within(p.Of, p.Port, playground.PortMin, playground.PortMax))
+		if other, twice := taken[p.Port]; twice {
+			errs = append(errs, fmt.Errorf("--%s and --%s: both are %d", other, p.Of, p.Port))
 		}
-		taken[p.port] = p.flag
+		taken[p.Port] = p.Of
 	}
 	return errors.Join(errs...)
 }

@@ -5,26 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"hongbao/cmd/internal/command"
-	"hongbao/envelope"
-	"hongbao/internal/cluster"
-	"hongbao/internal/httpapi/bearer"
-	"hongbao/internal/settings"
-	"hongbao/loadtest"
+	"hongbao/internal/testbed"
 	"hongbao/loadtest/report"
 )
 
-// loadCmd is the audited crowd. Verbs that measure opens alone start a playground
-// for it and throw it away; the others work on a running one, found beside the
-// settings file. What it measures is never a production service.
+// loadCmd is the audited crowd. Verbs that measure start a playground for it and
+// throw it away; run and soak work on a running one, found beside the settings
+// file. What is measured is never a production service.
 type loadCmd struct {
 	Run      loadRunCmd      `cmd:"" help:"Run scenarios against the playground and audit every answer."`
 	Compare  loadCompareCmd  `cmd:"" help:"Compare the open modes, the ceilings, the price of a refusal and a storm, in one run of under five minutes."`
@@ -35,124 +28,34 @@ type loadCmd struct {
 	Full     loadFullCmd     `cmd:"" help:"Measure, fill the hot tables with millions of envelopes, measure again; and what an envelope costs in memory."`
 }
 
-const (
-	// loadTokenLife outlives every run.
-	loadTokenLife = 2 * time.Hour
-	// loadCountMax is what the load's own servers allow an envelope to hold: few
-	// envelopes to prepare, many opens.
-	loadCountMax = loadtest.CountMax
-)
-
-// ground is the running playground as the load test sees it.
-type ground struct {
-	file     string // the settings
-	dir      string
-	settings *settings.Settings
-	report   *description
-}
-
-// findGround reads the playground beside the settings file. Without a
-// playground.json there it is an environment that was made by hand, and the settings
-// say all there is to know.
-func findGround(config string) (*ground, error) {
-	conf, err := settings.Load(config)
+// findGround is the running environment of the settings file.
+func findGround(ctx context.Context, c *cli) (*testbed.Testbed, error) {
+	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	if conf.Environment == settings.Production {
-		return nil, errNotHere(config)
-	}
-	g := &ground{file: config, dir: filepath.Dir(config), settings: conf}
-	g.report, err = readReport(filepath.Join(g.dir, reportName))
-	if errors.Is(err, fs.ErrNotExist) {
-		g.report = handMade(conf)
-		return g, g.check()
+	bed, err := testbed.Find(ctx, c.Config, daemonOf(self))
+	if errors.Is(err, testbed.ErrNoPlayground) {
+		return nil, fmt.Errorf("load: %w; start it with these settings, or a playground with: hongbaoctl playground up --dir %s", err, command.Quote(filepath.Dir(c.Config)))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("load: %w; start one with: hongbaoctl playground up --dir %s", err, command.Quote(g.dir))
+		return nil, fmt.Errorf("load: %w", err)
 	}
-	if conf.Environment == settings.Drill {
-		return g, nil // whatever keeps its processes
-	}
-	if _, err := g.report.supervisor(); err != nil {
-		return nil, fmt.Errorf("load: %w; start it with: hongbaoctl playground up --dir %s", err, command.Quote(g.dir))
-	}
-	return g, nil
+	return bed, nil
 }
 
-// check says what is missing before the first of a thousand callers finds out.
-func (g *ground) check() error {
-	if err := askReady(context.Background(), g.report.Operator+"/readyz"); err != nil {
-		return fmt.Errorf("load: no hongbaod is ready behind %s: %w; start it with these settings, or a playground with: hongbaoctl playground up --dir %s",
-			g.file, err, command.Quote(g.dir))
+// onOwnGround measures on a playground that is started for the measurement and
+// thrown away after it.
+func onOwnGround(ctx context.Context, c *cli, cfg testbed.OwnConfig, do func(*testbed.Testbed) (passed bool, err error)) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cfg.Beside, cfg.Program, cfg.Daemon, cfg.Progress = c.Config, self, daemonOf(self), progress{newNarrator(c.JSON)}
+	if err := testbed.OnOwn(ctx, cfg, do); err != nil {
+		return fmt.Errorf("load: %w", err)
 	}
 	return nil
-}
-
-// handMade is what playground.json would say of an environment that was made by hand.
-// Of processes on other machines nothing is known but their addresses, and so no CPU
-// time either.
-func handMade(conf *settings.Settings) *description {
-	r := &description{API: "http://" + dialable(conf.Listen.Public), Operator: "http://" + dialable(conf.Listen.Operator), PaymentSimulator: conf.Payment.BaseURL}
-	if events, err := url.Parse(conf.Events.URL); err == nil && events.Host != "" {
-		r.Events = events.Scheme + "://" + events.Host
-	}
-	for _, set := range conf.Sets {
-		r.Sets = append(r.Sets, reportSet{Set: set.Set, Nodes: []reportNode{{Addr: set.Primary, PID: localPID(set.Primary), Role: "primary"}}})
-		r.Memcached = append(r.Memcached, set.Memcached...)
-	}
-	r.Processes = []processInfo{{"hongbaod", localPID(conf.Listen.Public)}}
-	if base, err := url.Parse(conf.Payment.BaseURL); err == nil {
-		r.Processes = append(r.Processes, processInfo{"paysim", localPID(base.Host)})
-	}
-	return r
-}
-
-// dialable is an address to call for one that is listened on.
-func dialable(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return listen
-}
-
-// localPID is the process behind an address of this machine, 0 if it is none.
-func localPID(addr string) int {
-	host, port, err := net.SplitHostPort(dialable(addr))
-	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return 0
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return 0
-	}
-	pid, _ := cluster.ListenerPID(n)
-	return pid
-}
-
-// users mints tokens for people of the crowd.
-func (g *ground) users(n int) ([]loadtest.User, error) {
-	keys, err := g.settings.TokenKeys()
-	if err != nil {
-		return nil, err
-	}
-	for _, key := range keys {
-		if key.Algorithm != bearer.HS256 {
-			continue
-		}
-		users := make([]loadtest.User, n)
-		for i := range users {
-			name := envelope.UserID(fmt.Sprintf("load-%05d", i))
-			token, err := bearer.Mint(key, name, "", loadTokenLife, time.Now())
-			if err != nil {
-				return nil, err
-			}
-			users[i] = loadtest.User{Name: name, Token: token}
-		}
-		return users, nil
-	}
-	return nil, fmt.Errorf("load: %s has no HS256 token key, so only its issuer can mint tokens", g.file)
 }
 
 // loadKey prefixes idempotency keys: no two runs share one.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"hongbao/internal/testbed"
 	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
 	"hongbao/loadtest/report"
@@ -18,10 +19,10 @@ type loadFlags struct {
 	Hurry   int    `help:"Divide every measured time, to see that it works; the figures then mean little." default:"1"`
 }
 
-// measure is what the flags ask of the playground.
-func (l loadFlags) measure(g *ground, quiet bool) measure.CompareConfig {
-	cfg := measure.CompareConfig{Seed: l.Seed, Key: loadKey(), Users: g.users, Least: g.settings.Bounds().ShareMin, Start: g.startServer,
-		Books: g.books, Progress: loadProgress(quiet), Hurry: l.Hurry, HeldBack: true}
+// measure is what the flags ask of an environment.
+func (l loadFlags) measure(g *testbed.Testbed, quiet bool) measure.CompareConfig {
+	cfg := measure.CompareConfig{Seed: l.Seed, Key: loadKey(), Users: g.Users, Least: g.Bounds().ShareMin, Start: g.StartServer,
+		Books: g.Books, Progress: loadProgress(quiet), Hurry: l.Hurry, HeldBack: true}
 	if l.NoBooks {
 		cfg.Books = nil
 	}
@@ -49,7 +50,7 @@ func (l loadCellCmd) Run(ctx context.Context, c *cli) error {
 		}
 	}
 	var r *measure.CellRun
-	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
+	err := onOwnGround(ctx, c, testbed.OwnConfig{HeldBack: true}, func(g *testbed.Testbed) (passed bool, err error) {
 		cfg.CompareConfig = l.measure(g, c.JSON)
 		if r, err = measure.RunCell(ctx, cfg); err != nil {
 			return false, err
@@ -66,7 +67,7 @@ type loadStormCmd struct{ loadFlags }
 
 func (l loadStormCmd) Run(ctx context.Context, c *cli) error {
 	var r *measure.StormRun
-	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
+	err := onOwnGround(ctx, c, testbed.OwnConfig{HeldBack: true}, func(g *testbed.Testbed) (passed bool, err error) {
 		if r, err = measure.RunStorm(ctx, l.measure(g, c.JSON)); err != nil {
 			return false, err
 		}

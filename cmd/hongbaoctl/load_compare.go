@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"hongbao/internal/testbed"
 	"hongbao/loadtest/measure"
 	"hongbao/loadtest/report"
 )
@@ -15,9 +16,9 @@ type loadCompareCmd struct {
 
 func (l loadCompareCmd) Run(ctx context.Context, c *cli) error {
 	var result *measure.Comparison
-	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
+	err := onOwnGround(ctx, c, testbed.OwnConfig{HeldBack: true}, func(g *testbed.Testbed) (passed bool, err error) {
 		cfg := l.measure(g, c.JSON)
-		cfg.InsertCeiling, cfg.CASCeiling = g.insertCeiling, g.casCeiling
+		cfg.InsertCeiling, cfg.CASCeiling = g.InsertCeiling, g.CASCeiling
 		if result, err = measure.Compare(ctx, cfg); err != nil {
 			return false, err
 		}

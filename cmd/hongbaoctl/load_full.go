@@ -2,19 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
-	"iter"
-	"math/rand/v2"
-	"slices"
-	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"hongbao/envelope"
+	"hongbao/internal/testbed"
 	"hongbao/loadtest/measure"
-	"hongbao/loadtest/past"
 	"hongbao/loadtest/report"
-	"hongbao/orderset"
 )
 
 type loadFullCmd struct {
@@ -25,16 +16,14 @@ type loadFullCmd struct {
 
 func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
 	var r *measure.Full
-	err := onOwnGround(ctx, c, func(g *ground) (passed bool, err error) {
-		cfg := measure.FullConfig{CompareConfig: l.measure(g, c.JSON), Rounds: l.Rounds, Fill: g.fill}
-		if cfg.Past, err = g.past(l.Envelopes); err != nil {
+	err := onOwnGround(ctx, c, testbed.OwnConfig{HeldBack: true}, func(g *testbed.Testbed) (passed bool, err error) {
+		cfg := measure.FullConfig{CompareConfig: l.measure(g, c.JSON), Rounds: l.Rounds, Fill: g.Fill}
+		if cfg.Past, err = g.Past(l.Envelopes); err != nil {
 			return false, err
 		}
-		tickets, err := g.settings.Tickets()
-		if err != nil {
+		if cfg.Ticket, err = g.Ticket(); err != nil {
 			return false, err
 		}
-		cfg.Ticket = tickets.Mint
 		if r, err = measure.RunFull(ctx, cfg); err != nil {
 			return false, err
 		}
@@ -44,77 +33,4 @@ func (l loadFullCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	return printResult(c, r, r.Passed, func(t report.Text) { t.Full(r) })
-}
-
-// past is what the SETs are filled with. Every fill is another one.
-func (g *ground) past(envelopes int) (past.Config, error) {
-	cfg := past.Config{Seed: rand.Uint64(), Envelopes: envelopes, Now: time.Now()}
-	topology, err := g.settings.Topology()
-	if err != nil {
-		return cfg, err
-	}
-	var granted []int
-	for _, spec := range topology.Specs() {
-		cfg.Sets = append(cfg.Sets, spec.Number)
-		granted = append(granted, spec.MachineBlock)
-	}
-	// Of a block that no SET grants, so that no body meets one that was or will be minted.
-	block := orderset.MachineBlocks - 1
-	for block >= 0 && slices.Contains(granted, block) {
-		block--
-	}
-	if block < 0 {
-		return cfg, errors.New("load full: the SETs grant every block of machine numbers; free one")
-	}
-	cfg.Machine = block*orderset.MachineBlockSize + rand.IntN(orderset.MachineBlockSize)
-	cfg.DrawKey, err = g.settings.DrawKey()
-	return cfg, err
-}
-
-// fill writes a past into every SET at the same time.
-func (g *ground) fill(ctx context.Context, filled *past.Past, wrote func(int)) ([]measure.Stock, error) {
-	topology, err := g.settings.Topology()
-	if err != nil {
-		return nil, err
-	}
-	migrator, err := g.settings.Account("migrator", g.settings.Accounts.Migrator)
-	if err != nil {
-		return nil, err
-	}
-	specs := topology.Specs()
-	stocks := make([]measure.Stock, len(specs))
-	all, ctx := errgroup.WithContext(ctx)
-	for i, spec := range specs {
-		all.Go(func() (err error) {
-			stocks[i], err = fillSet(ctx, spec, migrator, filled.Of(i), wrote)
-			return err
-		})
-	}
-	return stocks, all.Wait()
-}
-
-func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Account, rows iter.Seq[envelope.Snapshot], wrote func(int)) (s measure.Stock, err error) {
-	s.Set = spec.Number.String()
-	f, err := orderset.OpenFiller(ctx, spec, migrator)
-	if err != nil {
-		return s, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if s.Before, err = f.Bytes(ctx); err != nil {
-		return s, err
-	}
-	counted := func(yield func(envelope.Snapshot) bool) {
-		for snap := range rows {
-			s.Envelopes++
-			s.Shares += len(snap.Shares)
-			if !yield(snap) {
-				return
-			}
-		}
-	}
-	if err := f.Fill(ctx, counted, wrote); err != nil {
-		return s, err
-	}
-	s.After, err = f.Bytes(ctx)
-	return s, err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"hongbao/internal/testbed"
 	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
 	"hongbao/loadtest/report"
@@ -31,7 +32,7 @@ const (
 )
 
 func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
-	g, err := findGround(c.Config)
+	g, err := findGround(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
 		}
 	}
 	if !l.NoBooks {
-		books, err := g.books(ctx)
+		books, err := g.Books(ctx)
 		if err != nil {
 			return err
 		}
@@ -71,18 +72,12 @@ func (l loadRunCmd) Run(ctx context.Context, c *cli) error {
 }
 
 // onServer runs do against the playground's own server, or one of our own in mode.
-func (l loadRunCmd) onServer(ctx context.Context, g *ground, mode string, do func(*measure.Server) error) (err error) {
+func (l loadRunCmd) onServer(ctx context.Context, g *testbed.Testbed, mode string, do func(*measure.Server) error) (err error) {
 	var s *measure.Server
 	if mode == "" {
-		pid := 0
-		for _, p := range g.report.Processes {
-			if p.Name == "hongbaod" {
-				pid = p.PID
-			}
-		}
-		s, err = g.server(ctx, g.report.API, g.report.Operator, pid)
+		s, err = g.OwnServer(ctx)
 	} else {
-		s, err = g.startServer(ctx, mode)
+		s, err = g.StartServer(ctx, mode)
 	}
 	if err != nil {
 		return err
@@ -99,13 +94,13 @@ func (l loadRunCmd) onServer(ctx context.Context, g *ground, mode string, do fun
 }
 
 // scenario is one open-loop run, prepared, carried out and audited.
-func (l loadRunCmd) scenario(ctx context.Context, g *ground, s *measure.Server, scenario loadtest.Scenario) (*measure.Result, error) {
-	users, err := g.users(loadUsers)
+func (l loadRunCmd) scenario(ctx context.Context, g *testbed.Testbed, s *measure.Server, scenario loadtest.Scenario) (*measure.Result, error) {
+	users, err := g.Users(loadUsers)
 	if err != nil {
 		return nil, err
 	}
 	load := l.load(scenario)
-	limits := g.settings.Bounds()
+	limits := g.Bounds()
 	return measure.RunScenario(ctx, measure.ScenarioConfig{
 		Plan: loadtest.PlanConfig{Scenario: scenario, Seed: l.Seed, Envelopes: l.envelopes(scenario, load),
 			Count: limits.CountMax, Openers: l.openers(scenario, load), Users: loadUsers, ShareMin: limits.ShareMin},

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"slices"
 	"testing"
 
 	"hongbao/envelope"
@@ -14,7 +15,9 @@ import (
 // occasions to lie.
 const soakLiesMin = 100
 
-func TestFG1FG4ASoakUnderEveryLieEndsWithBooksThatAgreeAndFindsABrokenProvider(t *testing.T) {
+// TestASoakEndsWithBooksThatAgree is FG1 and FG4: under every fault of the provider,
+// and a broken provider is found.
+func TestASoakEndsWithBooksThatAgree(t *testing.T) {
 	for _, product := range []string{settings.PayoutBills, settings.PayoutBatches} {
 		t.Run(product, func(t *testing.T) { soaks(t, product) })
 	}
@@ -63,10 +66,14 @@ func checkSoak(t *testing.T, r *soak.Result) {
 
 func TestThePipelineIsMeasuredOnAPlayground(t *testing.T) {
 	p := settest.Playground(t, "--payouts", settings.PayoutBatches)
+	defer leftAlone(t, p)
 	var r measure.Pipeline
 	load(t, p, &r, "pipeline", "--duration", "20s", "--hurry", "8", "--html", t.TempDir()+"/pipeline.html")
-	if !r.Passed || r.Peak.PerSecond <= 0 || r.SignatureMs <= 0 || len(r.Targets) != 4 {
+	if !r.Passed || r.Payouts != settings.PayoutBatches || r.Peak.PerSecond <= 0 || r.SignatureMs <= 0 || len(r.Targets) != 4 {
 		t.Fatalf("the pipeline: %+v", r)
+	}
+	for _, one := range slices.Concat([]*measure.Phase{r.Target}, r.Probes, []*measure.Phase{r.Main}) {
+		t.Logf("offered %.1f/s for %.1f s: %.1f opens/s, drained in %.1f s, backlog at most %d, bounded %v", one.Rate, one.Seconds, one.OpensPerSecond, one.DrainSeconds, one.BacklogMost.Total(), one.Bounded)
 	}
 	for _, one := range []*measure.Phase{r.Target, r.Main} {
 		if one.OpensPerSecond <= 0 || one.Carried <= 0 || one.FirstCall.Count == 0 || one.Callback.Count == 0 || len(one.Samples) == 0 {

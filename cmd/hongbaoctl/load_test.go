@@ -1,19 +1,11 @@
 package main
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"hongbao/loadtest"
 )
-
-func TestTheLoadsOwnServersHearNothingOfOurEnvironment(t *testing.T) {
-	got := withoutOurs([]string{"PATH=/bin", "HONGBAO_OPEN_MODE=plain", "HONGBAO_LISTEN_PUBLIC=:1", "HOME=/"})
-	if want := []string{"PATH=/bin", "HOME=/"}; !slices.Equal(got, want) {
-		t.Errorf("the environment is %v, want %v", got, want)
-	}
-}
 
 func TestAPlanOutlastsItsLoad(t *testing.T) {
 	for _, l := range []loadRunCmd{

@@ -1,5 +1,5 @@
 // Command hongbaoctl is everything an operator or engineer types: the local
-// playground, tokens, the schema, what is owed and held, the load, and the check of
+// playground, tokens, the schema, what is pending and held, the load, and the check of
 // a finished draw. Each verb is one file.
 package main
 

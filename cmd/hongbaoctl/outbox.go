@@ -30,7 +30,7 @@ const (
 	lookParked = "outbox parked"
 )
 
-// newWideTable is a table whose named column has strangers' words in it.
+// newWideTable is a table whose named column has text of strangers in it.
 func newWideTable(words string, header ...any) table.Writer {
 	const wordsMax = 60 // characters in a line
 	t := newTable(header...)

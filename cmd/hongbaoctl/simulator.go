@@ -10,15 +10,7 @@ import (
 
 	"hongbao/internal/payment/apiv3"
 	"hongbao/internal/payment/simulator"
-	"hongbao/internal/settings"
-)
-
-// Who the playground is to its simulated provider.
-const (
-	simulatedMerchant       = "1900000001"
-	simulatedApp            = "wx0000000000000001"
-	simulatedMerchantSerial = "PLAYGROUND0000000001"
-	simulatedPlatformSerial = "PUB_KEY_ID_0000000000000000000001"
+	"hongbao/internal/playground"
 )
 
 // simulatorCmd serves the provider's side. It reads no settings: the provider
@@ -58,7 +50,7 @@ func (s simulatorCmd) Run(ctx context.Context) error {
 		return err
 	}
 	sim, err := simulator.New(simulator.Config{
-		MerchantID: simulatedMerchant, AppID: simulatedApp, MerchantSerial: simulatedMerchantSerial, MerchantKey: merchant,
+		MerchantID: playground.SimulatedMerchant, AppID: playground.SimulatedApp, MerchantSerial: playground.SimulatedMerchantSerial, MerchantKey: merchant,
 		PlatformSerial: s.platformSerial(), PlatformKey: platform, APIv3Key: apiv3,
 		LedgerFile: filepath.Join(s.Dir, "ledger.jsonl"), PublicURL: "http://" + s.Listen,
 		RefundAfter: s.RefundAfter, ConfirmAfter: s.confirmAfter(), TransferAfter: s.TransferAfter, TransferMinFen: s.TransferMin,
@@ -80,7 +72,7 @@ func (s simulatorCmd) platformSerial() string {
 	if s.Certificate {
 		return ""
 	}
-	return simulatedPlatformSerial
+	return playground.SimulatedPlatformSerial
 }
 
 func (s simulatorCmd) confirmAfter() time.Duration {
@@ -88,14 +80,4 @@ func (s simulatorCmd) confirmAfter() time.Duration {
 		return simulator.Never
 	}
 	return s.ConfirmAfter
-}
-
-// paymentSettings are our merchant account with the simulator at baseURL.
-func paymentSettings(keys simulator.Keys, baseURL, notifyURL string) settings.Payment {
-	return settings.Payment{
-		BaseURL: baseURL, NotifyURL: notifyURL,
-		AppID: simulatedApp, MerchantID: simulatedMerchant, MerchantSerial: simulatedMerchantSerial,
-		MerchantKeyFile: keys.MerchantPrivate, APIv3KeyFile: keys.APIv3,
-		PlatformKeys: []settings.PlatformKey{{Serial: simulatedPlatformSerial, File: keys.PlatformPublic}},
-	}
 }

@@ -22,10 +22,10 @@ type tokenCmd struct {
 	TTL   tokenLife       `help:"How long it is valid, 1s to 24h." default:"1h" name:"ttl"`
 }
 
-// scopes are the words of a token's scope; "" leaves the claim out.
+// scopes are the values of a token's scope; "" leaves the claim out.
 type scopes string
 
-// Validate implements the rule: a word that is misspelt would be a token that
+// Validate implements the rule: a scope that is misspelt would be a token that
 // allows less than was meant, and nothing would say so.
 func (s scopes) Validate() error {
 	known := []string{bearer.ScopeSend.String(), bearer.ScopeOpen.String(), bearer.ScopeShow.String(), bearer.ScopeOperate.String()}

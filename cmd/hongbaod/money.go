@@ -23,7 +23,7 @@ import (
 // nobody hears the events of a deployment without an IM backend to tell.
 type nobody struct{}
 
-func (nobody) Tell(context.Context, envelope.Fact) error { return nil }
+func (nobody) Notify(context.Context, envelope.Fact) error { return nil }
 
 // addBooks opens users' books.
 func (d *daemon) addBooks(conf *settings.Settings) (err error) {
@@ -160,7 +160,7 @@ func (d *daemon) hearBatch(status envelope.PayoutBatchStatus) error {
 	if _, err := d.router.Set(id); err != nil {
 		return err
 	}
-	return d.relays[id.Set()].HearBatch(status)
+	return d.relays[id.Set()].RecordBatch(status)
 }
 
 func (d *daemon) hear(ctx context.Context, status envelope.TransferStatus) error {
@@ -171,7 +171,7 @@ func (d *daemon) hear(ctx context.Context, status envelope.TransferStatus) error
 	if _, err := d.router.Set(id); err != nil {
 		return err
 	}
-	return d.relays[id.Set()].Hear(ctx, envelope.TransferWord{TransferStatus: status})
+	return d.relays[id.Set()].RecordTransfer(ctx, envelope.TransferWord{TransferStatus: status})
 }
 
 // refusedNotice says why a notification did not get as far as our rows.

@@ -77,7 +77,7 @@ func FindMemcached() (string, error) { return findServer("memcached", "HONGBAO_M
 
 func findServer(program, variable string) (string, error) {
 	if path := os.Getenv(variable); path != "" {
-		// Whoever names a program wants that one, not a substitute.
+		// A program that is named is the one that is wanted, not a substitute.
 		found, err := exec.LookPath(path)
 		if err != nil {
 			return "", &MissingError{Program: program, Variable: variable, Looked: "$" + variable + " = " + path}

@@ -1,6 +1,8 @@
 // Package cluster runs private mariadbd and memcached servers as child
 // processes: for tests, for the playground, for drills. The daemon never links
-// it, because what can start a database here can also kill one.
+// it, because what can start a database here can also kill one. Package playground
+// runs a whole deployment of such processes, with their settings, and restarts
+// those that die; this package knows one server at a time.
 //
 // # Guaranteed
 //

@@ -14,7 +14,7 @@ import (
 const lockMax = StopMax
 
 // lockDir takes the exclusive lock of dir, which the server inherits and so
-// holds until it is really gone, whoever started it. InnoDB locks its files
+// holds until it is really gone, no matter which process started it. InnoDB locks its files
 // too, but would retry for a hundred seconds and say so only in its log.
 // The caller closes the file, having given it to the server or not.
 func lockDir(ctx context.Context, dir string) (*os.File, error) {

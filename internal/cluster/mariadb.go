@@ -118,23 +118,31 @@ func (c MariaDBConfig) complete() (MariaDBConfig, error) {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = 256
 	}
-	switch {
-	case !nameShape.MatchString(c.Name):
-		return c, fmt.Errorf("mariadbd %q: name does not match %v", c.Name, nameShape)
-	case c.Dir == "":
-		return c, fmt.Errorf("mariadbd %s: no directory", c.Name)
-	case c.ServerID < 1:
-		return c, fmt.Errorf("mariadbd %s: want server id >= 1, got %d", c.Name, c.ServerID)
-	case c.AdminPassword == "":
-		return c, fmt.Errorf("mariadbd %s: the admin password is empty", c.Name)
-	case c.BufferPoolMiB < 8:
-		return c, fmt.Errorf("mariadbd %s: want buffer pool >= 8 MiB, got %d", c.Name, c.BufferPoolMiB)
-	case c.MaxConnections < 10:
-		return c, fmt.Errorf("mariadbd %s: want max connections >= 10, got %d", c.Name, c.MaxConnections)
+	if err := c.validate(); err != nil {
+		return c, err
 	}
 	dir, err := filepath.Abs(c.Dir) // mariadbd changes its working directory
 	c.Dir = dir
 	return c, err
+}
+
+// validate checks a configuration whose defaults are filled in.
+func (c *MariaDBConfig) validate() error {
+	switch {
+	case !nameShape.MatchString(c.Name):
+		return fmt.Errorf("mariadbd %q: name does not match %v", c.Name, nameShape)
+	case c.Dir == "":
+		return fmt.Errorf("mariadbd %s: no directory", c.Name)
+	case c.ServerID < 1:
+		return fmt.Errorf("mariadbd %s: want 1 <= server id, have %d", c.Name, c.ServerID)
+	case c.AdminPassword == "":
+		return fmt.Errorf("mariadbd %s: the admin password is empty", c.Name)
+	case c.BufferPoolMiB < 8:
+		return fmt.Errorf("mariadbd %s: want 8 <= MiB of buffer pool, have %d", c.Name, c.BufferPoolMiB)
+	case c.MaxConnections < 10:
+		return fmt.Errorf("mariadbd %s: want 10 <= max connections, have %d", c.Name, c.MaxConnections)
+	}
+	return nil
 }
 
 func (c MariaDBConfig) dataDir() string { return filepath.Join(c.Dir, "data") }
@@ -157,7 +165,7 @@ func placeSocket(dir string) (path string, cleanup func(), err error) {
 // awaitAnswer waits until the server answers a query of the admin account.
 func (m *MariaDB) awaitAnswer(ctx context.Context) error {
 	cfg := m.connect(AdminUser, m.cfg.AdminPassword, "")
-	cfg.Logger = &mysql.NopLogger{} // a refused connection is no news here
+	cfg.Logger = &mysql.NopLogger{} // a refused connection is expected here
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return err
@@ -196,7 +204,7 @@ func (m *MariaDB) DSN(user, password, database string) string {
 	return m.connect(user, password, database).FormatDSN()
 }
 
-// AdminDSN is DSN for AdminUser, who can do everything.
+// AdminDSN is DSN for AdminUser, which can do everything.
 func (m *MariaDB) AdminDSN(database string) string {
 	return m.DSN(AdminUser, m.cfg.AdminPassword, database)
 }

@@ -268,9 +268,9 @@ func TestTheServerUnderTestIsChosenByTheEnvironment(t *testing.T) {
 	})
 }
 
-// TestSystemTablesAreFoundUnderTheNamesOfEveryVersion starts a server whose files are
+// TestSystemTablesAreFoundInEveryVersion starts a server whose files are
 // named as those of another version are (FS36).
-func TestSystemTablesAreFoundUnderTheNamesOfEveryVersion(t *testing.T) {
+func TestSystemTablesAreFoundInEveryVersion(t *testing.T) {
 	program, err := cluster.FindDatabase()
 	if err != nil {
 		t.Fatal(err)

@@ -84,19 +84,24 @@ func (c MemcachedConfig) complete() (MemcachedConfig, error) {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = 1024
 	}
+	return c, c.validate()
+}
+
+// validate checks a configuration whose defaults are filled in.
+func (c *MemcachedConfig) validate() error {
 	switch {
 	case !nameShape.MatchString(c.Name):
-		return c, fmt.Errorf("memcached %q: name does not match %v", c.Name, nameShape)
+		return fmt.Errorf("memcached %q: name does not match %v", c.Name, nameShape)
 	case c.Dir == "":
-		return c, fmt.Errorf("memcached %s: no directory", c.Name)
+		return fmt.Errorf("memcached %s: no directory", c.Name)
 	case c.MemoryMiB < 8:
-		return c, fmt.Errorf("memcached %s: want memory >= 8 MiB, got %d", c.Name, c.MemoryMiB)
+		return fmt.Errorf("memcached %s: want 8 <= MiB of memory, have %d", c.Name, c.MemoryMiB)
 	case c.Threads < 1 || c.Threads > 64:
-		return c, fmt.Errorf("memcached %s: want 1 <= threads <= 64, got %d", c.Name, c.Threads)
+		return fmt.Errorf("memcached %s: want 1 <= threads <= 64, have %d", c.Name, c.Threads)
 	case c.MaxConnections < 10:
-		return c, fmt.Errorf("memcached %s: want max connections >= 10, got %d", c.Name, c.MaxConnections)
+		return fmt.Errorf("memcached %s: want 10 <= max connections, have %d", c.Name, c.MaxConnections)
 	}
-	return c, nil
+	return nil
 }
 
 func (c MemcachedConfig) args() []string {

@@ -23,7 +23,7 @@ const loopback = "127.0.0.1"
 func FreePorts(n int) ([]int, error) {
 	const span = portLast - portFirst + 1
 	if n < 1 || n > span {
-		return nil, fmt.Errorf("free ports: want 1 <= n <= %d, got %d", span, n)
+		return nil, fmt.Errorf("free ports: want 1 <= n <= %d, have %d", span, n)
 	}
 	ports := make([]int, 0, n)
 	start := rand.IntN(span)

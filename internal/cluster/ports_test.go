@@ -10,7 +10,7 @@ import (
 	"hongbao/internal/cluster"
 )
 
-func TestFreePortsAreDifferentFreeAndBelowTheEphemeralOnes(t *testing.T) {
+func TestFreePortsAreDifferentAndFree(t *testing.T) {
 	ports, err := cluster.FreePorts(200)
 	if err != nil {
 		t.Fatal(err)

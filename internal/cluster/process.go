@@ -51,7 +51,7 @@ type Process struct {
 	cleanup func()
 
 	// asked is set before the first signal meant to end the child, so that a
-	// death by signal can be told from an accident.
+	// death by signal can be distinguished from an accident.
 	asked atomic.Bool
 
 	// err belongs to run until done is closed, and is constant afterwards.
@@ -144,7 +144,7 @@ func (p *Process) Err() error {
 }
 
 // Stop asks the child to end (SIGTERM) and waits. A frozen child is thawed to
-// hear it. After StopMax, or when ctx ends, the child is killed and the error
+// receive it. After StopMax, or when ctx ends, the child is killed and the error
 // says so: whatever Stop returns, the child is not left running.
 // Stopping a child that has ended already returns Err.
 func (p *Process) Stop(ctx context.Context) error {
@@ -239,7 +239,7 @@ func (p *Process) awaitAnswer(ctx context.Context, ask func(context.Context) err
 }
 
 // signal sends sig; a child that has ended already needs none. The pid cannot
-// be somebody else's: os.Process knows whether it reaped the child.
+// be another process's: os.Process knows whether it reaped the child.
 func (p *Process) signal(sig syscall.Signal) error {
 	err := p.cmd.Process.Signal(sig)
 	if err == nil || errors.Is(err, os.ErrProcessDone) {

@@ -70,7 +70,7 @@ func sqlArgs() []string {
 }
 
 // durabilityArgs make an acknowledged commit survive kill -9 and loss of power:
-// redo log and binlog are both synced before the client hears of it.
+// redo log and binlog are both synced before the commit is acknowledged.
 func durabilityArgs() []string {
 	return []string{
 		"--innodb-flush-log-at-trx-commit=1",

@@ -181,7 +181,8 @@ func TestGrabAndOpenWantATicket(t *testing.T) {
 	}
 }
 
-func TestFH5FH14OnlyTheTokenSaysWhoAsks(t *testing.T) {
+// FH5, FH14.
+func TestOnlyTheTokenNamesTheCaller(t *testing.T) {
 	teller := &stubTeller{outcome: envelope.Openable, opening: envelope.Opening{Outcome: envelope.Drained}, details: envelope.Details{Envelope: someEnvelope()}}
 	a, _ := newAPI(t, teller)
 	teller.details.Payouts = []envelope.Transfer{{State: envelope.Pending, Amount: 1}}
@@ -235,7 +236,8 @@ func TestEveryCallNeedsATokenThatCoversIt(t *testing.T) {
 	}
 }
 
-func TestFH6AbsentForbiddenAndImpossibleEnvelopesAreTheSameBytes(t *testing.T) {
+// FH6.
+func TestAbsentAndForbiddenAreTheSameBytes(t *testing.T) {
 	teller := &stubTeller{err: fmt.Errorf("SET 003: no such row: %w", envelope.ErrNotFound)}
 	a, _ := newAPI(t, teller)
 	good := string(someID())

@@ -57,7 +57,8 @@ func with(name, value string) string {
 	return "{" + strings.Join(append(members, `"`+name+`":`+value), ",") + "}"
 }
 
-func TestFH2AnOrderInLooseJSONIsRefusedByTheRuleItBreaks(t *testing.T) {
+// FH2.
+func TestLooseJSONIsRefusedByTheRuleItBreaks(t *testing.T) {
 	const syntax = codeInvalidJSON
 	refused := []struct{ body, want string }{
 		// Not JSON, or not one object.

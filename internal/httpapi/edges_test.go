@@ -128,7 +128,7 @@ func TestBodiesAreFramedAndCodedInOneWay(t *testing.T) {
 
 // A client that keeps its connection may use a length once and chunks the next
 // time; one that pipelines is answered and has to come back.
-func TestAConnectionIsUsedForOneRequestAfterTheOther(t *testing.T) {
+func TestAConnectionServesOneRequestAtATime(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{sent: envelope.Sent{Envelope: someEnvelope()}})
 	r := start(t, a, nil)
 	conn, err := net.Dial("tcp", r.public)

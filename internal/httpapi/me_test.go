@@ -168,7 +168,8 @@ func TestHostileQuestionsAboutBooksAreRefused(t *testing.T) {
 	}
 }
 
-func TestFH5FH14OnlyTheTokenSaysWhoseBookIsRead(t *testing.T) {
+// FH5, FH14.
+func TestOnlyTheTokenNamesTheBook(t *testing.T) {
 	books := &stubBooks{}
 	a, _ := newLibrary(t, books)
 	for path := range bookCalls() {

@@ -11,7 +11,8 @@ import (
 	"hongbao/envelope"
 )
 
-func TestFF9OnlyAPaymentThatWasTakenIsAnsweredWithSuccess(t *testing.T) {
+// FF9.
+func TestOnlyATakenPaymentIsAcknowledged(t *testing.T) {
 	const path = "/v1/payment/notifications"
 	for name, tt := range map[string]struct {
 		body   string
@@ -53,7 +54,8 @@ func TestFF9OnlyAPaymentThatWasTakenIsAnsweredWithSuccess(t *testing.T) {
 	}
 }
 
-func TestFF10AFloodOfForgeriesDoesNotFloodTheLog(t *testing.T) {
+// FF10.
+func TestForgeriesDoNotFloodTheLog(t *testing.T) {
 	a, logged := newAPI(t, &stubTeller{})
 	now := noon()
 	a.cfg.Now = func() time.Time { return now }
@@ -67,7 +69,8 @@ func TestFF10AFloodOfForgeriesDoesNotFloodTheLog(t *testing.T) {
 	}
 }
 
-func TestFF8ANotificationIsAnsweredWithinTheProvidersPatience(t *testing.T) {
+// FF8.
+func TestNotificationsAreAnsweredInTime(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	a.cfg.AnswerMax = 50 * time.Millisecond
 	a.cfg.Notified = func(ctx context.Context, _ http.Header, _ []byte) error {

@@ -24,7 +24,7 @@ func loadSpec(t testing.TB) *contract.Document {
 	return doc
 }
 
-func TestTheDescriptionIsServedAndIsValidOpenAPI31(t *testing.T) {
+func TestTheDescriptionIsValidOpenAPI31(t *testing.T) {
 	doc := loadSpec(t)
 	if doc.OpenAPI != "3.1.0" {
 		t.Errorf("openapi = %q, want 3.1.0", doc.OpenAPI)
@@ -57,7 +57,7 @@ func TestTheDescriptionListsExactlyTheRoutes(t *testing.T) {
 	}
 }
 
-func TestTheDescriptionListsExactlyTheCodesOfTheTable(t *testing.T) {
+func TestTheDescriptionListsTheTablesCodes(t *testing.T) {
 	var table, described []string
 	for _, p := range problems() {
 		if !p.callback && !p.operator {

@@ -170,7 +170,8 @@ func TestTheTableIsConsistent(t *testing.T) {
 	}
 }
 
-func TestFH15AFaultIsOpaqueToTheCallerAndWholeInTheLog(t *testing.T) {
+// FH15.
+func TestAFaultIsOpaqueAndWholeInTheLog(t *testing.T) {
 	id := string(someID())
 	for name, teller := range map[string]*stubTeller{
 		"error": {err: errStubInternal},
@@ -208,7 +209,7 @@ func TestFH15AFaultIsOpaqueToTheCallerAndWholeInTheLog(t *testing.T) {
 	}
 }
 
-func TestAPanicAfterTheAnswerBeganAbortsTheConnection(t *testing.T) {
+func TestALatePanicAbortsTheConnection(t *testing.T) {
 	a, logged := newAPI(t, &stubTeller{})
 	a.engine.GET("/half", func(c *gin.Context) {
 		write(c, http.StatusOK, typeJSON, []byte(`{"outcome":"ope`))
@@ -222,7 +223,8 @@ func TestAPanicAfterTheAnswerBeganAbortsTheConnection(t *testing.T) {
 	a.Public().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/half", nil))
 }
 
-func TestFH11TheAccessLogNamesTheRouteAndNobody(t *testing.T) {
+// FH11.
+func TestTheAccessLogNamesTheRouteAlone(t *testing.T) {
 	var logged strings.Builder
 	debug := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	a, err := New(stubConfig(t, &stubTeller{outcome: envelope.Openable}, debug))

@@ -98,7 +98,8 @@ func get(t *testing.T, c *http.Client, url string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-func TestFA15ShutdownAnswersEverythingAdmitted(t *testing.T) {
+// FA15.
+func TestShutdownAnswersEverythingAdmitted(t *testing.T) {
 	const requests = 50
 	admitted, release := make(chan struct{}, requests), make(chan struct{})
 	a, _ := newAPI(t, &patientTeller{admitted: admitted, release: release})
@@ -169,7 +170,8 @@ func (p *patientTeller) Open(context.Context, envelope.OpenRequest, string) (env
 	return envelope.Opening{Outcome: envelope.Drained}, nil
 }
 
-func TestFA15WhileDrainingEveryAnswerSaysGoodbye(t *testing.T) {
+// FA15.
+func TestDrainingAnswersCloseTheConnection(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{outcome: envelope.Openable})
 	if res, _ := do(t, a, call(t, "grab")); res.Header.Get("Connection") != "" {
 		t.Errorf("Connection %q before draining", res.Header.Get("Connection"))
@@ -182,7 +184,8 @@ func TestFA15WhileDrainingEveryAnswerSaysGoodbye(t *testing.T) {
 	}
 }
 
-func TestFA15ShutdownEndsAtItsBoundAndSaysSo(t *testing.T) {
+// FA15.
+func TestShutdownEndsAtItsBoundAndSaysSo(t *testing.T) {
 	admitted, release := make(chan struct{}), make(chan struct{})
 	a, _ := newAPI(t, &stubTeller{hold: func(context.Context) { close(admitted); <-release }}) // ignores its deadline
 	a.cfg.AnswerMax = time.Millisecond
@@ -200,7 +203,8 @@ func TestFA15ShutdownEndsAtItsBoundAndSaysSo(t *testing.T) {
 	close(release)
 }
 
-func TestFH3SlowHeadersAndSlowBodiesAreCutOff(t *testing.T) {
+// FH3.
+func TestSlowHeadersAndSlowBodiesAreCutOff(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	a.cfg.AnswerMax = 100 * time.Millisecond
 	r := start(t, a, func(cfg *ServerConfig) {
@@ -230,7 +234,8 @@ func TestFH3SlowHeadersAndSlowBodiesAreCutOff(t *testing.T) {
 	}
 }
 
-func TestFH3ARefusedBodyStillGetsItsRefusal(t *testing.T) {
+// FH3.
+func TestARefusedBodyStillGetsItsRefusal(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	r := start(t, a, nil)
 	for name, head := range map[string]string{
@@ -254,7 +259,8 @@ func TestFH3ARefusedBodyStillGetsItsRefusal(t *testing.T) {
 	}
 }
 
-func TestFH3HeadersHaveABound(t *testing.T) {
+// FH3.
+func TestHeadersHaveABound(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	r := start(t, a, nil)
 	req := openRequest(t, r)
@@ -269,7 +275,8 @@ func TestFH3HeadersHaveABound(t *testing.T) {
 	}
 }
 
-func TestFH3AClosedConnectionGivesItsPlaceBack(t *testing.T) {
+// FH3.
+func TestAClosedConnectionFreesItsSlot(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{opening: envelope.Opening{Outcome: envelope.Drained}})
 	r := start(t, a, func(cfg *ServerConfig) { cfg.ConnectionsMax = 1 })
 	c := client(t)
@@ -282,7 +289,7 @@ func TestFH3AClosedConnectionGivesItsPlaceBack(t *testing.T) {
 	}
 }
 
-func TestServeRefusesBoundsThatContradictEachOther(t *testing.T) {
+func TestServeRefusesContradictingBounds(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	public, operator := listen(t), listen(t)
 	defer public.Close()

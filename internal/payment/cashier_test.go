@@ -150,9 +150,9 @@ func TestTermsAndOpenIDsAreTheDeployments(t *testing.T) {
 	}
 }
 
-// TestStatesAreToldApart asks of each transfer twice: on placing it, which tells
+// TestStatesOfTransfersAreDistinct asks of each transfer twice: on placing it, which tells
 // what became of the first (I7), and on a query.
-func TestStatesAreToldApart(t *testing.T) {
+func TestStatesOfTransfersAreDistinct(t *testing.T) {
 	for _, row := range []struct {
 		t      envelope.Transfer
 		states string
@@ -195,9 +195,9 @@ func TestFailuresGiveTheProvidersReason(t *testing.T) {
 	}
 }
 
-// TestFG5AnswersThatAreNotOursAreUnknown changes one thing of an answer that
-// says the money has moved.
-func TestFG5AnswersThatAreNotOursAreUnknown(t *testing.T) {
+// TestAnswersThatAreNotOursAreUnknown changes one thing of an answer that
+// says the money has moved (FG5).
+func TestAnswersThatAreNotOursAreUnknown(t *testing.T) {
 	for _, transfer := range []envelope.Transfer{testPayout(), testRefund()} {
 		changes := map[string]any{"mch_id": "1900000002", "appid": "wx1", "openid": "oOther", "transfer_amount": 251, "out_bill_no": "X", "state": "DONE", "transfer_bill_no": ""}
 		other := testPayout()
@@ -235,9 +235,9 @@ func TestFG5AnswersThatAreNotOursAreUnknown(t *testing.T) {
 	}
 }
 
-// TestFG5CodesOfTransfers pairs every code with both truths: the number unknown
-// to the provider, and carried out under an earlier request.
-func TestFG5CodesOfTransfers(t *testing.T) {
+// TestCodesOfTransfers pairs every code with both truths: the number unknown
+// to the provider, and carried out under an earlier request (FG5).
+func TestCodesOfTransfers(t *testing.T) {
 	isRefused := func(s envelope.TransferStatus, err error) bool {
 		return err == nil && s.Progress == envelope.ProgressRefused && s.Code != ""
 	}
@@ -326,9 +326,9 @@ func TestRefusalThatCannotBeLookedUpIsUnknown(t *testing.T) {
 	}
 }
 
-// TestFG1SilenceAfterPlacingIsUnknown: a request that reached somebody may have
-// been carried out; one that reached nobody was not.
-func TestFG1SilenceAfterPlacingIsUnknown(t *testing.T) {
+// TestSilenceAfterPlacingIsUnknown: a request that reached somebody may have
+// been carried out; one that reached nobody was not (FG1).
+func TestSilenceAfterPlacingIsUnknown(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
 	if err != nil {
 		t.Fatal(err)
@@ -341,7 +341,7 @@ func TestFG1SilenceAfterPlacingIsUnknown(t *testing.T) {
 	gone.Close()
 	for _, transfer := range []envelope.Transfer{testPayout(), testRefund()} {
 		for addr, want := range map[string]func(error) bool{silent.Addr().String(): isUnknown, gone.Addr().String(): isBusy} {
-			c := newClient(t, func(cfg *Config) { cfg.BaseURL, cfg.Timeout = "http://"+addr, 50*time.Millisecond })
+			c := newClient(t, func(cfg *Config) { cfg.BaseURL, cfg.Timeout = "http://"+addr, 300*time.Millisecond }) // half of it to connect
 			if s, err := c.Place(context.Background(), transfer); !want(err) || s != (envelope.TransferStatus{}) {
 				t.Errorf("%s: %+v, %v", transfer.No(), s, err)
 			}
@@ -349,8 +349,8 @@ func TestFG1SilenceAfterPlacingIsUnknown(t *testing.T) {
 	}
 }
 
-// TestFG5StampsDecideWhoSpeaks covers good news and bad news alike.
-func TestFG5StampsDecideWhoSpeaks(t *testing.T) {
+// TestOnlyVerifiedAnswersCount covers good news and bad news alike (FG5).
+func TestOnlyVerifiedAnswersCount(t *testing.T) {
 	for _, tamper := range []func(http.Header){
 		func(h http.Header) { h.Del(apiv3.HeaderSignature) },
 		func(h http.Header) { h.Set(apiv3.HeaderSignature, apiv3.ProbePrefix+h.Get(apiv3.HeaderSignature)) },
@@ -374,8 +374,8 @@ func TestFG5StampsDecideWhoSpeaks(t *testing.T) {
 	}
 }
 
-// TestQueryOfANumberNobodyPlacedIsAbsent: what counts is when it was placed (FS7).
-func TestQueryOfANumberNobodyPlacedIsAbsent(t *testing.T) {
+// TestQueryOfANumberNeverPlacedIsAbsent: what counts is when it was placed (FS7).
+func TestQueryOfANumberNeverPlacedIsAbsent(t *testing.T) {
 	for _, transfer := range []envelope.Transfer{testPayout(), testRefund()} {
 		for _, code := range []string{"NOT_FOUND", "RESOURCE_NOT_EXISTS"} {
 			c := provider(t, func(*http.Request, []byte) reply { return reply{status: 404, body: `{"code":"` + code + `"}`} })
@@ -451,7 +451,7 @@ func TestCancellationIsAskedForOnce(t *testing.T) {
 	}
 }
 
-func TestCloseEndsAChargeThatNobodyPaid(t *testing.T) {
+func TestCloseEndsAnUnpaidCharge(t *testing.T) {
 	for _, row := range []struct {
 		status int
 		body   string

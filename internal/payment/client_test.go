@@ -96,9 +96,9 @@ func TestPrepayRefusesAChargeThatIsNone(t *testing.T) {
 	}
 }
 
-// TestFG5CodesOfPrepay: what is final, what is busy, and that everything else is
-// unknown, and never sent again within the call.
-func TestFG5CodesOfPrepay(t *testing.T) {
+// TestCodesOfPrepay: what is final, what is busy, and that everything else is
+// unknown, and never sent again within the call (FG5).
+func TestCodesOfPrepay(t *testing.T) {
 	isFinal := func(err error) bool {
 		_, refused := errors.AsType[*envelope.RefusedError](err)
 		return refused && !isBusy(err) && !errors.Is(err, envelope.ErrUnknownOutcome)
@@ -153,7 +153,7 @@ func TestAnswersOfAProxyAreAnOutage(t *testing.T) {
 	}
 }
 
-func TestPrepayRepeatsTheSameNumberUntilTheProviderIsBack(t *testing.T) {
+func TestPrepayRetriesUnderTheSameNumber(t *testing.T) {
 	c, requests := providerSaying(t, reply{status: 500, body: `{"code":"SYSTEM_ERROR"}`}, reply{status: 503}, reply{status: 200, body: placedOK})
 	if url, err := prepay(t, c); err != nil || url == "" || requests() != 3 {
 		t.Errorf("%q, %v after %d requests", url, err, requests())
@@ -233,7 +233,7 @@ func TestSilenceIsBusyWithinTheTimeout(t *testing.T) {
 	}
 }
 
-func TestCallerWhoLeavesIsToldUnknown(t *testing.T) {
+func TestACanceledCallIsUnknown(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

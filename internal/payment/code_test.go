@@ -11,9 +11,9 @@ import (
 	"hongbao/envelope"
 )
 
-// TestFG5NoUnheardOfCodeEndsATransfer looks for a code or a state that is taken
-// for final and is on no list.
-func TestFG5NoUnheardOfCodeEndsATransfer(t *testing.T) {
+// TestNoUnknownCodeEndsATransfer looks for a code or a state that is taken
+// for final and is on no list (FG5).
+func TestNoUnknownCodeEndsATransfer(t *testing.T) {
 	words := rapid.OneOf(rapid.StringMatching(`[A-Z_]{0,24}`), rapid.String(),
 		rapid.SampledFrom([]string{"PARAM_ERRORS", "PAYEE_ACCOUNT", "param_error", "NOTENOUGH", "FAIL", "SUCCESS ", "success", "DONE"}))
 	rapid.Check(t, func(t *rapid.T) {

@@ -44,7 +44,7 @@ func endedRefund(status string) map[string]any {
 	}
 }
 
-func TestTransferNotificationsAreReadAsTheirStatus(t *testing.T) {
+func TestTransferNotificationsAreReadAsStatuses(t *testing.T) {
 	payout, refund := payoutNo(), string(orderNo())+"R"
 	for _, row := range []struct {
 		event, kind string
@@ -77,7 +77,7 @@ func notUsed(err error) bool {
 }
 
 // FS29: what the provider says about another merchant's number is not forged.
-func TestAuthenticNotificationsAboutOthersAreNotOurs(t *testing.T) {
+func TestNotificationsAboutOthersAreNotOurs(t *testing.T) {
 	c := newClient(t, nil)
 	others := func(set func(map[string]any)) map[string][]byte {
 		payout, refund, batch := finishedPayout("SUCCESS"), endedRefund("SUCCESS"), batchNews(desk{batch: testBatch(2), status: "CLOSED"})
@@ -121,8 +121,8 @@ func TestAuthenticNotificationsAboutOthersAreNotOurs(t *testing.T) {
 	}
 }
 
-// TestFF5TransfersThatAreNotOursAreRefused changes what is said, not who says it.
-func TestFF5TransfersThatAreNotOursAreRefused(t *testing.T) {
+// TestTransfersThatAreNotOursAreRefused changes what is said, not who says it (FF5).
+func TestTransfersThatAreNotOursAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	refuse := func(event, kind string, said map[string]any, what string, value any) {
 		body := eventOf(t, event, kind, said)
@@ -168,9 +168,9 @@ func batchNews(d desk) map[string]any {
 	return said
 }
 
-// TestBatchNotificationsAreDoneOrWorthAQuestion: a notification does not say
+// TestBatchNotificationsAreDoneOrUnknown: a notification does not say
 // which of the payouts failed.
-func TestBatchNotificationsAreDoneOrWorthAQuestion(t *testing.T) {
+func TestBatchNotificationsAreDoneOrUnknown(t *testing.T) {
 	b := testBatch(3)
 	paid := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: batchProviderNo, Count: 3, Total: b.Total(), Paid: 3, PaidAmount: b.Total()}
 	ask := func(said ...int) envelope.PayoutBatchStatus {
@@ -205,8 +205,8 @@ func TestBatchNotificationsAreDoneOrWorthAQuestion(t *testing.T) {
 	}
 }
 
-// TestFF5BatchesThatAreNotOursAreRefused changes what is said, not who says it.
-func TestFF5BatchesThatAreNotOursAreRefused(t *testing.T) {
+// TestBatchesThatAreNotOursAreRefused changes what is said, not who says it (FF5).
+func TestBatchesThatAreNotOursAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	for _, change := range []map[string]any{
 		{"mchid": "1900000002"}, {"mchid": ""}, {"out_batch_no": "X"}, {"out_batch_no": payoutNo()}, {"out_batch_no": testBatch(1).No + "0"},
@@ -230,7 +230,7 @@ func TestFF5BatchesThatAreNotOursAreRefused(t *testing.T) {
 	}
 }
 
-func TestRoundsAreHeardOfByTheirOwnNumber(t *testing.T) {
+func TestRoundsHaveTheirOwnNumbers(t *testing.T) {
 	c := newClient(t, nil)
 	said := finishedPayout("SUCCESS")
 	said["out_bill_no"] = envelope.TransferNo(orderNo(), 7, 2)
@@ -244,9 +244,9 @@ func TestRoundsAreHeardOfByTheirOwnNumber(t *testing.T) {
 	}
 }
 
-// TestFF3AHundredThousandMutationsAreRefused changes one to three bytes anywhere
-// in what is signed, or in the signature.
-func TestFF3AHundredThousandMutationsAreRefused(t *testing.T) {
+// TestAHundredThousandMutationsAreRefused changes one to three bytes anywhere
+// in what is signed, or in the signature (FF3).
+func TestAHundredThousandMutationsAreRefused(t *testing.T) {
 	const mutations = 100_000
 	c := newClient(t, nil)
 	body := eventOf(t, apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, finishedPayout("SUCCESS"))
@@ -279,9 +279,9 @@ func TestFF3AHundredThousandMutationsAreRefused(t *testing.T) {
 	}
 }
 
-// TestFF4ResendsPassAndReplaysEnd: the provider signs every delivery anew, a
-// captured one can be used for five minutes.
-func TestFF4ResendsPassAndReplaysEnd(t *testing.T) {
+// TestResendsPassAndReplaysEnd: the provider signs every delivery anew, a
+// captured one can be used for five minutes (FF4).
+func TestResendsPassAndReplaysEnd(t *testing.T) {
 	now := noon()
 	c := newClient(t, func(cfg *Config) { cfg.Now = func() time.Time { return now } })
 	body := eventOf(t, apiv3.EventRefundSuccess, apiv3.ResourceKindRefund, endedRefund("SUCCESS"))

@@ -70,9 +70,9 @@ func TestNotificationIsReadAsThePayment(t *testing.T) {
 	}
 }
 
-// TestFF3EveryFlippedByteIsRefused changes one bit of each byte of everything
-// that is signed, and of the signature itself.
-func TestFF3EveryFlippedByteIsRefused(t *testing.T) {
+// TestEveryFlippedByteIsRefused changes one bit of each byte of everything
+// that is signed, and of the signature itself (FF3).
+func TestEveryFlippedByteIsRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	header := stamped(t, body)
@@ -101,7 +101,8 @@ func TestFF3EveryFlippedByteIsRefused(t *testing.T) {
 	}
 }
 
-func TestFF3StampsWithoutOneOfEachHeaderAreRefused(t *testing.T) {
+// FF3.
+func TestStampsNeedOneOfEachHeader(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	for _, name := range []string{apiv3.HeaderSignature, apiv3.HeaderTimestamp, apiv3.HeaderNonce, apiv3.HeaderSerial} {
@@ -120,7 +121,8 @@ func TestFF3StampsWithoutOneOfEachHeaderAreRefused(t *testing.T) {
 	}
 }
 
-func TestFF3OneSignatureHasOneSpelling(t *testing.T) {
+// FF3.
+func TestOneSignatureHasOneSpelling(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	for _, insert := range []string{"\n", "\r\n"} {
@@ -132,7 +134,8 @@ func TestFF3OneSignatureHasOneSpelling(t *testing.T) {
 	}
 }
 
-func TestFF3ProbesAreRefused(t *testing.T) {
+// FF3.
+func TestProbesAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	h := stamped(t, body)
@@ -142,7 +145,8 @@ func TestFF3ProbesAreRefused(t *testing.T) {
 	}
 }
 
-func TestFF3SignatureOfAnotherKeyIsRefused(t *testing.T) {
+// FF3.
+func TestSignatureOfAnotherKeyIsRefused(t *testing.T) {
 	c := newClient(t, nil)
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	h := http.Header{}
@@ -154,7 +158,8 @@ func TestFF3SignatureOfAnotherKeyIsRefused(t *testing.T) {
 	}
 }
 
-func TestFF4ReplayIsRefusedAfterFiveMinutes(t *testing.T) {
+// FF4.
+func TestReplayIsRefusedAfterFiveMinutes(t *testing.T) {
 	body := marshal(t, notificationOf(t, marshal(t, paid())))
 	header := stamped(t, body)
 	for later, want := range map[time.Duration]error{
@@ -185,8 +190,8 @@ func TestRotationAcceptsBothKeys(t *testing.T) {
 	}
 }
 
-// TestFF5AuthenticButNotOurs changes what is said, not who says it.
-func TestFF5AuthenticButNotOurs(t *testing.T) {
+// TestAuthenticPaymentsThatAreNotOurs changes what is said, not who says it (FF5).
+func TestAuthenticPaymentsThatAreNotOurs(t *testing.T) {
 	c := newClient(t, nil)
 	for name, change := range map[string]func(*transaction){
 		"merchant":             func(p *transaction) { p.MerchantID = "1900000002" },
@@ -217,7 +222,7 @@ func TestFF5AuthenticButNotOurs(t *testing.T) {
 	}
 }
 
-func TestNotificationWithABrokenResourceDoesNotPanic(t *testing.T) {
+func TestABrokenResourceDoesNotPanic(t *testing.T) {
 	c := newClient(t, nil)
 	whole := notificationOf(t, marshal(t, paid()))
 	for name, change := range map[string]func(*apiv3.Notification){

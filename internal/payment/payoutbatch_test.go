@@ -205,7 +205,7 @@ func TestPayoutBatchIsPlacedAgainWithTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestBatchStatesAreToldApart(t *testing.T) {
+func TestStatesOfBatchesAreDistinct(t *testing.T) {
 	for states, want := range map[string]envelope.Progress{
 		"WAIT_PAY ACCEPTED PROCESSING": envelope.ProgressUnderWay, "FINISHED CLOSED": envelope.ProgressDone,
 	} {
@@ -229,9 +229,9 @@ func TestBatchStatesAreToldApart(t *testing.T) {
 	}
 }
 
-// TestFG5CodesOfBatches pairs every code with both truths, as for one transfer.
-// No code ends a batch.
-func TestFG5CodesOfBatches(t *testing.T) {
+// TestCodesOfBatches pairs every code with both truths, as for one transfer.
+// No code ends a batch (FG5).
+func TestCodesOfBatches(t *testing.T) {
 	isRejected := func(s envelope.PayoutBatchStatus, err error) bool {
 		return err == nil && s.Progress == envelope.ProgressRejected && s.Code != "" && s.No == testBatch(2).No
 	}
@@ -289,7 +289,7 @@ func TestFG5CodesOfBatches(t *testing.T) {
 	}
 }
 
-func TestRefusalOfABatchThatCannotBeLookedUpIsUnknown(t *testing.T) {
+func TestARefusedBatchNotLookedUpIsUnknown(t *testing.T) {
 	c := provider(t, func(r *http.Request, _ []byte) reply {
 		if r.Method == http.MethodPost {
 			return reply{status: 400, body: `{"code":"INVALID_REQUEST"}`}
@@ -301,8 +301,8 @@ func TestRefusalOfABatchThatCannotBeLookedUpIsUnknown(t *testing.T) {
 	}
 }
 
-// TestFG1SilenceAfterPlacingABatchIsUnknown is as with one transfer.
-func TestFG1SilenceAfterPlacingABatchIsUnknown(t *testing.T) {
+// TestSilenceAfterPlacingABatchIsUnknown is as with one transfer (FG1).
+func TestSilenceAfterPlacingABatchIsUnknown(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
 	if err != nil {
 		t.Fatal(err)
@@ -321,8 +321,8 @@ func TestFG1SilenceAfterPlacingABatchIsUnknown(t *testing.T) {
 	}
 }
 
-// TestFG5StampsDecideWhoSpeaksOfABatch covers good news and bad news alike.
-func TestFG5StampsDecideWhoSpeaksOfABatch(t *testing.T) {
+// TestOnlyVerifiedAnswersAboutBatchesCount covers good news and bad news alike (FG5).
+func TestOnlyVerifiedAnswersAboutBatchesCount(t *testing.T) {
 	tamper := func(h http.Header) { h.Set(apiv3.HeaderSignature, apiv3.ProbePrefix+h.Get(apiv3.HeaderSignature)) }
 	d := desk{batch: testBatch(2), status: "FINISHED", failed: []int{0}}
 	for name, forges := range map[string]func(*http.Request) bool{

@@ -56,8 +56,8 @@ func TestBatchFailuresAreListedPageByPage(t *testing.T) {
 	}
 }
 
-// TestFG16FG17FailuresGiveTheBestReasonThereIs: the payout's, else the batch's.
-func TestFG16FG17FailuresGiveTheBestReasonThereIs(t *testing.T) {
+// TestFailuresHaveTheBestReasonThereIs: the payout's, else the batch's (FG16, FG17).
+func TestFailuresHaveTheBestReasonThereIs(t *testing.T) {
 	long := strings.Repeat("A", codeBytesMax+1)
 	for status, want := range map[string][]string{"FINISHED": {"OPENID_INVALID", long[1:], "FAIL"}, "CLOSED": {"OPENID_INVALID", long[1:], "OVERDUE_CLOSE"}} {
 		d := desk{batch: testBatch(4), status: status, failed: []int{0, 1, 3}, reasons: map[int]string{0: "OPENID_INVALID", 1: long}}
@@ -84,9 +84,9 @@ func TestBatchesOfFailuresAloneAreDone(t *testing.T) {
 	}
 }
 
-// TestFG5WordsAboutBatchesThatAreNotOursAreUnknown changes one thing of what is
-// said about a batch of three, the second of which failed.
-func TestFG5WordsAboutBatchesThatAreNotOursAreUnknown(t *testing.T) {
+// TestAnswersAboutOtherBatchesAreUnknown changes one thing of what is
+// said about a batch of three, the second of which failed (FG5).
+func TestAnswersAboutOtherBatchesAreUnknown(t *testing.T) {
 	set := func(key string, value any) func(map[string]any) {
 		return func(said map[string]any) { said[key] = value }
 	}
@@ -143,7 +143,8 @@ func TestFG5WordsAboutBatchesThatAreNotOursAreUnknown(t *testing.T) {
 	}
 }
 
-func TestFG5FailuresListedTwiceAreUnknown(t *testing.T) {
+// FG5.
+func TestFailuresListedTwiceAreUnknown(t *testing.T) {
 	d := desk{batch: testBatch(4), status: "FINISHED", failed: []int{1, 2}}
 	d.spoil = func(what string, said map[string]any) {
 		if list, ok := said["transfer_detail_list"].([]any); ok && what == "page" {
@@ -155,9 +156,9 @@ func TestFG5FailuresListedTwiceAreUnknown(t *testing.T) {
 	}
 }
 
-// TestFG5BatchesClosedWithoutAnAccountAreUnknown: what is neither paid nor
-// failed may still be either.
-func TestFG5BatchesClosedWithoutAnAccountAreUnknown(t *testing.T) {
+// TestBatchesClosedUnaccountedAreUnknown: what is neither paid nor
+// failed may still be either (FG5).
+func TestBatchesClosedUnaccountedAreUnknown(t *testing.T) {
 	d := desk{batch: testBatch(2), status: "CLOSED"}
 	d.spoil = func(_ string, said map[string]any) { said["success_num"], said["success_amount"] = 1, 101 }
 	if s, err := d.client(t).QueryBatch(context.Background(), d.batch); !isUnknown(err) || !isNothing(s) {
@@ -165,9 +166,9 @@ func TestFG5BatchesClosedWithoutAnAccountAreUnknown(t *testing.T) {
 	}
 }
 
-// TestBatchesAreNotDoneBeforeEveryReasonIsKnown fails one of the questions that
+// TestBatchesAreDoneWhenEveryReasonIsKnown fails one of the questions that
 // follow the first.
-func TestBatchesAreNotDoneBeforeEveryReasonIsKnown(t *testing.T) {
+func TestBatchesAreDoneWhenEveryReasonIsKnown(t *testing.T) {
 	for _, row := range []struct {
 		status int
 		code   string
@@ -195,8 +196,8 @@ func TestBatchesAreNotDoneBeforeEveryReasonIsKnown(t *testing.T) {
 	}
 }
 
-// TestQueryOfABatchNobodyPlacedIsAbsent: what counts is when it was placed (FS7).
-func TestQueryOfABatchNobodyPlacedIsAbsent(t *testing.T) {
+// TestQueryOfABatchNeverPlacedIsAbsent: what counts is when it was placed (FS7).
+func TestQueryOfABatchNeverPlacedIsAbsent(t *testing.T) {
 	for _, code := range []string{"NOT_FOUND", "RESOURCE_NOT_EXISTS"} {
 		c := provider(t, func(*http.Request, []byte) reply { return reply{status: 404, body: `{"code":"` + code + `"}`} })
 		b := testBatch(2)

@@ -314,7 +314,7 @@ func (w *world) checkBills(want int) {
 
 // FS31: payouts are found in the bill of the account they leave from, which the
 // client asks for, and charges and refunds in the trade bill wherever that is.
-func TestPayoutsAreReconciledFromTheAccountTheyLeave(t *testing.T) {
+func TestPayoutsAreBilledInTheAccountTheyLeave(t *testing.T) {
 	for account, inFlow := range map[string][]string{"": {"charge", "refund", "payout"}, "BASIC": {"charge", "refund", "payout"}, "OPERATION": {"payout"}} {
 		w, ctx := newWorld(t, func(c *simulator.Config) { c.PayoutAccount = account }), context.Background()
 		w.client.Close()
@@ -375,10 +375,10 @@ func TestClosingIsRepeatableAndForGood(t *testing.T) {
 	}
 }
 
-// TestFG1LiesAreUnknownAndMoneyMovesOnce tells each lie about placing a payout
+// TestLiesAreUnknownAndMoneyMovesOnce tells each lie about placing a payout
 // and a refund, executed or not, and then carries the transfer out as a relay
-// does.
-func TestFG1LiesAreUnknownAndMoneyMovesOnce(t *testing.T) {
+// does (FG1).
+func TestLiesAreUnknownAndMoneyMovesOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	w.paid(1)
 	hasty := w.newClient(func(cfg *payment.Config) { cfg.Timeout = 500 * time.Millisecond })
@@ -428,7 +428,8 @@ func TestFG1LiesAreUnknownAndMoneyMovesOnce(t *testing.T) {
 	}
 }
 
-func TestFG16FG17RefusalsForGoodAreStatuses(t *testing.T) {
+// FG16, FG17.
+func TestFinalRefusalsAreStatuses(t *testing.T) {
 	w := newWorld(t, nil)
 	w.paid(1)
 	for i, row := range []struct {
@@ -526,9 +527,9 @@ func TestPayeesConfirmWithTheHint(t *testing.T) {
 	}
 }
 
-// TestFG2OtherTermsUnderOneNumberAreToldTheFirst: a deployment that changes its
-// remark while a payout is unknown must not believe the refusal it gets.
-func TestFG2OtherTermsUnderOneNumberAreToldTheFirst(t *testing.T) {
+// TestOtherTermsUnderANumberGetTheFirst: a deployment that changes its
+// remark while a payout is unknown must not believe the refusal it gets (FG2).
+func TestOtherTermsUnderANumberGetTheFirst(t *testing.T) {
 	w := newWorld(t, nil)
 	if s := w.carryOut(payout(1, 1)); s.Progress != envelope.ProgressDone {
 		t.Fatalf("%+v", s)
@@ -544,9 +545,9 @@ func TestFG2OtherTermsUnderOneNumberAreToldTheFirst(t *testing.T) {
 	}
 }
 
-// TestFF3LyingCallbacksChangeNothing: what is forged is refused, what is wrong
-// is not the transfer's, and the truth comes after.
-func TestFF3LyingCallbacksChangeNothing(t *testing.T) {
+// TestLyingCallbacksChangeNothing: what is forged is refused, what is wrong
+// is not the transfer's, and the truth comes after (FF3).
+func TestLyingCallbacksChangeNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	for i, lie := range []string{"forged_callback", "probe_callback", "wrong_amount", "duplicate_callback"} {
 		w.lie(lie, "payout")

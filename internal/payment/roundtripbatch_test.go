@@ -82,9 +82,9 @@ func TestBatchesPayOutAndStandInTheBills(t *testing.T) {
 	w.checkBills(1 + envelope.PayoutBatchMax)
 }
 
-// TestFG1LiesAboutBatchesAreUnknownAndMoneyMovesOnce tells each lie about placing
-// a batch, executed or not, and then carries it out as a relay does.
-func TestFG1LiesAboutBatchesAreUnknownAndMoneyMovesOnce(t *testing.T) {
+// TestLiesAboutBatchesMoveMoneyOnce tells each lie about placing
+// a batch, executed or not, and then carries it out as a relay does (FG1).
+func TestLiesAboutBatchesMoveMoneyOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	hasty := w.newClient(func(cfg *payment.Config) { cfg.Timeout = 500 * time.Millisecond })
 	for i, lie := range []string{"timeout_after", "timeout_before", "timeout_later", "execute_later", "unknown_code", "unknown_code_after", "outage",
@@ -104,9 +104,9 @@ func TestFG1LiesAboutBatchesAreUnknownAndMoneyMovesOnce(t *testing.T) {
 	}
 }
 
-// TestFG16FG17RefusedPayoutsOfABatchAreToldApart: one payee takes no more, and
-// the others are paid.
-func TestFG16FG17RefusedPayoutsOfABatchAreToldApart(t *testing.T) {
+// TestRefusedPayoutsOfABatchAreDistinct: one payee takes no more, and
+// the others are paid (FG16, FG17).
+func TestRefusedPayoutsOfABatchAreDistinct(t *testing.T) {
 	w := newWorld(t, nil)
 	for i, row := range []struct{ lie, code string }{
 		{"refuse_limit", "REALNAME_ACCOUNT_RECEIVED_QUOTA_EXCEED"}, {"refuse_closed", "PAYEE_ACCOUNT_ABNORMAL"},
@@ -124,7 +124,7 @@ func TestFG16FG17RefusedPayoutsOfABatchAreToldApart(t *testing.T) {
 	}
 }
 
-func TestBatchesThatAreClosedSayWhatBecameOfEachPayout(t *testing.T) {
+func TestClosedBatchesAccountForEachPayout(t *testing.T) {
 	w := newWorld(t, nil)
 	b := batchOf(1, 300)
 	w.lie("batch_closed", "payout")
@@ -138,8 +138,8 @@ func TestBatchesThatAreClosedSayWhatBecameOfEachPayout(t *testing.T) {
 	}
 }
 
-// TestFG2OtherTermsUnderABatchsNumberAreToldTheFirst is as with one transfer.
-func TestFG2OtherTermsUnderABatchsNumberAreToldTheFirst(t *testing.T) {
+// TestOtherTermsUnderABatchNoGetTheFirst is as with one transfer (FG2).
+func TestOtherTermsUnderABatchNoGetTheFirst(t *testing.T) {
 	w := newWorld(t, nil)
 	b := batchOf(1, 3)
 	w.carryOutBatch(b)
@@ -153,9 +153,9 @@ func TestFG2OtherTermsUnderABatchsNumberAreToldTheFirst(t *testing.T) {
 	}
 }
 
-// TestFF3LyingCallbacksAboutBatchesChangeNothing: what is forged is refused, what
-// is of a fen too much contradicts the batch, and the truth comes after.
-func TestFF3LyingCallbacksAboutBatchesChangeNothing(t *testing.T) {
+// TestLyingBatchCallbacksChangeNothing: what is forged is refused, what
+// is of a fen too much contradicts the batch, and the truth comes after (FF3).
+func TestLyingBatchCallbacksChangeNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	for i, lie := range []string{"forged_callback", "probe_callback", "wrong_amount"} {
 		b, refused := batchOf(i+1, 3), int32(i+1)

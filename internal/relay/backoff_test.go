@@ -40,7 +40,7 @@ func TestWhatFailedTogetherDoesNotComeBackTogether(t *testing.T) {
 	}
 }
 
-func TestABusyReceiverIsNeverAskedEarlyNorLeftForEver(t *testing.T) {
+func TestABusyReceiverIsAskedInItsTime(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{0: retryAfterMin, time.Second: time.Second, time.Hour: retryAfterMax, -time.Second: retryAfterMin} {
 		err := fmt.Errorf("call: %w", &envelope.BusyError{RetryAfter: asked})
 		if d, busy := retryAfter(err); !busy || d < want || d > want+want/2 {
@@ -52,8 +52,8 @@ func TestABusyReceiverIsNeverAskedEarlyNorLeftForEver(t *testing.T) {
 	}
 }
 
-// Whichever of a batch are poisoned, they and nobody else fail.
-func TestFG8PoisonedItemsFailAlone(t *testing.T) {
+// Whichever of a batch are poisoned, they and nobody else fail (FG8).
+func TestPoisonedItemsFailAlone(t *testing.T) {
 	poison := errors.New("poison")
 	rapid.Check(t, func(t *rapid.T) {
 		items := make([]int, rapid.IntRange(1, 512).Draw(t, "items"))
@@ -94,12 +94,12 @@ func TestWhenAllOfABatchFailTheReceiverIsBlamed(t *testing.T) {
 	}
 }
 
-func TestABrakeRisksOneAtATimeUntilOneSucceeds(t *testing.T) {
+func TestAnOpenBreakerAllowsOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turns []bool
-		b := &brake{now: time.Now, turned: func(s bool, _ error) { turns = append(turns, s) }}
-		b.heard(&envelope.BusyError{RetryAfter: 10 * time.Second})
-		if !b.isShut() || b.allow(64) != 0 {
+		b := &breaker{now: time.Now, changed: func(s bool, _ error) { turns = append(turns, s) }}
+		b.record(&envelope.BusyError{RetryAfter: 10 * time.Second})
+		if !b.isOpen() || b.allow(64) != 0 {
 			t.Fatal("a busy answer does not stop it")
 		}
 		time.Sleep(10*time.Second - 1)
@@ -110,37 +110,37 @@ func TestABrakeRisksOneAtATimeUntilOneSucceeds(t *testing.T) {
 		if b.allow(64) != 1 || b.allow(0) != 0 {
 			t.Error("it does not probe with one")
 		}
-		b.heard(errors.New("still out"))
+		b.record(errors.New("still out"))
 		if b.allow(64) != 0 {
 			t.Error("a failed probe is followed by the next at once")
 		}
 		time.Sleep(betweenProbes().max)
-		b.heard(nil)
-		if b.isShut() || b.allow(64) != 64 || !slices.Equal(turns, []bool{true, false}) {
+		b.record(nil)
+		if b.isOpen() || b.allow(64) != 64 || !slices.Equal(turns, []bool{true, false}) {
 			t.Errorf("after a success: allow %d, turns %v", b.allow(64), turns)
 		}
 	})
 }
 
-func TestABrakeShutsAtFailuresInARowAndNotAtStrayOnes(t *testing.T) {
-	b := &brake{now: time.Now, turned: func(bool, error) {}}
+func TestTheBreakerOpensAtFailuresInARow(t *testing.T) {
+	b := &breaker{now: time.Now, changed: func(bool, error) {}}
 	for range 10 {
 		for range failuresMax - 1 {
-			b.heard(errors.New("no"))
+			b.record(errors.New("no"))
 		}
-		if b.isShut() {
+		if b.isOpen() {
 			t.Fatal("shut too early")
 		}
-		b.heard(nil)
+		b.record(nil)
 	}
 	for range failuresMax {
-		b.heard(errors.New("no"))
+		b.record(errors.New("no"))
 	}
-	if !b.isShut() {
+	if !b.isOpen() {
 		t.Error("not shut")
 	}
-	b = &brake{now: time.Now, turned: func(bool, error) {}}
-	if b.out(context.DeadlineExceeded); !b.isShut() {
+	b = &breaker{now: time.Now, changed: func(bool, error) {}}
+	if b.trip(context.DeadlineExceeded); !b.isOpen() {
 		t.Error("an outage does not shut it")
 	}
 }

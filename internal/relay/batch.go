@@ -13,7 +13,7 @@ import (
 const batchesInFlight = 8
 
 // batchOnce puts due batches of payouts into flight. People pause them and the
-// brake stops them together with the bills: they go to the same provider.
+// breaker stops them together with the bills: they go to the same provider.
 func (r *Relay) batchOnce(ctx context.Context) (int, error) {
 	return launch(ctx, r, r.batches, r.claimBatches, r.carryOutBatch)
 }
@@ -36,18 +36,18 @@ func (r *Relay) carryOutBatch(ctx context.Context, b envelope.PayoutBatch) {
 	work, cancel := carry(ctx, transferCallMax)
 	defer cancel()
 	status, err := r.askBatch(work, b)
-	word := r.judgeBatch(&b, status, err)
+	judged := r.judgeBatch(&b, status, err)
 	record, cancelRecord := carry(ctx, recordMax)
 	defer cancelRecord()
-	if word.Progress == envelope.ProgressDone {
+	if judged.Progress == envelope.ProgressDone {
 		err = r.endBatch(record, status)
-	} else if err = r.cfg.Store.PutOffBatch(record, word); err == nil {
-		r.metrics.transfers.WithLabelValues(string(word.Progress)).Add(float64(len(b.Payouts)))
+	} else if err = r.cfg.Store.PutOffBatch(record, judged); err == nil {
+		r.metrics.transfers.WithLabelValues(string(judged.Progress)).Add(float64(len(b.Payouts)))
 	}
-	r.recorded(b.No, word.Progress, err)
+	r.recorded(b.No, judged.Progress, err)
 }
 
-// recorded says what came of recording a word about a batch.
+// recorded reports how the recording of a batch's status ended.
 func (r *Relay) recorded(no string, progress envelope.Progress, err error) {
 	switch {
 	case err == nil:
@@ -58,11 +58,11 @@ func (r *Relay) recorded(no string, progress envelope.Progress, err error) {
 	}
 }
 
-// judgeBatch is what has become of a batch as far as can be told, and how long it
-// is left alone unless that is its end. It goes by the rules of bills.
+// judgeBatch is the status of a batch to be recorded, and how long to wait before
+// the next look unless that is its end. It goes by the rules of bills.
 func (r *Relay) judgeBatch(b *envelope.PayoutBatch, s envelope.PayoutBatchStatus, err error) envelope.PayoutBatchWord {
 	if err == nil && s.No != b.No {
-		err = fmt.Errorf("asked about %s, told about %q: %w", b.No, s.No, envelope.ErrUnknownOutcome)
+		err = fmt.Errorf("asked about %s, answered about %q: %w", b.No, s.No, envelope.ErrUnknownOutcome)
 	}
 	if err == nil {
 		r.reportStuck("batch", s.No, s.Progress, s.Code, b.Attempts)
@@ -80,7 +80,7 @@ func (r *Relay) judgeBatch(b *envelope.PayoutBatch, s envelope.PayoutBatchStatus
 func (r *Relay) askBatch(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error) {
 	if b.Placed {
 		status, err := r.cfg.Cashier.QueryBatch(ctx, b)
-		r.transfer.heard(err)
+		r.transfer.record(err)
 		if err != nil || status.Progress != envelope.ProgressAbsent {
 			return status, err
 		}
@@ -88,7 +88,7 @@ func (r *Relay) askBatch(ctx context.Context, b envelope.PayoutBatch) (envelope.
 		r.firstCallAbout(b.Payouts...)
 	}
 	status, err := r.cfg.Cashier.PlaceBatch(ctx, b)
-	r.heard(status.Progress, err)
+	r.recordPlacing(status.Progress, err)
 	return status, err
 }
 

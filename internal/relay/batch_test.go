@@ -23,7 +23,7 @@ func batchStatus(b envelope.PayoutBatch, p envelope.Progress) (envelope.PayoutBa
 	return envelope.PayoutBatchStatus{No: b.No, Progress: p}, nil
 }
 
-func TestWhatTheProviderSaysOfABatchDecidesWhatBecomesOfIt(t *testing.T) {
+func TestTheProvidersStatusDecidesABatch(t *testing.T) {
 	busy := &envelope.BusyError{RetryAfter: 3 * time.Second}
 	for name, c := range map[string]struct {
 		placed bool
@@ -96,7 +96,8 @@ func TestAnAnswerAboutAnotherBatchIsNoAnswer(t *testing.T) {
 	})
 }
 
-func TestFG1ABatchWithoutAnAnswerIsPlacedAgainAsItWasForEver(t *testing.T) {
+// FG1.
+func TestABatchWithoutAnswerIsPlacedUnchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 5)
@@ -134,13 +135,13 @@ func TestABatchUnderWayIsLookedAtLessAndLess(t *testing.T) {
 	})
 }
 
-func TestABatchThatEndsBeforeItsPlacementIsAnsweredStaysEnded(t *testing.T) {
+func TestABatchThatEndsEarlyStaysEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
 		r := s.relay(t)
 		s.placeBatch = func(ctx context.Context, b envelope.PayoutBatch) (envelope.PayoutBatchStatus, error) {
-			if err := r.HearBatch(paid(b)); err != nil {
+			if err := r.RecordBatch(paid(b)); err != nil {
 				t.Error(err)
 			}
 			return batchStatus(b, envelope.ProgressUnderWay)
@@ -152,7 +153,8 @@ func TestABatchThatEndsBeforeItsPlacementIsAnsweredStaysEnded(t *testing.T) {
 	})
 }
 
-func TestFG2FG3TheEndOfABatchMayBeHeardTwiceAndAnotherEndIsAnAlarm(t *testing.T) {
+// FG2, FG3.
+func TestABatchEndsOnceAndAnotherEndAlarms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -161,7 +163,7 @@ func TestFG2FG3TheEndOfABatchMayBeHeardTwiceAndAnotherEndIsAnAlarm(t *testing.T)
 		nobodys.No, short.Paid = "B1", 2
 		alarms := func() float64 { return testutil.ToFloat64(r.metrics.alarms.WithLabelValues(topicTransfer)) }
 		for i, word := range []envelope.PayoutBatchStatus{paid(b.PayoutBatch), paid(b.PayoutBatch), nobodys, short} {
-			r.hearNotice(t.Context(), word)
+			r.recordNotice(t.Context(), word)
 			if want := float64(max(0, i-1)); !b.ended || alarms() != want {
 				t.Errorf("word %d: ended %t, %v alarms, want %v", i, b.ended, alarms(), want)
 			}
@@ -169,9 +171,9 @@ func TestFG2FG3TheEndOfABatchMayBeHeardTwiceAndAnotherEndIsAnAlarm(t *testing.T)
 	})
 }
 
-// TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded has a database that
-// takes seconds.
-func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
+// TestBatchCallbacksAreAnsweredAtOnce has a database that
+// takes seconds (FF8).
+func TestBatchCallbacksAreAnsweredAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -184,8 +186,8 @@ func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
 		go func() {
 			start := time.Now()
 			taken := 0
-			for range noticesMax + noticesAtOnce + 1 {
-				err := r.HearBatch(paid(b.PayoutBatch))
+			for range noticesMax + noticesInFlight + 1 {
+				err := r.RecordBatch(paid(b.PayoutBatch))
 				if busy, full := errors.AsType[*envelope.BusyError](err); err == nil {
 					taken++
 				} else if !full || busy.RetryAfter <= 0 {
@@ -193,7 +195,7 @@ func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
 				}
 				synctest.Wait()
 			}
-			if took := time.Since(start); took > 0 || taken != noticesMax+noticesAtOnce {
+			if took := time.Since(start); took > 0 || taken != noticesMax+noticesInFlight {
 				t.Errorf("%d were taken in %v", taken, took)
 			}
 		}()
@@ -204,7 +206,7 @@ func TestFF8ACallbackAboutABatchIsAnsweredBeforeItIsRecorded(t *testing.T) {
 	})
 }
 
-func TestACallbackThatIsNotTheEndHasTheBatchAskedAboutAtOnce(t *testing.T) {
+func TestAnInterimCallbackHasTheBatchQueried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -216,7 +218,7 @@ func TestACallbackThatIsNotTheEndHasTheBatchAskedAboutAtOnce(t *testing.T) {
 		const heard = 500 * time.Millisecond
 		go func() {
 			time.Sleep(heard)
-			if err := r.HearBatch(envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
+			if err := r.RecordBatch(envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -227,7 +229,7 @@ func TestACallbackThatIsNotTheEndHasTheBatchAskedAboutAtOnce(t *testing.T) {
 	})
 }
 
-func TestARefusedPayoutIsHeldAndTheOthersOfItsBatchArePosted(t *testing.T) {
+func TestARefusedPayoutDoesNotHoldItsBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 10)
@@ -404,7 +406,7 @@ func TestAnOutageIsFoundOnceForBillsAndBatches(t *testing.T) {
 	}
 }
 
-func TestAStopFinishesTheBatchesInFlightAndBeginsNone(t *testing.T) {
+func TestAStopFinishesTheBatchesInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b, late := s.batch(0, 3), s.batch(1, 3)

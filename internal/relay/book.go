@@ -13,7 +13,7 @@ const (
 	postMax  = 20 * time.Second
 )
 
-// bookOnce posts what is owed to the users' books, a batch as one post.
+// bookOnce posts the facts that are due to the users' books, a batch as one post.
 func (r *Relay) bookOnce(ctx context.Context) (int, error) {
 	ds, err := r.claim(ctx, envelope.TopicBook, r.book.allow(booksMax))
 	if len(ds) == 0 {
@@ -37,11 +37,11 @@ func (r *Relay) bookOnce(ctx context.Context) (int, error) {
 	})
 	switch {
 	case err != nil: // what is left comes back when its lease ends
-		r.book.out(err)
+		r.book.trip(err)
 	case posted > 0:
-		r.book.heard(nil)
+		r.book.record(nil)
 	default:
-		r.book.heard(last)
+		r.book.record(last)
 	}
 	return len(ds), err
 }
@@ -55,16 +55,16 @@ func (r *Relay) post(ctx context.Context, ds []envelope.Delivery) error {
 		return err
 	}
 	var facts []envelope.Fact
-	told := make([]envelope.Delivery, len(ds))
+	posted := make([]envelope.Delivery, len(ds))
 	for i, d := range ds {
-		var news []envelope.Fact
-		news, d.At = envelope.Owed(&statements[i], d.At)
-		facts, told[i] = append(facts, news...), d
+		var due []envelope.Fact
+		due, d.At = envelope.Owed(&statements[i], d.At)
+		facts, posted[i] = append(facts, due...), d
 	}
 	if len(facts) > 0 {
 		if err := r.cfg.Bookkeeper.Post(ctx, facts); err != nil {
 			return fmt.Errorf("post %d facts: %w", len(facts), err)
 		}
 	}
-	return r.finish(ctx, told)
+	return r.finish(ctx, posted)
 }

@@ -19,11 +19,11 @@ const (
 	chargeWaitMin   = time.Second
 )
 
-// errChargeRefunded leaves an envelope to people: its money came and went back,
-// and nobody here had a part in either.
+// errChargeRefunded leaves an envelope to people: its money came and went back
+// without this service having a part in either.
 var errChargeRefunded = errors.New("the charge was paid and refunded before the envelope became active")
 
-// chargeOnce looks after envelopes that nobody is known to have paid for.
+// chargeOnce looks after envelopes of which no payment is known.
 // Notifications may never arrive (FF7): asking is what decides. Most are active
 // by the time of the first look, and cost the provider nothing.
 func (r *Relay) chargeOnce(ctx context.Context) (int, error) {
@@ -37,7 +37,7 @@ func (r *Relay) chargeOnce(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	var unpaid []owed
+	var unpaid []claimedDelivery
 	var settled []envelope.Delivery
 	for _, o := range all {
 		if o.s.Envelope.State == envelope.Unpaid {
@@ -55,13 +55,13 @@ func (r *Relay) chargeOnce(ctx context.Context) (int, error) {
 // lookAfterAll asks about some charges at once and returns those that need no
 // further look. It asks about fewer while the provider is out; the others come
 // back when their leases end.
-func (r *Relay) lookAfterAll(ctx, work context.Context, unpaid []owed) (settled []envelope.Delivery) {
+func (r *Relay) lookAfterAll(ctx, work context.Context, unpaid []claimedDelivery) (settled []envelope.Delivery) {
 	unpaid = unpaid[:r.charge.allow(len(unpaid))]
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(chargesInFlight)
 	for _, o := range unpaid {
-		if ctx.Err() != nil || work.Err() != nil || len(unpaid) > 1 && r.charge.isShut() { // a probe comes alone
+		if ctx.Err() != nil || work.Err() != nil || len(unpaid) > 1 && r.charge.isOpen() { // a probe comes alone
 			break
 		}
 		group.Go(func() error {
@@ -78,7 +78,7 @@ func (r *Relay) lookAfterAll(ctx, work context.Context, unpaid []owed) (settled 
 }
 
 // lookAfter asks about one charge, and reports whether that was the last time.
-func (r *Relay) lookAfter(ctx context.Context, o owed) bool {
+func (r *Relay) lookAfter(ctx context.Context, o claimedDelivery) bool {
 	asking, cancel := context.WithTimeout(ctx, chargeMax)
 	defer cancel()
 	again, err := r.settleCharge(asking, &o.s)
@@ -121,13 +121,13 @@ func (r *Relay) settleCharge(ctx context.Context, s *envelope.Statement) (again 
 	}
 	err = r.cfg.Cashier.CloseCharge(ctx, id)
 	if !errors.Is(err, envelope.ErrChargePaid) {
-		r.charge.heard(err)
+		r.charge.record(err)
 		if err != nil {
 			return 0, fmt.Errorf("close the charge: %w", err)
 		}
 		return 0, r.close(ctx, id)
 	}
-	r.charge.heard(nil)
+	r.charge.record(nil)
 	return r.payAfterAll(ctx, id)
 }
 
@@ -145,7 +145,7 @@ func (r *Relay) payAfterAll(ctx context.Context, id envelope.ID) (again time.Dur
 
 func (r *Relay) queryCharge(ctx context.Context, id envelope.ID) (envelope.ChargeStatus, error) {
 	status, err := r.cfg.Cashier.QueryCharge(ctx, id)
-	r.charge.heard(err)
+	r.charge.record(err)
 	if err != nil {
 		return status, fmt.Errorf("query the charge: %w", err)
 	}

@@ -15,7 +15,8 @@ func near(got, want []time.Duration) bool {
 	return slices.EqualFunc(got, want, func(g, w time.Duration) bool { return g >= w && g <= w+1100*time.Millisecond })
 }
 
-func TestFF7AnEnvelopeThatNobodyPaysIsAskedAboutAndThenClosed(t *testing.T) {
+// FF7.
+func TestAnUnpaidEnvelopeIsQueriedThenClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		p := s.owe(envelope.TopicCharge, unpaid(0))
@@ -34,7 +35,7 @@ func TestFF7AnEnvelopeThatNobodyPaysIsAskedAboutAndThenClosed(t *testing.T) {
 	})
 }
 
-func TestAnEnvelopePaidInTimeCostsTheProviderNothing(t *testing.T) {
+func TestAPaidEnvelopeCostsTheProviderNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 1000 {
@@ -149,7 +150,7 @@ func TestNoUnpaidEnvelopeIsEverGivenUp(t *testing.T) {
 	})
 }
 
-func TestWhileTheProviderIsOutFewUnpaidEnvelopesAreAskedAbout(t *testing.T) {
+func TestAnOutageIsProbedWithFewCharges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 2000 {

@@ -11,8 +11,8 @@ import (
 
 const (
 	// deliveryLease is how long a claimed delivery is left alone by others, and
-	// deliveryWorkMax how much of it is used: nobody tells a receiver anything
-	// when somebody else may be telling it too.
+	// deliveryWorkMax how much of it is used: a receiver is never called when another
+	// relay may have claimed the delivery.
 	deliveryLease   = 30 * time.Second
 	deliveryWorkMax = 20 * time.Second
 	claimMax        = 5 * time.Second
@@ -41,22 +41,22 @@ func (r *Relay) claim(ctx context.Context, topic envelope.Topic, most int) ([]en
 	return ds, nil
 }
 
-// owed is a claimed delivery with what there is to tell.
-type owed struct {
+// claimedDelivery is a delivery with the statement that its facts are made from.
+type claimedDelivery struct {
 	d envelope.Delivery
 	s envelope.Statement
 }
 
-// statements reads what is owed. An envelope that cannot be read fails alone.
-func (r *Relay) statements(ctx context.Context, ds []envelope.Delivery) ([]owed, error) {
-	all := make([]owed, 0, len(ds))
+// statements reads the statements of deliveries. An envelope that cannot be read fails alone.
+func (r *Relay) statements(ctx context.Context, ds []envelope.Delivery) ([]claimedDelivery, error) {
+	all := make([]claimedDelivery, 0, len(ds))
 	err := alone(ds, func(part []envelope.Delivery) error {
 		statements, err := r.cfg.Store.Statements(ctx, part)
 		if err != nil {
 			return err
 		}
 		for i, d := range part {
-			all = append(all, owed{d, statements[i]})
+			all = append(all, claimedDelivery{d, statements[i]})
 		}
 		return nil
 	}, func(d envelope.Delivery, err error) { r.failed(ctx, d, err) })
@@ -83,7 +83,7 @@ func (r *Relay) finish(ctx context.Context, ds []envelope.Delivery) error {
 func (r *Relay) failed(ctx context.Context, d envelope.Delivery, cause error) {
 	wait := afterFailure().after(d.Attempts)
 	switch {
-	case r.brakeOf(d.Topic).isShut():
+	case r.breakerOf(d.Topic).isOpen():
 		wait = min(wait, betweenProbes().max)
 	case d.Attempts >= attemptsMax && !isBusy(cause):
 		r.park(ctx, d, 0, cause)
@@ -92,7 +92,7 @@ func (r *Relay) failed(ctx context.Context, d envelope.Delivery, cause error) {
 	r.putOff(ctx, d, wait, cause.Error())
 }
 
-func (r *Relay) brakeOf(topic envelope.Topic) *brake {
+func (r *Relay) breakerOf(topic envelope.Topic) *breaker {
 	switch topic {
 	case envelope.TopicBook:
 		return r.book

@@ -33,7 +33,8 @@ func TestTheBooksArePostedInBatches(t *testing.T) {
 	})
 }
 
-func TestFG8APoisonedEnvelopeIsParkedAndTheOthersArePosted(t *testing.T) {
+// FG8.
+func TestAPoisonedEnvelopeIsParkedAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 300 {
@@ -106,7 +107,7 @@ func TestBooksThatAreOutParkNothing(t *testing.T) {
 	}
 }
 
-func TestTheFactsOfOneEnvelopeAreToldInOrder(t *testing.T) {
+func TestFactsOfOneEnvelopeAreSentInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 50 {
@@ -145,7 +146,7 @@ func TestTheFactsOfOneEnvelopeAreToldInOrder(t *testing.T) {
 
 // What is claimed is told before the lease ends, though the receiver is getting
 // slower.
-func TestWhatASlowReceiverIsToldIsClaimedOnce(t *testing.T) {
+func TestASlowReceiversEventsAreClaimedOnce(t *testing.T) {
 	for name, each := range map[string]time.Duration{"1 s": time.Second, "2 s": 2 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -171,7 +172,7 @@ func TestWhatASlowReceiverIsToldIsClaimedOnce(t *testing.T) {
 	}
 }
 
-func TestHowMuchIsClaimedGoesByThePaceOfTheReceiver(t *testing.T) {
+func TestClaimsGoByThePaceOfTheReceiver(t *testing.T) {
 	for _, c := range []struct {
 		last int
 		took time.Duration
@@ -191,7 +192,7 @@ func TestHowMuchIsClaimedGoesByThePaceOfTheReceiver(t *testing.T) {
 }
 
 // FS30: the cursor moves with every event that is acknowledged.
-func TestAnEventIsToldUntilItIsAcknowledgedAndThenNeverAgain(t *testing.T) {
+func TestEventsAreSentUntilAcknowledged(t *testing.T) {
 	kinds := []envelope.FactKind{envelope.FactActive, envelope.FactOpened, envelope.FactFinished, envelope.FactRefunded}
 	for _, refused := range kinds {
 		for how, stop := range map[string]error{"refused": errors.New("500"), "gone": errGone, "busy": &envelope.BusyError{RetryAfter: time.Second}} {
@@ -225,7 +226,7 @@ func TestAnEventIsToldUntilItIsAcknowledgedAndThenNeverAgain(t *testing.T) {
 	}
 }
 
-func TestWhatIsAcknowledgedBeforeARelayStopsIsNotToldAgain(t *testing.T) {
+func TestAcknowledgedEventsAreNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		e := active(0)
@@ -271,7 +272,8 @@ func TestAParkedEventKeepsWhatWasAcknowledged(t *testing.T) {
 	})
 }
 
-func TestFG8APoisonedEventIsParkedAndTheOthersAreTold(t *testing.T) {
+// FG8.
+func TestAPoisonedEventIsParkedAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		bad := s.owe(envelope.TopicEvent, active(0))
@@ -299,7 +301,7 @@ func TestFG8APoisonedEventIsParkedAndTheOthersAreTold(t *testing.T) {
 	})
 }
 
-func TestAReceiverThatIsGonePausesTheTopicUntilPeopleResumeIt(t *testing.T) {
+func TestAGoneReceiverPausesItsTopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 500 {

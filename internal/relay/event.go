@@ -15,11 +15,11 @@ const (
 	eventsMin      = 128             // envelopes claimed at once
 	eventsMax      = 512             // as long as these take no longer than
 	eventsTakeMax  = 5 * time.Second // this, at the pace of the claim before
-	eventsInFlight = 16              // envelopes told of at once
-	tellMax        = 10 * time.Second
+	eventsInFlight = 16              // envelopes whose events are in flight
+	deliverMax     = 10 * time.Second
 )
 
-// eventOnce tells the IM backend what is owed: several envelopes at once, the
+// eventOnce notifies the IM backend of what is due: several envelopes at once, the
 // facts of each in order.
 func (r *Relay) eventOnce(ctx context.Context) (int, error) {
 	ds, err := r.claim(ctx, envelope.TopicEvent, r.event.allow(r.eventsNext))
@@ -35,18 +35,18 @@ func (r *Relay) eventOnce(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	var mu sync.Mutex
-	var told []envelope.Delivery
+	var delivered []envelope.Delivery
 	var group errgroup.Group
 	group.SetLimit(eventsInFlight)
 	for _, o := range all {
-		if len(ds) > 1 && r.event.isShut() { // a probe comes alone
+		if len(ds) > 1 && r.event.isOpen() { // a probe comes alone
 			break // the rest comes back when its lease ends
 		}
 		group.Go(func() error {
-			if d, ok := r.tell(ctx, work, o); ok {
+			if d, ok := r.deliver(ctx, work, o); ok {
 				mu.Lock()
 				defer mu.Unlock()
-				told = append(told, d)
+				delivered = append(delivered, d)
 			}
 			return nil
 		})
@@ -54,22 +54,22 @@ func (r *Relay) eventOnce(ctx context.Context) (int, error) {
 	_ = group.Wait() // every member hands its failure to its delivery
 	finish, cancelFinish := carry(ctx, claimMax)
 	defer cancelFinish()
-	return len(ds), r.finish(finish, told)
+	return len(ds), r.finish(finish, delivered)
 }
 
-// eventsWithin is how many to claim when telling of the last few took so long. A
-// slow receiver is given few: what is not told within the lease has to be claimed
+// eventsWithin is how many to claim when the deliveries of the last claim took so long.
+// A slow receiver is given few: what does not end within the lease has to be claimed
 // again.
 func eventsWithin(last int, took time.Duration) int {
 	return min(max(eventsMin, int(time.Duration(last)*eventsTakeMax/max(took, 1))), eventsMax)
 }
 
-// tell tells all that is owed of one envelope, in order, and moves its cursor with
+// deliver sends all that is due of one envelope, in order, and moves its cursor with
 // every event that is acknowledged: what follows from a failure is recorded with the
 // cursor as far as it came, and only the rest is sent again. It begins nothing after
 // the end of ctx or of the work's time; a delivery of which nothing was acknowledged
 // then comes back when its lease ends.
-func (r *Relay) tell(ctx, work context.Context, o owed) (envelope.Delivery, bool) {
+func (r *Relay) deliver(ctx, work context.Context, o claimedDelivery) (envelope.Delivery, bool) {
 	facts, at := envelope.Owed(&o.s, o.d.At)
 	d := o.d
 	for _, f := range facts {
@@ -81,10 +81,10 @@ func (r *Relay) tell(ctx, work context.Context, o owed) (envelope.Delivery, bool
 			}
 			return d, false
 		}
-		if err := r.tellOne(work, f); err != nil {
+		if err := r.deliverOne(work, f); err != nil {
 			record, cancel := carry(ctx, claimMax)
 			defer cancel()
-			r.untold(record, d, fmt.Errorf("tell %s: %w", f.Kind, err))
+			r.undelivered(record, d, fmt.Errorf("deliver %s: %w", f.Kind, err))
 			return d, false
 		}
 		d.At = f.Then
@@ -93,16 +93,16 @@ func (r *Relay) tell(ctx, work context.Context, o owed) (envelope.Delivery, bool
 	return d, true
 }
 
-func (r *Relay) tellOne(ctx context.Context, f envelope.Fact) error {
-	ctx, cancel := context.WithTimeout(ctx, tellMax)
+func (r *Relay) deliverOne(ctx context.Context, f envelope.Fact) error {
+	ctx, cancel := context.WithTimeout(ctx, deliverMax)
 	defer cancel()
-	err := r.cfg.Events.Tell(ctx, f)
-	r.event.heard(err)
+	err := r.cfg.Events.Notify(ctx, f)
+	r.event.record(err)
 	return err
 }
 
-// untold decides what follows from an event that its receiver did not take.
-func (r *Relay) untold(ctx context.Context, d envelope.Delivery, cause error) {
+// undelivered decides what follows from an event that its receiver did not take.
+func (r *Relay) undelivered(ctx context.Context, d envelope.Delivery, cause error) {
 	if r.cfg.Gone == nil || !r.cfg.Gone(cause) {
 		r.failed(ctx, d, cause)
 		return

@@ -6,28 +6,27 @@ import (
 )
 
 const (
-	pollEvery = time.Second // nothing found, and nothing heard
-	// gatherFor is the pause after a batch that was not full. A busy SET then pays
-	// for tens of transactions a second and not for hundreds.
+	pollEvery = time.Second // after a run that found nothing, without a wake-up
+	// gatherFor is the pause after a batch that was not full, so that a busy SET
+	// commits tens of larger batches a second instead of hundreds of small ones.
 	gatherFor = 20 * time.Millisecond
-	// spreadGatherFor is the same between spreads. What gathers there stays
-	// together downstream: in batches of payouts, posts to the books, deliveries.
-	// After a pause nothing waits for it: an idle SET spreads at once.
+	// spreadGatherFor is the same between spreads. Rows that are spread together are
+	// later paid out, posted and delivered together. It costs no latency on an idle
+	// SET, where the pause is over before the next row comes.
 	spreadGatherFor = 200 * time.Millisecond
-	// vainMax wake-ups in a row after which nothing was found, and a job goes by its
-	// polls until they find something: bills when all payouts are in batches, say.
+	// After vainMax wake-ups in a row that found nothing, a job ignores wake-ups and
+	// polls until a poll finds something: bills, say, while all payouts are in batches.
 	vainMax = 16
 )
 
-// job is something to be done again and again. run has the logic: it does one
-// batch and says how much that was.
+// job is a loop's work. run does one batch and returns its size.
 type job struct {
 	topic  string
 	run    func(ctx context.Context) (done int, err error)
-	full   int             // more is waiting after a batch of this size
+	full   int             // a batch of this size is followed by the next at once
 	gather time.Duration   // the pause after a smaller one
 	every  time.Duration   // how often to look when nothing is known to wait
-	wake   <-chan struct{} // something may be waiting; nil: nobody says so
+	wake   <-chan struct{} // something may be waiting; nil: it only polls
 }
 
 // loop owns the ticking of a job until ctx ends.

@@ -12,9 +12,9 @@ type metrics struct {
 	spread                                prometheus.Counter
 	claimed, done, putOff, parked, errors *prometheus.CounterVec // by topic
 	alarms                                *prometheus.CounterVec // by topic
-	transfers                             *prometheus.CounterVec // by the provider's word
+	transfers                             *prometheus.CounterVec // by the provider's status
 	firstCall                             prometheus.Histogram
-	pending, oldest, stuck, paused, shut  *prometheus.GaugeVec // by topic
+	pending, oldest, stuck, paused, open  *prometheus.GaugeVec // by topic
 }
 
 func newMetrics() *metrics {
@@ -32,7 +32,7 @@ func newMetrics() *metrics {
 		parked:    counter("parked_total", "Deliveries left to people.", "topic"),
 		errors:    counter("errors_total", "Rounds that failed as a whole.", "topic"),
 		alarms:    counter("alarms_total", "Things that people must look at.", "topic"),
-		transfers: counter("transfers_total", "Recorded words about transfers: done is posted, refused is held.", "progress"),
+		transfers: counter("transfers_total", "Recorded statuses of transfers: done is posted, refused is held.", "progress"),
 		firstCall: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "hongbao_relay_first_call_seconds",
 			Help:    "From the creation of a transfer to the first call of the provider about it.",
@@ -42,7 +42,7 @@ func newMetrics() *metrics {
 		oldest:  gauge("oldest_seconds", "Age of the oldest work pending. Of the database: one process of a SET reports it."),
 		stuck:   gauge("stuck", "Work parked or held, waiting for people. Of the database: one process of a SET reports it."),
 		paused:  gauge("paused", "1 while people have paused it. Of the database: one process of a SET reports it."),
-		shut:    gauge("shut", "1 while the receiver is taken to be out and only probed."),
+		open:    gauge("shut", "1 while the receiver is taken to be out and only probed."),
 	}
 }
 
@@ -52,7 +52,7 @@ func (r *Relay) Register(reg prometheus.Registerer) error {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.spread, m.claimed, m.done, m.putOff, m.parked, m.errors, m.alarms, m.transfers, m.firstCall,
-		m.pending, m.oldest, m.stuck, m.paused, m.shut,
+		m.pending, m.oldest, m.stuck, m.paused, m.open,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
@@ -74,7 +74,9 @@ func (m *metrics) quiet() {
 	}
 }
 
-func (m *metrics) braked(topic string, shut bool) { m.shut.WithLabelValues(topic).Set(oneIf(shut)) }
+func (m *metrics) breakerOpen(topic string, open bool) {
+	m.open.WithLabelValues(topic).Set(oneIf(open))
+}
 
 func oneIf(yes bool) float64 {
 	if yes {

@@ -7,20 +7,19 @@ import (
 	"hongbao/envelope"
 )
 
-// Bounds of what the provider has said of its own accord about batches, and is yet
-// to be recorded.
+// Bounds of the notifications about batches that are yet to be recorded.
 const (
-	noticesMax    = 256
-	noticesAtOnce = 2 // each is a transaction of some hundred rows
+	noticesMax      = 256
+	noticesInFlight = 2 // each is a transaction of some hundred rows
 )
 
-// HearBatch takes what the provider says of its own accord about one batch and
-// returns before it is recorded (FF8). A word that is lost with the process costs
+// RecordBatch takes a notification of the provider about one batch and
+// returns before it is recorded (FF8). A status that is lost with the process costs
 // time only: the batch stays due, and is asked about. What contradicts what is
-// recorded is kept for people then, and raises an alarm. A word that is not about
+// recorded is kept for people then, and raises an alarm. One that is not of
 // the end has the batch asked about at once. The error is a [envelope.BusyError]:
 // too much waits already.
-func (r *Relay) HearBatch(status envelope.PayoutBatchStatus) error {
+func (r *Relay) RecordBatch(status envelope.PayoutBatchStatus) error {
 	select {
 	case r.notices <- status:
 		return nil
@@ -29,19 +28,19 @@ func (r *Relay) HearBatch(status envelope.PayoutBatchStatus) error {
 	}
 }
 
-// hearNotices records what comes until stop is closed.
-func (r *Relay) hearNotices(ctx context.Context, stop <-chan struct{}) {
+// recordNotices records what comes until stop is closed.
+func (r *Relay) recordNotices(ctx context.Context, stop <-chan struct{}) {
 	for {
 		select {
 		case status := <-r.notices:
-			r.hearNotice(ctx, status)
+			r.recordNotice(ctx, status)
 		case <-stop:
 			return
 		}
 	}
 }
 
-func (r *Relay) hearNotice(ctx context.Context, status envelope.PayoutBatchStatus) {
+func (r *Relay) recordNotice(ctx context.Context, status envelope.PayoutBatchStatus) {
 	ctx, cancel := context.WithTimeout(ctx, recordMax)
 	defer cancel()
 	if status.Progress == envelope.ProgressDone {

@@ -32,8 +32,8 @@ type Store interface {
 	// ClaimTransfers marks what it returns as placed, and returns what was marked
 	// before. What is stuck is claimed too.
 	ClaimTransfers(ctx context.Context, max int, lease time.Duration) ([]envelope.Transfer, error)
-	// HearTransfers records words in one transaction. The first result has an
-	// error, or nil, for each word; when the second is set nothing is recorded.
+	// HearTransfers records statuses in one transaction. The first result has an
+	// error, or nil, for each of them; when the second is set nothing is recorded.
 	HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error)
 
 	// Transfer reads one.
@@ -49,7 +49,7 @@ type Store interface {
 	// or contradicts what is recorded, and [envelope.ErrNotFound] when there is no
 	// such batch; the status is then kept for people.
 	HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error
-	// PutOffBatch has a batch that is still pending looked at after the word's wait,
+	// PutOffBatch has a batch that is still pending looked at after its Wait,
 	// and records why it does not go on. One that has ended stays so.
 	PutOffBatch(ctx context.Context, word envelope.PayoutBatchWord) error
 
@@ -66,7 +66,7 @@ type Orders interface {
 
 // Events tells the IM backend. A repeat of a fact must be recognisable there.
 type Events interface {
-	Tell(ctx context.Context, f envelope.Fact) error
+	Notify(ctx context.Context, f envelope.Fact) error
 }
 
 // The topics beside those of envelope.Topic, spelled as in SQL.

@@ -461,7 +461,7 @@ func (s *script) Post(_ context.Context, fs []envelope.Fact) error {
 	return s.post(fs)
 }
 
-func (s *script) Tell(ctx context.Context, f envelope.Fact) error {
+func (s *script) Notify(ctx context.Context, f envelope.Fact) error {
 	s.note("tell", string(f.Envelope.ID)+" "+string(f.Kind))
 	if s.tell == nil {
 		return nil

@@ -10,49 +10,49 @@ import (
 )
 
 const (
-	recordWordsMax = 256
-	recordMax      = 10 * time.Second // one commit
+	recordStatusesMax = 256
+	recordMax         = 10 * time.Second // one commit
 )
 
-// recorder writes down what the provider says, many words in one commit: while
+// recorder records statuses of transfers, many in one commit: while
 // one is under way, the next batch gathers by itself.
 type recorder struct {
-	hear  func(context.Context, []envelope.TransferWord) ([]error, error)
-	words chan heardWord // unbuffered: a word is in a batch or still its caller's
-	done  chan struct{}  // closed: nothing is recorded any more
+	commitAll func(context.Context, []envelope.TransferWord) ([]error, error)
+	queue     chan pendingRecord // unbuffered: a status is in a batch or still its caller's
+	done      chan struct{}      // closed: nothing is recorded any more
 }
 
-type heardWord struct {
+type pendingRecord struct {
 	envelope.TransferWord
 	answer chan error // buffered 1
 }
 
-func newRecorder(hear func(context.Context, []envelope.TransferWord) ([]error, error)) *recorder {
-	return &recorder{hear: hear, words: make(chan heardWord), done: make(chan struct{})}
+func newRecorder(commitAll func(context.Context, []envelope.TransferWord) ([]error, error)) *recorder {
+	return &recorder{commitAll: commitAll, queue: make(chan pendingRecord), done: make(chan struct{})}
 }
 
-// Hear records the provider's word about one transfer and returns when it is
+// RecordTransfer records the provider's status of one transfer and returns when it is
 // committed. A repeat is fine. The error wraps [envelope.ErrTransferConflict]
-// when the word contradicts what is recorded, and [envelope.ErrNotFound] when
+// when it contradicts what is recorded, and [envelope.ErrNotFound] when
 // there is no such transfer; both are kept for people to look at, so neither
-// needs to be said again. After any other error it does. A word without a wait
+// needs to be said again. After any other error it does. A status without a wait
 // gets an ordinary one.
-func (r *Relay) Hear(ctx context.Context, word envelope.TransferWord) error {
-	if word.Progress == envelope.ProgressStuck {
-		if over, err := r.isOver(ctx, &word.TransferStatus); over || err != nil {
+func (r *Relay) RecordTransfer(ctx context.Context, status envelope.TransferWord) error {
+	if status.Progress == envelope.ProgressStuck {
+		if over, err := r.isOver(ctx, &status.TransferStatus); over || err != nil {
 			return err
 		}
 	}
-	if word.Wait == 0 {
-		word.Wait = waitFor(word.Progress, 1)
+	if status.Wait == 0 {
+		status.Wait = waitFor(status.Progress, 1)
 	}
-	return r.words.record(ctx, word)
+	return r.recorder.record(ctx, status)
 }
 
 // isOver reports whether a notification that a transfer is stuck was overtaken by
 // that of its success: they come in any order. When the provider itself says that
-// what was posted has not moved, s says that it was refused, so that people hear
-// of it.
+// what was posted has not moved, s says that it was refused, so that people
+// see it.
 func (r *Relay) isOver(ctx context.Context, s *envelope.TransferStatus) (bool, error) {
 	id, seq, _, err := envelope.ParseTransferNo(s.No)
 	if err != nil {
@@ -75,20 +75,20 @@ func (r *Relay) isOver(ctx context.Context, s *envelope.TransferStatus) (bool, e
 	return now.Progress == envelope.ProgressDone, nil
 }
 
-func (c *recorder) record(ctx context.Context, word envelope.TransferWord) error {
-	w := heardWord{TransferWord: word, answer: make(chan error, 1)}
+func (c *recorder) record(ctx context.Context, status envelope.TransferWord) error {
+	w := pendingRecord{TransferWord: status, answer: make(chan error, 1)}
 	select {
-	case c.words <- w:
+	case c.queue <- w:
 	case <-c.done:
 		return &envelope.BusyError{Reason: envelope.ReasonShuttingDown, RetryAfter: time.Second}
 	case <-ctx.Done():
-		return fmt.Errorf("transfer %s is not recorded: %w", word.No, ctx.Err())
+		return fmt.Errorf("transfer %s is not recorded: %w", status.No, ctx.Err())
 	}
 	select {
 	case err := <-w.answer:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("record transfer %s: %w: %w", word.No, envelope.ErrUnknownOutcome, ctx.Err())
+		return fmt.Errorf("record transfer %s: %w: %w", status.No, envelope.ErrUnknownOutcome, ctx.Err())
 	}
 }
 
@@ -97,7 +97,7 @@ func (c *recorder) run(ctx context.Context, stop <-chan struct{}) {
 	defer close(c.done)
 	for {
 		select {
-		case w := <-c.words:
+		case w := <-c.queue:
 			c.commit(ctx, c.gather(w))
 		case <-stop:
 			return
@@ -105,12 +105,12 @@ func (c *recorder) run(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
-// gather takes the words that are waiting already, and waits for none.
-func (c *recorder) gather(first heardWord) []heardWord {
-	batch := []heardWord{first}
-	for len(batch) < recordWordsMax {
+// gather takes the statuses that wait already, and waits for none.
+func (c *recorder) gather(first pendingRecord) []pendingRecord {
+	batch := []pendingRecord{first}
+	for len(batch) < recordStatusesMax {
 		select {
-		case w := <-c.words:
+		case w := <-c.queue:
 			batch = append(batch, w)
 		default:
 			return batch
@@ -119,16 +119,16 @@ func (c *recorder) gather(first heardWord) []heardWord {
 	return batch
 }
 
-func (c *recorder) commit(ctx context.Context, batch []heardWord) {
+func (c *recorder) commit(ctx context.Context, batch []pendingRecord) {
 	ctx, cancel := context.WithTimeout(ctx, recordMax)
 	defer cancel()
 	left := batch
-	err := alone(batch, func(part []heardWord) error {
-		words := make([]envelope.TransferWord, len(part))
+	err := alone(batch, func(part []pendingRecord) error {
+		statuses := make([]envelope.TransferWord, len(part))
 		for i, w := range part {
-			words[i] = w.TransferWord
+			statuses[i] = w.TransferWord
 		}
-		errs, err := c.hear(ctx, words)
+		errs, err := c.commitAll(ctx, statuses)
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (c *recorder) commit(ctx context.Context, batch []heardWord) {
 		}
 		left = left[len(part):]
 		return nil
-	}, func(w heardWord, err error) {
+	}, func(w pendingRecord, err error) {
 		w.answer <- err
 		left = left[1:]
 	})

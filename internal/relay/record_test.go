@@ -22,7 +22,7 @@ func hearAll(ctx context.Context, r *Relay, n int) []error {
 	errs := make([]error, n)
 	var callers sync.WaitGroup
 	for i := range n {
-		callers.Go(func() { errs[i] = r.Hear(ctx, doneWord(i)) })
+		callers.Go(func() { errs[i] = r.RecordTransfer(ctx, doneWord(i)) })
 	}
 	callers.Wait()
 	return errs
@@ -53,7 +53,7 @@ func TestWordsAreCommittedTogether(t *testing.T) {
 				}
 			}
 		})
-		if len(s.batches) > 6 || slices.Max(s.batches) > recordWordsMax {
+		if len(s.batches) > 6 || slices.Max(s.batches) > recordStatusesMax {
 			t.Errorf("commits of %v words", s.batches)
 		}
 	})
@@ -85,7 +85,7 @@ func TestAPoisonedWordFailsAlone(t *testing.T) {
 	})
 }
 
-func TestAWordThatIsNotRecordedIsAnsweredSo(t *testing.T) {
+func TestAnUnrecordedStatusIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.debt(0).DueAt = time.Now().Add(time.Hour)
@@ -99,19 +99,19 @@ func TestAWordThatIsNotRecordedIsAnsweredSo(t *testing.T) {
 				}
 			}
 			s.hear = nil
-			if err := r.Hear(t.Context(), doneWord(1)); !errors.Is(err, envelope.ErrNotFound) {
+			if err := r.RecordTransfer(t.Context(), doneWord(1)); !errors.Is(err, envelope.ErrNotFound) {
 				t.Errorf("a word about nothing: %v", err)
 			}
 			refused := doneWord(0)
 			refused.Progress = envelope.ProgressRefused
-			if err := errors.Join(r.Hear(t.Context(), doneWord(0)), r.Hear(t.Context(), doneWord(0))); err != nil {
+			if err := errors.Join(r.RecordTransfer(t.Context(), doneWord(0)), r.RecordTransfer(t.Context(), doneWord(0))); err != nil {
 				t.Errorf("FG2 a repeat: %v", err)
 			}
-			if err := r.Hear(t.Context(), refused); !errors.Is(err, envelope.ErrTransferConflict) {
+			if err := r.RecordTransfer(t.Context(), refused); !errors.Is(err, envelope.ErrTransferConflict) {
 				t.Errorf("FG3 success, then failure: %v", err)
 			}
 		})
-		if err := r.Hear(t.Context(), doneWord(0)); !isBusy(err) {
+		if err := r.RecordTransfer(t.Context(), doneWord(0)); !isBusy(err) {
 			t.Errorf("after the end: %v", err)
 		}
 	})
@@ -135,7 +135,7 @@ func TestACallerMayLeaveARecorderThatHangs(t *testing.T) {
 	})
 }
 
-func TestACallbackWithoutAWaitIsNotAskedAboutAtOnce(t *testing.T) {
+func TestACallbackWithoutWaitIsNotQueriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)
@@ -144,7 +144,7 @@ func TestACallbackWithoutAWaitIsNotAskedAboutAtOnce(t *testing.T) {
 		recording(t, r, func() {
 			word := doneWord(0)
 			word.Progress = envelope.ProgressAwaiting
-			if err := r.Hear(t.Context(), word); err != nil {
+			if err := r.RecordTransfer(t.Context(), word); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,10 +38,9 @@ type Config struct {
 	Log       *slog.Logger
 }
 
-func (c *Config) check() error {
-	if c.InFlight == 0 {
-		c.InFlight = InFlightDefault
-	}
+// validate fills in the default of InFlight, and holds everything to its bounds.
+func (c *Config) validate() error {
+	c.InFlight = cmp.Or(c.InFlight, InFlightDefault)
 	switch {
 	case c.Store == nil || c.Orders == nil || c.Cashier == nil || c.Bookkeeper == nil || c.Events == nil:
 		return errors.New("relay: store, orders, cashier, bookkeeper and events are all required")
@@ -56,44 +56,44 @@ func (c *Config) check() error {
 
 // Relay carries out what one SET has committed.
 type Relay struct {
-	cfg     Config
-	metrics *metrics
-	pauses  *pauses
-	words   *recorder
-	jobs    []job
-	wakes   []chan struct{} // of the drains of what is spread; buffered 1
+	cfg      Config
+	metrics  *metrics
+	pauses   *pauses
+	recorder *recorder
+	jobs     []job
+	wakes    []chan struct{} // of the drains of what is spread; buffered 1
 
 	batchDue chan struct{} // one of wakes
 
 	eventsNext int // to be claimed; owned by the drain of events
 
-	book, event, charge *brake
-	transfer            *brake // of bills and batches: they have one receiver
+	book, event, charge *breaker
+	transfer            *breaker // of bills and batches: they have one receiver
 
-	bills, batches *places        // at the provider
-	flying         sync.WaitGroup // the bills and batches in flight
+	bills, batches *inFlight      // at the provider
+	calls          sync.WaitGroup // the bills and batches in flight
 
 	notices chan envelope.PayoutBatchStatus
 }
 
 // New refuses an incomplete configuration.
 func New(cfg Config) (*Relay, error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	r := &Relay{
-		cfg:     cfg,
-		metrics: newMetrics(),
-		pauses:  &pauses{ask: cfg.Store.Paused, now: cfg.Now},
-		words:   newRecorder(cfg.Store.HearTransfers),
-		bills:   newPlaces(cfg.InFlight, transferClaimMin),
-		batches: newPlaces(batchesInFlight, 1),
-		notices: make(chan envelope.PayoutBatchStatus, noticesMax),
+		cfg:      cfg,
+		metrics:  newMetrics(),
+		pauses:   &pauses{ask: cfg.Store.Paused, now: cfg.Now},
+		recorder: newRecorder(cfg.Store.HearTransfers),
+		bills:    newInFlight(cfg.InFlight, transferClaimMin),
+		batches:  newInFlight(batchesInFlight, 1),
+		notices:  make(chan envelope.PayoutBatchStatus, noticesMax),
 
 		eventsNext: eventsMin,
 	}
-	r.charge, r.book = r.brake(string(envelope.TopicCharge)), r.brake(string(envelope.TopicBook))
-	r.event, r.transfer = r.brake(string(envelope.TopicEvent)), r.brake(topicTransfer)
+	r.charge, r.book = r.newBreaker(string(envelope.TopicCharge)), r.newBreaker(string(envelope.TopicBook))
+	r.event, r.transfer = r.newBreaker(string(envelope.TopicEvent)), r.newBreaker(topicTransfer)
 	r.jobs = []job{
 		{topic: topicOutbox, run: r.spreadOnce, full: spreadFull, gather: spreadGatherFor, every: pollEvery, wake: cfg.Store.Touched()},
 		{topic: "backlog", run: r.backlogOnce, full: 1, every: backlogEvery},
@@ -122,11 +122,11 @@ func wakeUp(wake chan<- struct{}) {
 	}
 }
 
-// brake makes the brake of one topic's receiver.
-func (r *Relay) brake(topic string) *brake {
-	return &brake{now: r.cfg.Now, turned: func(shut bool, cause error) {
-		r.metrics.braked(topic, shut)
-		if shut {
+// newBreaker makes the circuit breaker of one topic's receiver.
+func (r *Relay) newBreaker(topic string) *breaker {
+	return &breaker{now: r.cfg.Now, changed: func(open bool, cause error) {
+		r.metrics.breakerOpen(topic, open)
+		if open {
 			r.cfg.Log.Warn("a receiver is out; it is only probed until it answers", "topic", topic, "cause", cause)
 			return
 		}
@@ -140,15 +140,15 @@ func (r *Relay) brake(topic string) *brake {
 func (r *Relay) Run(ctx context.Context) {
 	var recording, loops sync.WaitGroup
 	stop := make(chan struct{})
-	recording.Go(func() { r.words.run(context.WithoutCancel(ctx), stop) })
-	for range noticesAtOnce {
-		recording.Go(func() { r.hearNotices(context.WithoutCancel(ctx), stop) })
+	recording.Go(func() { r.recorder.run(context.WithoutCancel(ctx), stop) })
+	for range noticesInFlight {
+		recording.Go(func() { r.recordNotices(context.WithoutCancel(ctx), stop) })
 	}
 	for _, j := range r.jobs {
 		loops.Go(func() { r.loop(ctx, j) })
 	}
 	loops.Wait()
-	r.flying.Wait()
+	r.calls.Wait()
 	close(stop)
 	recording.Wait()
 }
@@ -159,7 +159,7 @@ const (
 	spreadMax     = 10 * time.Second
 )
 
-// spreadOnce turns what was committed into work, and wakes those who do it.
+// spreadOnce turns what was committed into work, and wakes the drains that do it.
 func (r *Relay) spreadOnce(ctx context.Context) (int, error) {
 	if paused, err := r.pauses.paused(ctx, topicOutbox); paused || err != nil {
 		return 0, err

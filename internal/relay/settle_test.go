@@ -14,7 +14,7 @@ import (
 	"hongbao/internal/settest"
 )
 
-func TestWhatIsOpenedIsPaidOutBookedAndTold(t *testing.T) {
+func TestOpensArePaidOutBookedAndNotified(t *testing.T) {
 	b := newBench(t)
 	b.start(t, b.set(), b.set())
 	all := b.active(t, 20, 5)
@@ -30,7 +30,7 @@ func TestWhatIsOpenedIsPaidOutBookedAndTold(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyOpensGoesBackAndEverybodyIsTold(t *testing.T) {
+func TestUnopenedMoneyGoesBack(t *testing.T) {
 	b := newBench(t)
 	b.start(t, b.set(), b.set())
 	all := b.active(t, 5, 2)
@@ -45,8 +45,8 @@ func TestWhatNobodyOpensGoesBackAndEverybodyIsTold(t *testing.T) {
 	b.wantAllPaid(t, all)
 }
 
-// The provider answers what it likes: nothing, too late, after the fact.
-func TestFG1FG5AProviderThatLiesMovesEveryFenOnce(t *testing.T) {
+// The provider answers what it likes: nothing, too late, after the fact (FG1, FG5).
+func TestALyingProviderMovesEveryFenOnce(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return lie(rand.N(int(strange))) })
 	_, stop := b.start(t, b.set(), b.set())
@@ -91,7 +91,8 @@ func (d *dying) HearTransfers(ctx context.Context, words []envelope.TransferWord
 	return nil, errDied
 }
 
-func TestFG6ARelayThatDiesBeforeItsRecordPaysNobodyTwice(t *testing.T) {
+// FG6.
+func TestARelayThatDiesPaysNoTransferTwice(t *testing.T) {
 	const deaths = 200
 	b := newBench(t)
 	all := b.active(t, deaths/4, 5)
@@ -126,7 +127,8 @@ func TestFG6ARelayThatDiesBeforeItsRecordPaysNobodyTwice(t *testing.T) {
 	}
 }
 
-func TestFG7FourRelaysDoEachThingOnce(t *testing.T) {
+// FG7.
+func TestFourRelaysDoEachThingOnce(t *testing.T) {
 	b := newBench(t)
 	for range 4 {
 		set := b.NewRouter(t).Sets()[0]
@@ -148,7 +150,8 @@ func TestFG7FourRelaysDoEachThingOnce(t *testing.T) {
 	}
 }
 
-func TestFG8APoisonedTransferBlocksNoOther(t *testing.T) {
+// FG8.
+func TestAPoisonedTransferBlocksNoOther(t *testing.T) {
 	b := newBench(t)
 	first := b.active(t, 1, 1)[0]
 	bad := envelope.TransferNo(first.ID, 1, 1)
@@ -172,7 +175,8 @@ func TestFG8APoisonedTransferBlocksNoOther(t *testing.T) {
 	}
 }
 
-func TestFG10AnOutboxRowThatCommitsLateIsNotSkipped(t *testing.T) {
+// FG10.
+func TestALateOutboxRowIsNotSkipped(t *testing.T) {
 	b := newBench(t)
 	e := b.active(t, 1, 0)[0]
 	tx, err := b.admin.Begin()
@@ -242,7 +246,7 @@ func TestLostCommitsLoseNothing(t *testing.T) {
 	}
 }
 
-func TestReceiversThatFailNowAndThenAreToldEverything(t *testing.T) {
+func TestFlakyReceiversGetEverything(t *testing.T) {
 	b := newBench(t)
 	fails := func() error {
 		switch rand.N(6) {
@@ -260,7 +264,8 @@ func TestReceiversThatFailNowAndThenAreToldEverything(t *testing.T) {
 	b.wantAllPaid(t, all)
 }
 
-func TestFF7APaymentThatNobodyReportedIsFound(t *testing.T) {
+// FF7.
+func TestAnUnreportedPaymentIsFound(t *testing.T) {
 	b := newBench(t)
 	b.cashier.charge = func(id envelope.ID) (envelope.ChargeStatus, error) {
 		return envelope.ChargeStatus{State: envelope.ChargePaid, Payment: envelope.Payment{OrderNo: id, TransactionID: "tx" + string(id), Amount: 5000, PaidAt: time.Now()}}, nil
@@ -298,7 +303,7 @@ func TestACallbackAndALookMeetAtTheSameTransfer(t *testing.T) {
 			for range 3 { // FF1, FG2: callbacks come more than once
 				callers.Go(func() {
 					word := envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: envelope.TransferNo(e.ID, seq, 1), Progress: envelope.ProgressDone}}
-					if err := r.Hear(t.Context(), word); err != nil {
+					if err := r.RecordTransfer(t.Context(), word); err != nil {
 						t.Error(err)
 					}
 				})

@@ -150,8 +150,8 @@ func TestPayoutsGoInBatchesAndAllIsSettled(t *testing.T) {
 	}
 }
 
-// Bills and batches under way at once, and a provider that answers what it likes.
-func TestFG1FG5AProviderThatLiesAboutBatchesMovesEveryFenOnce(t *testing.T) {
+// Bills and batches under way at once, and a provider that answers what it likes (FG1, FG5).
+func TestALyingProviderMovesBatchesOnce(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return lie(rand.N(int(strange))) })
 	set := b.batching(t)
@@ -198,7 +198,8 @@ func (d *dyingBatch) HearBatch(ctx context.Context, status envelope.PayoutBatchS
 	return errDied
 }
 
-func TestFG6ARelayThatDiesBeforeTheEndOfABatchIsRecordedPaysNobodyTwice(t *testing.T) {
+// FG6.
+func TestARelayThatDiesPaysNoBatchTwice(t *testing.T) {
 	const deaths = 20
 	b := newBench(t)
 	set := b.batching(t)
@@ -231,7 +232,7 @@ func TestFG6ARelayThatDiesBeforeTheEndOfABatchIsRecordedPaysNobodyTwice(t *testi
 	}
 }
 
-func TestPayoutsOfABatchThatAreRefusedAreHeldAndNothingElseIs(t *testing.T) {
+func TestRefusedPayoutsOfABatchAreHeld(t *testing.T) {
 	b := newBench(t)
 	all := b.active(t, 20, 5)
 	bad := envelope.TransferNo(all[3].ID, 2, 1)
@@ -247,7 +248,8 @@ func TestPayoutsOfABatchThatAreRefusedAreHeldAndNothingElseIs(t *testing.T) {
 	}
 }
 
-func TestFG2ACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
+// FG2.
+func TestACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
 	b := newBench(t)
 	all := b.active(t, 10, 5)
 	b.cashier.set(func(envelope.Transfer) lie { return mute })
@@ -270,12 +272,12 @@ func TestFG2ACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
 	for _, end := range ends {
 		for range 4 {
 			callers.Go(func() {
-				if err := r.HearBatch(end); err != nil {
+				if err := r.RecordBatch(end); err != nil {
 					t.Error(err)
 				}
 				unsaid := end
 				unsaid.Progress = envelope.ProgressUnknown
-				if err := r.HearBatch(unsaid); err != nil {
+				if err := r.RecordBatch(unsaid); err != nil {
 					t.Error(err)
 				}
 			})

@@ -14,7 +14,7 @@ import (
 const (
 	transferLease    = 30 * time.Second
 	transferCallMax  = 20 * time.Second // all calls of one look
-	transferClaimMin = 16               // free places in flight worth a claim
+	transferClaimMin = 16               // permits in flight worth a claim
 )
 
 // Waits between looks at a transfer that is pending.
@@ -50,16 +50,16 @@ func (r *Relay) carryOut(ctx context.Context, t envelope.Transfer) {
 	work, cancel := carry(ctx, transferCallMax)
 	defer cancel()
 	status, err := r.ask(work, t)
-	word := r.judge(t, status, err)
+	judged := r.judge(t, status, err)
 	record, cancelRecord := carry(ctx, recordMax)
 	defer cancelRecord()
-	switch err := r.words.record(record, word); {
+	switch err := r.recorder.record(record, judged); {
 	case err == nil:
-		r.metrics.transfers.WithLabelValues(string(word.Progress)).Inc()
+		r.metrics.transfers.WithLabelValues(string(judged.Progress)).Inc()
 	case errors.Is(err, envelope.ErrTransferConflict), errors.Is(err, envelope.ErrNotFound):
-		r.alarm(topicTransfer, "a transfer is disputed", "number", word.No, "cause", err)
+		r.alarm(topicTransfer, "a transfer is disputed", "number", judged.No, "cause", err)
 	default:
-		r.cfg.Log.Warn("record a transfer", "number", word.No, "progress", word.Progress, "error", err)
+		r.cfg.Log.Warn("record a transfer", "number", judged.No, "progress", judged.Progress, "error", err)
 	}
 }
 
@@ -69,7 +69,7 @@ func (r *Relay) carryOut(ctx context.Context, t envelope.Transfer) {
 func (r *Relay) ask(ctx context.Context, t envelope.Transfer) (envelope.TransferStatus, error) {
 	if t.Placed {
 		status, err := r.cfg.Cashier.Query(ctx, t)
-		r.transfer.heard(err)
+		r.transfer.record(err)
 		if err != nil || status.Progress != envelope.ProgressAbsent {
 			return status, err
 		}
@@ -77,12 +77,11 @@ func (r *Relay) ask(ctx context.Context, t envelope.Transfer) (envelope.Transfer
 		r.firstCallAbout(t)
 	}
 	status, err := r.cfg.Cashier.Place(ctx, t)
-	r.heard(status.Progress, err)
+	r.recordPlacing(status.Progress, err)
 	return status, err
 }
 
-// firstCallAbout notes how long transfers have waited for the provider to hear of
-// them.
+// firstCallAbout observes how long transfers have waited for their first call.
 func (r *Relay) firstCallAbout(ts ...envelope.Transfer) {
 	now := r.cfg.Now()
 	for i := range ts {
@@ -92,12 +91,12 @@ func (r *Relay) firstCallAbout(ts ...envelope.Transfer) {
 	}
 }
 
-// judge turns the provider's answer, or the lack of one, into the word to be
+// judge turns the provider's answer, or the lack of one, into the status to be
 // recorded. An error says nothing about the money: whatever it is, the outcome is
 // unknown (FG1, FG5). But one that will come again makes the transfer stuck.
 func (r *Relay) judge(t envelope.Transfer, s envelope.TransferStatus, err error) envelope.TransferWord {
 	if err == nil && s.No != t.No() {
-		err = fmt.Errorf("asked about %s, told about %q: %w", t.No(), s.No, envelope.ErrUnknownOutcome)
+		err = fmt.Errorf("asked about %s, answered about %q: %w", t.No(), s.No, envelope.ErrUnknownOutcome)
 	}
 	if err == nil {
 		r.reportStuck("transfer", s.No, s.Progress, s.Code, t.Attempts)
@@ -168,13 +167,13 @@ func waitFor(p envelope.Progress, attempts int) time.Duration {
 	return afterFailure().after(attempts)
 }
 
-// errRejected tells the brake of an answer that was none to what was asked.
+// errRejected is recorded by the breaker for an answer that rejects the request as such.
 var errRejected = errors.New("the provider rejects the request")
 
-// heard tells the brake of one call that was to move money.
-func (r *Relay) heard(p envelope.Progress, err error) {
+// recordPlacing records the outcome of a call that was to move money.
+func (r *Relay) recordPlacing(p envelope.Progress, err error) {
 	if err == nil && p == envelope.ProgressRejected {
 		err = errRejected
 	}
-	r.transfer.heard(err)
+	r.transfer.record(err)
 }

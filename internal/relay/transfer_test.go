@@ -117,7 +117,8 @@ func TestAnAnswerAboutAnotherTransferIsNoAnswer(t *testing.T) {
 	})
 }
 
-func TestFG1AnUnknownOutcomeIsAskedForUnderTheSameNumberForEver(t *testing.T) {
+// FG1.
+func TestUnknownOutcomesAreRetriedUnderOneNumber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)
@@ -290,7 +291,7 @@ func TestAStopWaitsForNobodyForEver(t *testing.T) {
 
 // A code that says nothing may be trouble that passes; when it comes again and
 // again it is a case for people, and it stays one until an answer says more (FS9).
-func TestACodeNobodyKnowsIsStuckOnlyWhenItStays(t *testing.T) {
+func TestAnUnknownCodeIsStuckOnlyWhenItStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)
@@ -324,7 +325,7 @@ func TestACodeNobodyKnowsIsStuckOnlyWhenItStays(t *testing.T) {
 
 // Notifications come in any order: that a refund is stuck may be told after it
 // was posted, and is no news then. When the provider stands by it, people hear (FS8).
-func TestANotificationOfAStuckRefundThatComesLateIsLookedUp(t *testing.T) {
+func TestALateStuckRefundIsLookedUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		state     envelope.TransferState
 		now       envelope.Progress
@@ -348,7 +349,7 @@ func TestANotificationOfAStuckRefundThatComesLateIsLookedUp(t *testing.T) {
 				heard := make(chan error, 1)
 				s.after(time.Second, func() {
 					go func() {
-						heard <- r.Hear(context.Background(), envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
+						heard <- r.RecordTransfer(context.Background(), envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
 					}()
 				})
 				run(t, r, 2*time.Second)

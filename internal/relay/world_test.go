@@ -330,7 +330,7 @@ func (r *receiver) Post(_ context.Context, facts []envelope.Fact) error {
 	return nil
 }
 
-func (r *receiver) Tell(ctx context.Context, f envelope.Fact) error {
+func (r *receiver) Notify(ctx context.Context, f envelope.Fact) error {
 	return r.Post(ctx, []envelope.Fact{f})
 }
 

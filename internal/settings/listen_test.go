@@ -22,7 +22,7 @@ import (
 )
 
 // FS18
-func TestAnOperatorsListenerThatOthersReachWantsTLSAndTokens(t *testing.T) {
+func TestARemoteOperatorsListenerWantsTLS(t *testing.T) {
 	pair := settings.TLSFiles{CertFile: "op.pem", KeyFile: "op.key"}
 	keys := []settings.TokenKey{{KeyID: "ops", Algorithm: "HS256", File: "im-1.key", Person: "ann"}}
 	for _, addr := range []string{"0.0.0.0:8081", ":8081", "[::]:8081", "10.1.2.3:8081", "203.0.113.9:8081", "ops.internal:8081", "127.0.0.1.example:8081", "[2001:db8::1]:8081"} {
@@ -92,7 +92,7 @@ func (d *deployment) certify(t *testing.T) {
 	}
 }
 
-func TestTheOperatorsListenerSpeaksTLSWithTheSettingsCertificateAlone(t *testing.T) {
+func TestTheOperatorsListenerSpeaksTLS(t *testing.T) {
 	d := newDeployment(t)
 	d.Listen.OperatorTLS = settings.TLSFiles{CertFile: "op.pem", KeyFile: "op.key"}
 	_, err := d.mustLoad(t).OperatorTLS()
@@ -141,7 +141,7 @@ func TestTheOperatorsListenerSpeaksTLSWithTheSettingsCertificateAlone(t *testing
 	}
 }
 
-func TestProgramsOfThisMachineReachTheOperatorsListener(t *testing.T) {
+func TestLocalProgramsReachTheOperatorsListener(t *testing.T) {
 	for addr, want := range map[string]string{
 		"127.0.0.1:8081": "http://127.0.0.1:8081", "0.0.0.0:8081": "http://127.0.0.1:8081", ":8081": "http://127.0.0.1:8081",
 		"[::]:8081": "http://127.0.0.1:8081", "ops.internal:8081": "http://ops.internal:8081", "[::1]:8081": "http://[::1]:8081",

@@ -133,7 +133,7 @@ func (s *Settings) MintToken(user, scope string, ttl time.Duration, now time.Tim
 const webhookSecretPrefix = "whsec_"
 
 // EventSecrets reads the secrets that events are signed with, the current one
-// first. None means that nobody is told.
+// first. None means that no events are sent.
 func (s *Settings) EventSecrets() ([]string, error) {
 	var secrets []string
 	var mistakes []error

@@ -206,7 +206,7 @@ func TestThePaymentAccountIsRead(t *testing.T) {
 	}
 }
 
-func TestEventSecretsAreReadAndAPlaygroundsIsRefusedElsewhere(t *testing.T) {
+func TestAPlaygroundsEventSecretIsRefusedElsewhere(t *testing.T) {
 	d := newDeployment(t)
 	secrets, err := d.mustLoad(t).EventSecrets()
 	if err != nil || len(secrets) != 2 || !strings.HasPrefix(secrets[0], "whsec_") {

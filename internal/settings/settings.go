@@ -17,6 +17,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -70,8 +72,8 @@ type Shard struct {
 	Primary string `yaml:"primary"` // host:port
 }
 
-// Events is where the IM backend hears what happens, by signed webhooks.
-// Without a URL nobody is told.
+// Events is where the IM backend is notified, by signed webhooks.
+// Without a URL no events are sent.
 type Events struct {
 	URL                string `yaml:"url,omitempty" env:"HONGBAO_EVENTS_URL"`
 	SecretFile         string `yaml:"secret_file,omitempty"`          // whsec_…
@@ -120,7 +122,7 @@ type TokenKey struct {
 	KeyID     string `yaml:"kid"`
 	Algorithm string `yaml:"algorithm"` // HS256 or EdDSA
 	File      string `yaml:"file"`
-	// Person is the one whose tokens an operators' key signs: with a key each, nobody
+	// Person is the one whose tokens an operators' key signs: with a key each, no one
 	// can decide as two people. Required in production.
 	Person string `yaml:"person,omitempty"`
 }
@@ -160,7 +162,7 @@ const (
 func (p *Payment) InBatches() bool { return p.Payouts == PayoutBatches }
 
 // returnAfterDaysMax leaves days in which the envelope is shown still, to the sender
-// too, who confirms what comes back.
+// too, which confirms what comes back.
 const (
 	returnAfterDaysDefault = 7
 	returnAfterDaysMax     = 14
@@ -200,9 +202,23 @@ func Load(file string) (*Settings, error) {
 	return s, nil
 }
 
+// LoadFile is Load without the environment: for a file whose program shares its
+// environment with what the file is not for.
+func LoadFile(file string) (*Settings, error) {
+	s, err := read(file, func(*Settings) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 // Read is Load for programs that go on looking for mistakes: it returns what it
 // could read beside the error, nil when that is nothing.
 func Read(file string) (*Settings, error) {
+	return read(file, func(s *Settings) error { return env.Parse(s) })
+}
+
+func read(file string, override func(*Settings) error) (*Settings, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -224,10 +240,16 @@ func Read(file string) (*Settings, error) {
 			mistakes = append(mistakes, fmt.Errorf("settings %s: %w", file, err))
 		}
 	}
+	numbers := numberMistakes(raw, reflect.TypeFor[Settings]())
+	for _, number := range numbers {
+		note(number)
+	}
 	err = dec.Decode(s)
 	if keys, ok := errors.AsType[*yaml.TypeError](err); ok {
 		for _, key := range keys.Errors { // the rest of the file was read
-			note(errors.New(key))
+			if !slices.ContainsFunc(numbers, func(m numberMistake) bool { return m.covers(key) }) {
+				note(errors.New(key))
+			}
 		}
 	} else if err != nil {
 		return nil, fmt.Errorf("settings %s: %w", file, err)
@@ -235,7 +257,7 @@ func Read(file string) (*Settings, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		note(errors.New("there is more after the end of the settings (---)"))
 	}
-	if err := env.Parse(s); err != nil {
+	if err := override(s); err != nil {
 		mistakes = append(mistakes, fmt.Errorf("settings from the environment: %w", err))
 	}
 	note(s.mistakes()...)

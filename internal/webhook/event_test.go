@@ -45,9 +45,9 @@ func TestEventsSayWhatHappened(t *testing.T) {
 	}
 }
 
-// TestFactToldLateHasTheSameBytes holds because a relay that was away finds an
+// TestALateEventHasTheSameBytes holds because a relay that was away finds an
 // envelope that has moved on since.
-func TestFactToldLateHasTheSameBytes(t *testing.T) {
+func TestALateEventHasTheSameBytes(t *testing.T) {
 	told := messages(t, life(envelope.Active, 0), envelope.Cursor{})
 	for id, body := range messages(t, life(envelope.Active, 2), envelope.Cursor{Stage: envelope.StageActive}) {
 		told[id] = body
@@ -90,7 +90,7 @@ func TestAnotherStretchOfSharesIsAnotherEvent(t *testing.T) {
 	}
 }
 
-func TestExclusiveEnvelopeNamesItsOpenerAndNoBestLuck(t *testing.T) {
+func TestExclusiveEventsHaveNoBestLuck(t *testing.T) {
 	s := life(envelope.Expired, 0)
 	s.Envelope.Kind, s.Envelope.Recipient = envelope.Exclusive, "bob"
 	all := messages(t, s, envelope.Cursor{})

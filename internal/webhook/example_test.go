@@ -69,7 +69,7 @@ func Example_receiver() {
 		panic(err)
 	}
 	defer sender.Close()
-	err = sender.Tell(context.Background(), envelope.Fact{
+	err = sender.Notify(context.Background(), envelope.Fact{
 		Kind:     envelope.FactRefunded,
 		Envelope: envelope.Envelope{ID: envelope.Body(1<<40 + 7).In(3), Group: "g-1", Sender: "ann"},
 		Refund:   envelope.Refund{Amount: 100, PostedAt: time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)},

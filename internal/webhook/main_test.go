@@ -107,7 +107,7 @@ func saying(status int) http.HandlerFunc {
 
 func tell(t testing.TB, s *Sender, f envelope.Fact) error {
 	t.Helper()
-	return s.Tell(context.Background(), f)
+	return s.Notify(context.Background(), f)
 }
 
 // life is an envelope of three shares at one moment of its life.

@@ -88,7 +88,7 @@ func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 // 2xx. An error wraps [ErrGone] when the endpoint wants no more events, and a
 // [envelope.BusyError] when it says when to come back. After any other error the
 // fact may be told again: the endpoint may have it or not.
-func (s *Sender) Tell(ctx context.Context, f envelope.Fact) error {
+func (s *Sender) Notify(ctx context.Context, f envelope.Fact) error {
 	m, err := write(&f, s.cfg.Tickets)
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)

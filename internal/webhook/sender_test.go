@@ -223,7 +223,7 @@ func TestCallerWhoLeavesIsNotKept(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	if err := e.sender(t, nil).Tell(ctx, activeFact(t)); !errors.Is(err, context.Canceled) {
+	if err := e.sender(t, nil).Notify(ctx, activeFact(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want cancelled", err)
 	}
 }
@@ -336,7 +336,7 @@ func TestCloseLeavesNoConnection(t *testing.T) {
 	defer e.Close()
 	s := e.sender(t, nil)
 	f, told := activeFact(t), make(chan error)
-	tell := func() { told <- s.Tell(context.Background(), f) }
+	tell := func() { told <- s.Notify(context.Background(), f) }
 	finish := func() {
 		answer <- struct{}{}
 		if err := <-told; err != nil {

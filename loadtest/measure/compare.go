@@ -22,7 +22,7 @@ const (
 const (
 	compareUsers     = 2000
 	compareCount     = 500 // shares of an envelope, so that few have to be prepared
-	compareOpeners   = 510 // a few too many: somebody must be told empty
+	compareOpeners   = 510 // a few too many: some must find it empty
 	compareAnswerMax = 10 * time.Second
 	comparePause     = 100 * time.Millisecond
 
@@ -147,7 +147,7 @@ type comparison struct {
 	stages     int
 	durability string
 	measured   time.Duration // with the CPU times read
-	strangers  time.Duration // CPU time meanwhile of who is neither service, database nor crowd
+	strangers  time.Duration // CPU time meanwhile of what is neither service, database nor crowd
 	figures    *Figures
 	verdict    *loadtest.Verdict
 	profile    func(name string, cpu []byte) error // keeps the profile of a cell; nil: none is taken

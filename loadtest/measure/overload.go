@@ -15,7 +15,7 @@ const (
 	filling          = 1.5
 	stormTimes       = 10.0
 	stormConnections = 8000
-	stormPatience    = time.Second // who could not send by then has put the phone away
+	stormPatience    = time.Second // an arrival that could not be sent by then leaves
 	stormTriesMax    = 4
 	stormWindows     = 40  // in the storm itself
 	settling         = 4   // windows at the start, not looked at

@@ -19,7 +19,7 @@ type Phase struct {
 	Bounded        bool        `json:"bounded"` // what was left at the end was carried out within five seconds
 	BacklogMost    Backlog     `json:"backlog_most"`
 	BacklogEnd     Backlog     `json:"backlog_end"`
-	DrainSeconds   float64     `json:"drain_s"`            // from the end of the load until nothing was owed
+	DrainSeconds   float64     `json:"drain_s"`            // from the end of the load until nothing was pending
 	Carried        float64     `json:"carried_per_second"` // payouts, over load and drain together
 	Opens          Latency     `json:"opens"`
 	FirstCall      Delay       `json:"commit_to_call"`
@@ -44,7 +44,7 @@ type PhaseTick struct {
 	Backlog
 }
 
-// CPUShares are who used the machine while a load and its drain lasted, as
+// CPUShares are the parts that used the machine while a load and its drain lasted, as
 // shares of all its CPUs.
 type CPUShares struct {
 	Service   float64 `json:"service"`
@@ -161,7 +161,7 @@ func (r *Phase) signatures() float64 {
 	return over(signaturesOfCall*r.Call.Count+signaturesOfCallback*r.Callback.Count, r.Seconds+r.DrainSeconds)
 }
 
-// drain waits until nothing is owed, and says how long that took.
+// drain waits until nothing is pending, and says how long that took.
 func (p *pipeline) drain(ctx context.Context) (seconds float64, err error) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, pipelineDrainMax, fmt.Errorf("the backlog is not carried out within %v", pipelineDrainMax))
@@ -178,7 +178,7 @@ func (p *pipeline) drain(ctx context.Context) (seconds float64, err error) {
 	}
 }
 
-// meters are the CPU times so far of everybody but the crowd.
+// meters are the CPU times so far of every part but the crowd.
 type meters struct{ service, databases, provider time.Duration }
 
 func (p *pipeline) meters(s *Server) (m meters, err error) {
@@ -203,7 +203,7 @@ const (
 	refundWaitMax   = 3 * time.Minute // after the expiry
 )
 
-// refunds lets envelopes expire that nobody opened, and measures from the end of
+// refunds lets unopened envelopes expire, and measures from the end of
 // each life until its sender is shown that the refund is posted.
 func (p *pipeline) refunds(ctx context.Context) (err error) {
 	s, err := p.cfg.Short(ctx)

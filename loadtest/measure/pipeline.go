@@ -54,7 +54,7 @@ type Delays struct {
 const (
 	peakWarm            = 400 * time.Millisecond
 	peakFor             = 3 * time.Second
-	pipelineOpeners     = 1.02 // people for each share: somebody must be told empty
+	pipelineOpeners     = 1.02 // people for each share: some must find it empty
 	pipelineOver        = 1.01 // of the rate that is aimed at: arrivals are random
 	pipelineSpare       = 1.2  // shares prepared, over what is tapped
 	pipelineConnections = 1000
@@ -143,7 +143,8 @@ func RunPipeline(ctx context.Context, cfg PipelineConfig) (*Pipeline, error) {
 	}
 	c.steps, c.count = stepsOfPipeline, cfg.Count
 	// Short: each second of a peak takes more than a minute to carry out.
-	c.spans.warm, c.spans.measure = peakWarm/time.Duration(max(1, cfg.Hurry)), peakFor/time.Duration(max(1, cfg.Hurry))
+	c.spans.warm = max(warmMin, peakWarm/time.Duration(max(1, cfg.Hurry)))
+	c.spans.measure = max(measureMin, peakFor/time.Duration(max(1, cfg.Hurry)))
 	c.openers = min(int(float64(cfg.Count)*pipelineOpeners)+1, compareUsers)
 	p := &pipeline{c, cfg, &Pipeline{Payouts: cfg.Payouts}}
 	err = c.on(ctx, ModeGroup, func(s *Server) error { return p.run(ctx, s) })
@@ -236,7 +237,7 @@ func (p *pipeline) find(ctx context.Context, s *Server) (rate float64, err error
 	return low, nil
 }
 
-// taps are how many come for each share: some are told that it is empty, and some
+// taps are how many come for each share: some find it empty, and some
 // tap twice.
 func (p *pipeline) taps() float64 {
 	return float64(p.openers) / float64(p.count) * (1 + 1.0/loadtest.RepeatOneIn)

@@ -43,7 +43,7 @@ type Result struct {
 	Measured   *Measured           `json:"measured,omitempty"` // absent when the audit failed
 }
 
-// RunScenario prepares a plan, lets the crowd come, and audits what it was told.
+// RunScenario prepares a plan, runs its crowd, and audits the answers.
 func RunScenario(ctx context.Context, cfg ScenarioConfig) (*Result, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
@@ -72,7 +72,7 @@ func RunScenario(ctx context.Context, cfg ScenarioConfig) (*Result, error) {
 }
 
 // play is the load of a scenario. People ask again a few times when they are
-// refused, as long as they are told to, up to a second.
+// refused, after the Retry-After, up to a second.
 func play(ctx context.Context, s *loadtest.Stage, cfg *ScenarioConfig) (*loadtest.Run, error) {
 	retry := loadtest.Retry{TriesMax: 5, PauseMax: time.Second}
 	if cfg.Plan.Scenario == loadtest.Festival {

@@ -9,7 +9,7 @@ import (
 )
 
 // Session is under which conditions something was measured, and whether what the
-// crowd was told was true. The figures of one that has not passed are withheld.
+// crowd was answered is true. The figures of one that has not passed are withheld.
 type Session struct {
 	Machine    Machine           `json:"machine"`
 	Durability string            `json:"durability"`

@@ -35,7 +35,7 @@ type Warming struct {
 
 const (
 	stepsOfWarming = 4
-	warmBegin      = 20 // opened to the last share, so that everybody of the crowd is known to HTTP
+	warmBegin      = 20 // opened to the last share, so that every token of the crowd is known to HTTP
 	warmSome       = 4096
 	warmMax        = 40_000      // more than two SETs remember
 	warmShared     = 200         // opened to the last share

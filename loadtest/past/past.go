@@ -24,7 +24,7 @@ const (
 	equalOneIn     = 10
 	shareMean      = envelope.Fen(400) // at most, on average
 	// Of the envelopes that still have hours to live, this many: one is active,
-	// and nobody has opened it. All others are settled.
+	// and unopened. All others are settled.
 	activeOneIn = 4
 	lifeLeftMin = 4 * time.Hour
 )
@@ -55,7 +55,7 @@ func (c *Config) validate() error {
 }
 
 // Past is envelopes that were sent, opened and settled before anyone measured:
-// rows that fill the tables and must pass every audit. They owe nothing: settled
+// rows that fill the tables and must pass every audit. Nothing is pending: settled
 // ones are paid out, active ones have not been opened. The n-th envelope of a
 // configuration is always the same.
 type Past struct {
@@ -124,7 +124,7 @@ func (p *Past) hasHoursLeft(sent time.Time) bool {
 	return sent.Add(p.limits.Life - lifeLeftMin).After(p.cfg.Now)
 }
 
-// order is what somebody sent, and who opens it.
+// order is what was sent, and its openers.
 func (p *Past) order(r *rand.Rand) (o envelope.Order, openers []envelope.UserID) {
 	o = envelope.Order{Kind: envelope.Lucky, Count: 1 + r.IntN(sharesMax), Sender: userNamed(r.IntN(people)), Group: "past", Greeting: envelope.DefaultGreeting}
 	first := r.IntN(people - sharesMax)

@@ -18,7 +18,7 @@ const (
 	seriesMax   = 4 // as many as the page has colours and dashes
 )
 
-// chart is a drawing with its numbers, for whoever cannot see the drawing.
+// chart is a drawing with its numbers, for readers who cannot see the drawing.
 type chart struct {
 	Title string
 	SVG   template.HTML
@@ -188,7 +188,7 @@ func short(v float64) string {
 
 func escape(s string) string { return template.HTMLEscapeString(s) }
 
-// pageTable is rows for people; columns of words are named in texts.
+// pageTable is rows for people; columns of text are named in texts.
 type pageTable struct {
 	Name  string
 	Head  []string
@@ -196,7 +196,7 @@ type pageTable struct {
 	texts []string
 }
 
-// Text reports whether a column holds words; the template asks.
+// Text reports whether a column holds text, for the template.
 func (t pageTable) Text(head string) bool {
 	for _, one := range t.texts {
 		if one == head {

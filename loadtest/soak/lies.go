@@ -11,25 +11,25 @@ import (
 )
 
 // Lies is what a simulated provider is to lie about: the rates, and how often
-// each rule is told, as its tool takes them.
+// each rule applies, as its tool takes them.
 type Lies struct {
 	Seed  uint64             `json:"seed"`
 	Rates map[string]float64 `json:"rates,omitempty"`
 	Rules []LieRule          `json:"rules,omitempty"`
 }
 
-// LieRule is one lie, told about the next operations of a kind.
+// LieRule is one fault, simulated for the next operations of a kind.
 type LieRule struct {
 	Lie   string `json:"lie"`
 	Kind  string `json:"kind,omitempty"`
 	Times int    `json:"times"`
 }
 
-// Liar is a simulated provider that lies as it is told.
+// Liar is a simulated provider that misbehaves as it is set to.
 type Liar interface {
 	Lie(ctx context.Context, about Lies) error // from now on this, instead of what was before
 	Told(ctx context.Context) (map[string]int64, error)
-	Honest(ctx context.Context) error // forgets what it told
+	Honest(ctx context.Context) error // resets the counts
 }
 
 // The lies of a soak, by what they leave behind.
@@ -55,7 +55,7 @@ func refusing() []string { return []string{"refuse_limit", "refuse_closed", "ref
 // bugs are those of a broken provider, which must be found.
 func bugs() []string { return []string{lieTwice, lieContrary} }
 
-// A provider that is out, or an account that is empty, is so for everybody and
+// A provider that is out, or an account that is empty, is so for every call and
 // for a while: by the call, a rate of it would keep the service from trying.
 const (
 	outageEvery    = time.Minute // or four times in a short soak
@@ -68,7 +68,7 @@ const (
 const LieRateMax = 0.1
 
 // tell has the provider lie until ctx ends, and then no more. The counts of what
-// it told stay.
+// what it simulated stay.
 func tell(ctx context.Context, liar Liar, seed uint64, rates map[string]float64, length time.Duration) (err error) {
 	defer func() {
 		if stop := liar.Lie(context.WithoutCancel(ctx), Lies{}); err == nil || ctx.Err() != nil {
@@ -114,7 +114,7 @@ func ratesOf(rate float64, withBugs bool) map[string]float64 {
 	return rates
 }
 
-// since is what was told after before.
+// since is what was simulated after before.
 func since(before, after map[string]int64) map[string]int64 {
 	told := map[string]int64{}
 	for name, n := range after {

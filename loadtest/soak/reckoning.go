@@ -22,7 +22,7 @@ type Reckoning struct {
 	Overdue   int                    `json:"overdue"`    // active or unpaid beyond their time
 	Unsettled []envelope.ID          `json:"unsettled"`  // finished, all of it posted, and not settled
 	UserBooks []string               `json:"user_books"` // what they break or tell wrongly
-	Owed      Facts                  `json:"facts_owed"` // what the IM backend must have been told
+	Owed      Facts                  `json:"facts_owed"` // facts that the IM backend must have been notified of
 	Told      Facts                  `json:"facts_told"` // and was
 	Astray    Astray                 `json:"events"`
 
@@ -47,7 +47,7 @@ type Held struct {
 	Amount envelope.Fen
 }
 
-// Facts count what a receiver of events hears, each fact once.
+// Facts count what a receiver of events has received, each fact once.
 type Facts struct {
 	Active   int `json:"active"`
 	Shares   int `json:"shares"`
@@ -111,7 +111,7 @@ type judging struct {
 	told          map[string]int64
 }
 
-// Judge holds the books after a soak to what was told in it: each lie must have
+// Judge holds the books after a soak to the faults that were simulated in it: each must have
 // left behind what it must, no more and no less.
 func (r *Reckoning) Judge(before *Reckoning, told map[string]int64) Judgement {
 	j := &judging{&Judgement{Explained: map[string]int64{}, Findings: []loadtest.Violation{}}, before, r, told}
@@ -203,7 +203,7 @@ func (j *judging) held() {
 
 func (j *judging) events() {
 	if j.after.Astray.Forgotten > j.before.Astray.Forgotten {
-		return // the receiver heard of more envelopes than it can watch
+		return // the receiver got events of more envelopes than it can watch
 	}
 	owed, told := j.after.Owed.since(j.before.Owed), j.after.Told.since(j.before.Told)
 	if owed != told {

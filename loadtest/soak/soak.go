@@ -27,7 +27,7 @@ type Config struct {
 	Server *measure.Server
 	Users  func(n int) ([]loadtest.User, error)
 	Liar   Liar
-	// Owed counts what is owed and on its way: outbox rows, deliveries and
+	// Owed counts what is pending: outbox rows, deliveries and
 	// transfers, charges only on demand.
 	Owed     func(ctx context.Context, charges bool) (int, error)
 	Reckon   func(ctx context.Context) (*Reckoning, error)
@@ -40,11 +40,11 @@ const LengthMax = 12 * time.Hour
 const (
 	crowdSize   = 200
 	answerMax   = 10 * time.Second // when the crowd gives a request up
-	connections = 256              // of people who wait for a lying provider, mostly
+	connections = 256              // most of them wait for a provider that misbehaves
 	ticketMax   = 3 * time.Minute  // from paying to the message, while callbacks are dropped and questions lied to
-	quietMax    = 15 * time.Minute // for what is owed at the end, some of it after many lies
+	quietMax    = 15 * time.Minute // for what is pending at the end, some of it after many faults and their backoff
 	quietEvery  = 500 * time.Millisecond
-	callbackMax = 20 * time.Second // for callbacks that nobody here waits for
+	callbackMax = 20 * time.Second // for callbacks that nothing here waits for
 	sweptMax    = 30 * time.Second // from the end of a life to the sweep that ends it
 )
 
@@ -56,7 +56,7 @@ type Result struct {
 	Seed       uint64            `json:"seed"`
 	Started    time.Time         `json:"started"`
 	Seconds    float64           `json:"seconds"`
-	DrainedIn  float64           `json:"drained_in_s"` // from the last request until nothing was owed
+	DrainedIn  float64           `json:"drained_in_s"` // from the last request until nothing was pending
 	Rate       float64           `json:"lie_rate"`
 	Bugs       bool              `json:"bugs"`
 	Told       map[string]int64  `json:"lies_told"`
@@ -103,7 +103,7 @@ type soaking struct {
 }
 
 // Run lets a crowd send, pay, open and leave envelopes while the provider lies,
-// and reckons when everything owed has been carried out: provider, orders and
+// and reckons when everything pending has been carried out: provider, orders and
 // users' books must agree to the fen.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.validate(); err != nil {
@@ -228,7 +228,7 @@ func (s *soaking) awaitEnds(ctx context.Context) error {
 	return s.drain(ctx, "after")
 }
 
-// drain waits until nothing is owed.
+// drain waits until nothing is pending.
 func (s *soaking) drain(ctx context.Context, when string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, quietMax, fmt.Errorf("%s the soak, something is owed for more than %v", when, quietMax))
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 //
 // One request is in flight per connection. Pipelining would be cheaper still,
 // but no client of the API does it, and a server that reads ten requests with
-// one system call would be measured at a price nobody pays.
+// one system call would be measured at a price that no client pays.
 const (
 	answerHeadMax = 4 << 10
 	answerBodyMax = 16 << 10

@@ -56,7 +56,7 @@ func (answered) Error() string         { return "the reason" }
 func (answered) Answer() (int, string) { return 503, "busy" }
 
 // FS34
-func TestTheReasonComesFirstAndTheExitCodeSaysWhatKindItIs(t *testing.T) {
+func TestTheReasonComesFirst(t *testing.T) {
 	for line, want := range map[string]struct {
 		code int
 		said string

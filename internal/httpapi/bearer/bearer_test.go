@@ -91,8 +91,8 @@ func TestAMintedTokenSpeaksForItsUser(t *testing.T) {
 	}
 }
 
-// TestAKeyOfOnePersonSignsForNobodyElse (FS14).
-func TestAKeyOfOnePersonSignsForNobodyElse(t *testing.T) {
+// TestAKeyOfOnePersonSignsForNoOther (FS14).
+func TestAKeyOfOnePersonSignsForNoOther(t *testing.T) {
 	bound, free := hsKey(), hsKey()
 	bound.Person = "alice"
 	a := newAuth(t, noon, bound)

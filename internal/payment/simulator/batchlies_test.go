@@ -37,7 +37,8 @@ func TestClosedBatchHasPaidTheFirstHalf(t *testing.T) {
 	}
 }
 
-func TestFG4TwiceMovesOneDetailTwice(t *testing.T) {
+// FG4.
+func TestTwiceMovesOneDetailTwice(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rules": [{"lie": "twice", "no": "batch1x1", "times": 1}]}`)
 	d.payOutBatch("batch1", 3)
@@ -59,7 +60,8 @@ func TestFG4TwiceMovesOneDetailTwice(t *testing.T) {
 	}
 }
 
-func TestFG3SuccessThenFailOfABatchContradictsTheCallbackAlone(t *testing.T) {
+// FG3.
+func TestBatchSuccessThenFailIsACallbackAlone(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"success_then_fail": 1}, "later_ms": 20}`)
 	d.payOutBatch("batch1", 2)
@@ -82,7 +84,7 @@ func TestFG3SuccessThenFailOfABatchContradictsTheCallbackAlone(t *testing.T) {
 	}
 }
 
-func TestCallbacksOfABatchAreCopiedReorderedAndDroppedByItsNumber(t *testing.T) {
+func TestLiesAboutBatchCallbacksGoByItsNumber(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rules": [{"lie": "duplicate_callback", "no": "batch1", "times": 1, "copies": 3},
 		{"lie": "reordered_callback", "no": "batch2", "times": 1, "late_ms": 86400000}, {"lie": "drop_callback", "no": "batch4", "times": 1}]}`)
@@ -112,7 +114,7 @@ func TestCallbacksOfABatchAreCopiedReorderedAndDroppedByItsNumber(t *testing.T) 
 	}
 }
 
-func TestLiesAboutAnswersOfABatchLeaveTheTruthAlone(t *testing.T) {
+func TestLiesAboutBatchAnswersChangeNothing(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"unknown_state": 1, "unsigned_answer": 1}}`)
 	ask := func(method, target string, body any) object {

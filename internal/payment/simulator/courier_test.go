@@ -47,9 +47,9 @@ func TestPayerWaitsForTheFirstAttemptUpToABound(t *testing.T) {
 	})
 }
 
-// TestPayerWhoHangsUpStillHasTheMerchantTold: the payment and its notification
+// TestAPaymentIsNotifiedThoughThePayerLeft: the payment and its notification
 // are not parted by a broken connection.
-func TestPayerWhoHangsUpStillHasTheMerchantTold(t *testing.T) {
+func TestAPaymentIsNotifiedThoughThePayerLeft(t *testing.T) {
 	m := newMerchant(t)
 	s, _ := m.start(testConfig(t))
 	charge := m.charge(0)

@@ -267,7 +267,7 @@ func (s *shop) want(what string, have map[string]any, pairs ...any) {
 	}
 }
 
-func TestAStrangersClientPaysRefundsPaysOutAndReadsTheBills(t *testing.T) {
+func TestAnIndependentClientDoesEverything(t *testing.T) {
 	s := openShop(t)
 	const order = "order-20260101-01"
 	status, placed := s.ask("POST", "/v3/pay/transactions/native", map[string]any{

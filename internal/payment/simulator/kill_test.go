@@ -37,9 +37,9 @@ func child(t testing.TB, dir string) (cmd *exec.Cmd, base string) {
 	return cmd, "http://" + strings.TrimSpace(addr)
 }
 
-// TestKilledProviderKeepsEveryPaymentItAcknowledged kills the process among
+// TestAKillLosesNoAcknowledgedPayment kills the process among
 // payers, three times over, and compares what was said with what is left.
-func TestKilledProviderKeepsEveryPaymentItAcknowledged(t *testing.T) {
+func TestAKillLosesNoAcknowledgedPayment(t *testing.T) {
 	const lives, orders, acksBeforeKill = 3, 60, 25
 	dir := t.TempDir()
 	m := newMerchant(t)
@@ -113,11 +113,11 @@ func (m *merchant) agree(said map[string]string) {
 	}
 }
 
-// TestFG1KilledProviderMovesEveryRefundPayoutAndBatchOnce kills the process among
+// TestAKillMovesEverythingOnce kills the process among
 // merchants, and again while it takes up what it had accepted. The merchants
 // repeat everything, answered or not. All of it moves once, and what was seen to
-// have moved stays as it was.
-func TestFG1KilledProviderMovesEveryRefundPayoutAndBatchOnce(t *testing.T) {
+// have moved stays as it was (FG1).
+func TestAKillMovesEverythingOnce(t *testing.T) {
 	const lives, perLife, endsBeforeKill = 3, 60, 30
 	dir := t.TempDir()
 	linkKeys(t, dir)

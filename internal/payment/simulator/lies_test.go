@@ -15,10 +15,10 @@ import (
 	"hongbao/internal/payment/simulator/wire"
 )
 
-// TestFG1LiesAboutCallsComeInPairs tells every lie about a call, executed and
+// TestLiesAboutCallsComeInPairs tells every lie about a call, executed and
 // not, for a charge, a refund, a payout and a batch, and then holds the same number
-// against the truth: asking finds it or not, repeating does it once.
-func TestFG1LiesAboutCallsComeInPairs(t *testing.T) {
+// against the truth: asking finds it or not, repeating does it once (FG1).
+func TestLiesAboutCallsComeInPairs(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("paid-order", 100000)
 	n := 0
@@ -94,9 +94,9 @@ func (d *desk) request(kind, no string) (target string, body object, question st
 	return nativeTarget, d.chargeOf(no, 10), chargeTarget(no)
 }
 
-// TestFG1SilenceEndsWithTheProcess: a caller that never gives up does not keep
-// the simulator up.
-func TestFG1SilenceEndsWithTheProcess(t *testing.T) {
+// TestSilenceEndsWithTheProcess: a caller that never gives up does not keep
+// the simulator up (FG1).
+func TestSilenceEndsWithTheProcess(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"timeout_before": 1}}`)
 	answer := make(chan reply, 1)
@@ -162,7 +162,8 @@ func (d *desk) payout(no string) {
 	}
 }
 
-func TestFF1DuplicateCallbacksAreCopies(t *testing.T) {
+// FF1.
+func TestDuplicateCallbacksAreCopies(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rules": [{"lie": "duplicate_callback", "times": 1, "copies": 16}]}`)
 	d.payout("payout1")
@@ -180,7 +181,8 @@ func TestFF1DuplicateCallbacksAreCopies(t *testing.T) {
 	}
 }
 
-func TestFF7DroppedCallbacksAreNotSentInThisLife(t *testing.T) {
+// FF7.
+func TestDroppedCallbacksAreNotSentInThisLife(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rules": [{"lie": "drop_callback", "no": "payout1", "times": 1}]}`)
 	d.payout("payout1")
@@ -199,7 +201,8 @@ func TestFF7DroppedCallbacksAreNotSentInThisLife(t *testing.T) {
 	}
 }
 
-func TestFF6LateAndReorderedCallbacksComeAfterLaterOnes(t *testing.T) {
+// FF6.
+func TestLateCallbacksComeAfterLaterOnes(t *testing.T) {
 	for _, doc := range []string{
 		`{"rules": [{"lie": "reordered_callback", "no": "payout1", "times": 1, "late_ms": 86400000}]}`,
 		`{"rules": [{"lie": "reordered_callback", "no": "payout1", "times": 1, "late_ms": 300}]}`,
@@ -223,7 +226,8 @@ func TestFF6LateAndReorderedCallbacksComeAfterLaterOnes(t *testing.T) {
 	}
 }
 
-func TestFF3FF5ForgedProbingAndWrongCallbacksComeBeforeTheTrueOne(t *testing.T) {
+// FF3, FF5.
+func TestForgedCallbacksComeBeforeTheTrueOne(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"forged_callback": 1, "probe_callback": 1, "wrong_amount": 1}}`)
 	r := d.post(nativeTarget, d.chargeOf("order-1", 1000))
@@ -259,7 +263,8 @@ func TestFF3FF5ForgedProbingAndWrongCallbacksComeBeforeTheTrueOne(t *testing.T) 
 	}
 }
 
-func TestFG3SuccessThenFailContradictsTheCallbackAndNotTheBooks(t *testing.T) {
+// FG3.
+func TestSuccessThenFailIsACallbackAlone(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	d.lie(`{"rates": {"success_then_fail": 1}, "later_ms": 20}`)
@@ -278,7 +283,8 @@ func TestFG3SuccessThenFailContradictsTheCallbackAndNotTheBooks(t *testing.T) {
 	}
 }
 
-func TestFG4TwiceMovesTheMoneyTwiceUnderOneNumber(t *testing.T) {
+// FG4.
+func TestTwiceMovesMoneyTwiceUnderOneNumber(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"twice": 1}}`)
 	d.paid("order-1", 1000)

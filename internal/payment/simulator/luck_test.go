@@ -14,7 +14,8 @@ import (
 	"hongbao/internal/payment/simulator/wire"
 )
 
-func TestFG16FG17RefusedPayeesAndPayersAreTold(t *testing.T) {
+// FG16, FG17.
+func TestRefusedPayeesAndPayersHaveReasons(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	for no, row := range map[string]struct {

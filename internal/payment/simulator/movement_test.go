@@ -53,10 +53,10 @@ func TestToolsAreForLoopbackOnly(t *testing.T) {
 	}
 }
 
-// TestTruncationOfTheLedgerGivesAPrefixOfTheMovements cuts a file with every kind
+// TestATruncatedLedgerHasAPrefixOfMovements cuts a file with every kind
 // of record at many places: no cut is unreadable, and none moves money that the
 // whole does not.
-func TestTruncationOfTheLedgerGivesAPrefixOfTheMovements(t *testing.T) {
+func TestATruncatedLedgerHasAPrefixOfMovements(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.ConfirmAfter = Never
 	d := openDesk(t, cfg)

@@ -24,7 +24,7 @@ import (
 
 // FS31: what has a number of the provider's is found by it, as by the merchant's,
 // in this life and the next.
-func TestWhatTheProviderNumberedIsFoundByItsNumber(t *testing.T) {
+func TestEverythingIsFoundByTheProvidersNumber(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	bill := d.post(transfersTarget, d.transferOf("payout1", 500)).said["transfer_bill_no"].(string)
@@ -178,7 +178,7 @@ func TestCertificatesAreServedAndAnsweredUnder(t *testing.T) {
 }
 
 // FS31: without a public key ID, everything is signed under the certificate.
-func TestWithoutAPublicKeyIDTheCertificateSignsNotificationsToo(t *testing.T) {
+func TestTheCertificateSignsWithoutAPublicKeyID(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.PlatformSerial = ""
 	d := openDesk(t, cfg)

@@ -49,7 +49,8 @@ func TestRefundsAreRefusedAsTheRealProviderDoes(t *testing.T) {
 	}
 }
 
-func TestFG13RefundIsMadeOnceUnderOneNumberAndNeverExceedsTheCharge(t *testing.T) {
+// FG13.
+func TestRefundsAreMadeOnceWithinTheCharge(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	var crowd sync.WaitGroup
@@ -82,7 +83,7 @@ func TestFG13RefundIsMadeOnceUnderOneNumberAndNeverExceedsTheCharge(t *testing.T
 	}
 }
 
-func TestClosedChargeCannotBePaidAndAPaidOneCannotBeClosed(t *testing.T) {
+func TestAChargeIsPaidOrClosed(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	closing := func(no string) reply {
 		return d.post("/v3/pay/transactions/out-trade-no/"+no+"/close", object{"mchid": testMerchant})
@@ -117,7 +118,8 @@ func TestClosedChargeCannotBePaidAndAPaidOneCannotBeClosed(t *testing.T) {
 	}
 }
 
-func TestFG2EndingTwiceMovesOnceAndTellsOnce(t *testing.T) {
+// FG2.
+func TestEndingTwiceMovesAndNotifiesOnce(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	d.post(refundsTarget, d.refundOf("refund-1", "order-1", 600, 1000))

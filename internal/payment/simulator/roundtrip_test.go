@@ -12,7 +12,7 @@ import (
 	"hongbao/envelope"
 )
 
-func TestChargeIsPlacedPaidHeardOfAndQueried(t *testing.T) {
+func TestAChargeIsPlacedPaidAndQueried(t *testing.T) {
 	m := newMerchant(t)
 	m.start(testConfig(t))
 	ctx, charge := context.Background(), m.charge(0)
@@ -148,7 +148,7 @@ func TestPaidOrderStaysPaidAfterItsTime(t *testing.T) {
 	}
 }
 
-func TestNotificationIsSentUntilItIsTakenAndNotAgain(t *testing.T) {
+func TestNotificationsAreSentUntilTaken(t *testing.T) {
 	m := newMerchant(t)
 	cfg := testConfig(t)
 	cfg.Schedule = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
@@ -196,7 +196,7 @@ func TestNotificationsAreTakenUpByTheNextLife(t *testing.T) {
 	}
 }
 
-func TestNumbersOfTransactionsAreNotRepeatedByARestart(t *testing.T) {
+func TestARestartRepeatsNoTransactionNumber(t *testing.T) {
 	m := newMerchant(t)
 	cfg := testConfig(t)
 	seen := map[string]bool{}

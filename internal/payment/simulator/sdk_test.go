@@ -59,7 +59,7 @@ func TestChargesAreTakenAsSDKsSendThem(t *testing.T) {
 }
 
 // FS31
-func TestAChargeThatSaysNotWhenItExpiresCanBePaidForSevenDays(t *testing.T) {
+func TestAChargeWithoutExpiryLivesSevenDays(t *testing.T) {
 	var clock clock
 	cfg := testConfig(t)
 	cfg.Now = clock.now

@@ -88,7 +88,7 @@ func TestTransferIsARepeatUnderTheSameTermsOnly(t *testing.T) {
 	}
 }
 
-func TestNobodyIsPaidWithoutTheirWord(t *testing.T) {
+func TestNoPayoutMovesUnconfirmed(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.ConfirmAfter = Never
 	d := openDesk(t, cfg)

@@ -46,7 +46,7 @@ func BenchmarkTell(b *testing.B) {
 					if told.Add(1) > int64(b.N) {
 						return
 					}
-					if err := sender.Tell(context.Background(), f); err != nil {
+					if err := sender.Notify(context.Background(), f); err != nil {
 						b.Error(err)
 						return
 					}

@@ -149,7 +149,7 @@ func (b *backend) tellLife() {
 	}
 	facts, _ := envelope.Owed(s, envelope.Cursor{})
 	for _, f := range facts {
-		if err := sender.Tell(context.Background(), f); err != nil {
+		if err := sender.Notify(context.Background(), f); err != nil {
 			b.t.Fatal(err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestAgendaKeepsTheTimeWhateverTheOrderOfAsking(t *testing.T) {
+func TestAgendaGoesByTimeNotByOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, start := NewAgenda(1), time.Now()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -37,7 +37,7 @@ func TestAgendaKeepsTheTimeWhateverTheOrderOfAsking(t *testing.T) {
 	})
 }
 
-func TestAgendaFinishesWhatIsUnderWayAndForgetsTheRest(t *testing.T) {
+func TestAgendaFinishesWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAgenda(2)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -27,7 +27,8 @@ func dispatching(t *testing.T, schedule []time.Duration, deliver func(context.Co
 	return d
 }
 
-func TestFF7AttemptsKeepTheScheduleAndThenGiveUp(t *testing.T) {
+// FF7.
+func TestAttemptsKeepTheScheduleThenGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var at []time.Duration

@@ -26,9 +26,9 @@ func TestBatchesAreBoundedByTheirDetails(t *testing.T) {
 	}
 }
 
-// TestLedgerOfMoneyThatCannotHaveMovedIsRefused has the arrows, one by one, as
+// TestALedgerOfImpossibleMovesIsRefused has the arrows, one by one, as
 // lines of a file that nobody wrote.
-func TestLedgerOfMoneyThatCannotHaveMovedIsRefused(t *testing.T) {
+func TestALedgerOfImpossibleMovesIsRefused(t *testing.T) {
 	line := func(kind, no, rest string) string {
 		return `{"kind":"` + kind + `","order_no":"` + no + `","at":"2026-01-01T00:00:00Z"` + rest + "}\n"
 	}

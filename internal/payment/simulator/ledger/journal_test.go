@@ -132,9 +132,9 @@ func TestLedgerHasOneWriter(t *testing.T) {
 	writing(t, name)
 }
 
-// TestNothingIsToldThatTheDiskDidNotTake has the fault both ways: the write
+// TestNothingIsAcknowledgedBeforeFsync has the fault both ways: the write
 // fails, and the write is taken but its fsync fails.
-func TestNothingIsToldThatTheDiskDidNotTake(t *testing.T) {
+func TestNothingIsAcknowledgedBeforeFsync(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

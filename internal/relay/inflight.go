@@ -6,21 +6,22 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// places bounds what is at the provider at once of one kind: bills or batches.
-type places struct {
+// inFlight bounds the calls of one kind, bills or batches, that are in flight to the
+// provider.
+type inFlight struct {
 	free  *semaphore.Weighted
 	all   int
 	least int // free ones worth a claim
 }
 
-func newPlaces(all, least int) *places {
-	return &places{free: semaphore.NewWeighted(int64(all)), all: all, least: least}
+func newInFlight(all, least int) *inFlight {
+	return &inFlight{free: semaphore.NewWeighted(int64(all)), all: all, least: least}
 }
 
-// launch puts what is due into flight and does not wait for it: one slow answer
-// holds up nothing else. While the provider is out it waits until nothing is in
-// flight, neither bills nor batches, and then risks a single one.
-func launch[T any](ctx context.Context, r *Relay, own *places, claim func(ctx context.Context, most int) ([]T, error), carryOut func(context.Context, T)) (int, error) {
+// launch claims what is due, begins to carry it out and does not wait for the
+// answers: a slow one delays nothing else. While the breaker is open, a single call
+// is made, and only when no other is in flight, of either kind.
+func launch[T any](ctx context.Context, r *Relay, own *inFlight, claim func(ctx context.Context, most int) ([]T, error), carryOut func(context.Context, T)) (int, error) {
 	if paused, err := r.pauses.paused(ctx, topicTransfer); paused || err != nil {
 		return 0, err
 	}
@@ -29,14 +30,14 @@ func launch[T any](ctx context.Context, r *Relay, own *places, claim func(ctx co
 		return 0, err
 	}
 	var claimed []T
-	if most := r.transfer.allow(taken); most > 0 { // the brake may have been shut meanwhile
+	if most := r.transfer.allow(taken); most > 0 { // the breaker may have opened meanwhile
 		claiming, cancel := context.WithTimeout(ctx, claimMax)
 		defer cancel()
 		claimed, err = claim(claiming, most)
 	}
 	own.free.Release(int64(taken - len(claimed)))
 	for _, one := range claimed {
-		r.flying.Go(func() {
+		r.calls.Go(func() {
 			defer own.free.Release(1)
 			carryOut(ctx, one)
 		})
@@ -44,9 +45,10 @@ func launch[T any](ctx context.Context, r *Relay, own *places, claim func(ctx co
 	return len(claimed), err
 }
 
-// reserve takes places in flight, waiting for the least that is worth a claim.
-func (r *Relay) reserve(ctx context.Context, own *places) (int, error) {
-	if r.transfer.isShut() {
+// reserve acquires permits for calls in flight, and waits for as many as are worth a
+// claim.
+func (r *Relay) reserve(ctx context.Context, own *inFlight) (int, error) {
+	if r.transfer.isOpen() {
 		return r.reserveAll(ctx, own)
 	}
 	if err := own.free.Acquire(ctx, int64(own.least)); err != nil {
@@ -59,13 +61,13 @@ func (r *Relay) reserve(ctx context.Context, own *places) (int, error) {
 	return taken, nil
 }
 
-// reserveAll waits until nothing is in flight. Whoever holds all its own places
-// keeps the other kind from probing too.
-func (r *Relay) reserveAll(ctx context.Context, own *places) (int, error) {
+// reserveAll waits until nothing is in flight, and acquires all permits of one kind.
+// The other kind cannot begin a trial then: it would need these as well.
+func (r *Relay) reserveAll(ctx context.Context, own *inFlight) (int, error) {
 	if r.transfer.allow(1) == 0 {
 		return 0, nil
 	}
-	// Everybody takes them in this order, so no two wait for each other.
+	// Both kinds acquire in this order, so that there is no deadlock.
 	if err := r.bills.free.Acquire(ctx, int64(r.bills.all)); err != nil {
 		return 0, err
 	}

@@ -1,4 +1,4 @@
-package main
+package playground
 
 import (
 	"context"
@@ -25,9 +25,9 @@ type part struct {
 	start   func(context.Context) error
 }
 
-// supervise starts again what dies, until ctx ends. A database has one node here, so
+// Supervise starts again what dies, until ctx ends. A database has one node here, so
 // there is no other one that could have become primary meanwhile.
-func (p *playground) supervise(ctx context.Context) {
+func (p *Playground) Supervise(ctx context.Context) {
 	parts := []part{
 		{"hongbaod", p.get(&p.daemon), p.startDaemon},
 		{"payment simulator", p.get(&p.simulator), p.startSimulator},
@@ -48,7 +48,7 @@ func (p *playground) supervise(ctx context.Context) {
 
 // watch is for one part. The pause doubles while it does not stay up, and after
 // restartsMax it is given up: what cannot start has a reason that is in its log.
-func (p *playground) watch(ctx context.Context, one part) {
+func (p *Playground) watch(ctx context.Context, one part) {
 	pause, tries, started := restartPause, 0, time.Now()
 	for {
 		select {
@@ -60,11 +60,11 @@ func (p *playground) watch(ctx context.Context, one part) {
 			pause, tries = restartPause, 0
 		}
 		if tries == restartsMax {
-			p.say.say("%s does not stay up: it was started again %d times, see its log in %s. Stop the playground and start it again.", one.what, tries, p.cmd.Dir)
+			p.say("%s does not stay up: it was started again %d times, see its log in %s. Stop the playground and start it again.", one.what, tries, p.cfg.Dir)
 			return
 		}
 		tries++
-		p.say.say("%s ended (%v); starting it again in %v", one.what, one.current().Err(), pause)
+		p.say("%s ended (%v); starting it again in %v", one.what, one.current().Err(), pause)
 		select {
 		case <-ctx.Done():
 			return
@@ -73,16 +73,16 @@ func (p *playground) watch(ctx context.Context, one part) {
 		pause, started = min(2*pause, restartPauseMax), time.Now()
 		err := one.start(ctx)
 		if err == nil {
-			err = p.writeReport()
+			err = p.describe()
 		}
 		if err != nil && ctx.Err() == nil {
-			p.say.say("%s: %v", one.what, err)
+			p.say("%s: %v", one.what, err)
 		}
 	}
 }
 
 // processOf reads a part under the lock that its restart writes it under.
-func (p *playground) processOf(read func() *cluster.Process) func() *cluster.Process {
+func (p *Playground) processOf(read func() *cluster.Process) func() *cluster.Process {
 	return func() *cluster.Process {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -90,6 +90,6 @@ func (p *playground) processOf(read func() *cluster.Process) func() *cluster.Pro
 	}
 }
 
-func (p *playground) get(at **cluster.Process) func() *cluster.Process {
+func (p *Playground) get(at **cluster.Process) func() *cluster.Process {
 	return p.processOf(func() *cluster.Process { return *at })
 }

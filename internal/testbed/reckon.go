@@ -1,4 +1,4 @@
-package main
+package testbed
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 // overdueSlack is how long after its time an envelope may be unpaid or active.
 const overdueSlack = time.Minute
 
-// reckon reads every book there is: the SETs', the provider's, users', and what
-// the IM backend has heard. Nobody should be writing.
-func (g *ground) reckon(ctx context.Context) (*soak.Reckoning, error) {
-	w := &reckoner{g: g, ours: map[string]claimed{}, out: &soak.Reckoning{States: map[envelope.State]int{},
+// Reckon reads every book there is: the SETs', the provider's, users', and what
+// the IM backend has received. It expects that nothing is being written.
+func (bed *Testbed) Reckon(ctx context.Context) (*soak.Reckoning, error) {
+	w := &reckoner{bed: bed, ours: map[string]claimed{}, out: &soak.Reckoning{States: map[envelope.State]int{},
 		Unsettled: []envelope.ID{}, UserBooks: []string{}}}
 	for _, step := range []func(context.Context) error{w.readSets, w.readBatches, w.readProvider, w.readDisputes, w.readUsers, w.readEvents} {
 		if err := step(ctx); err != nil {
@@ -33,7 +33,7 @@ func (g *ground) reckon(ctx context.Context) (*soak.Reckoning, error) {
 
 // reckoner is a reckoning under way.
 type reckoner struct {
-	g        *ground
+	bed      *Testbed
 	provider reconcile.Provider
 	truth    []envelope.Statement
 	ours     map[string]claimed // by our number
@@ -47,16 +47,16 @@ type claimed struct {
 }
 
 // auditors calls do with each SET's auditor.
-func (g *ground) auditors(do func(*orderset.Auditor) error) error {
-	topology, err := g.settings.Topology()
+func (bed *Testbed) auditors(do func(*orderset.Auditor) error) error {
+	topology, err := bed.settings.Topology()
 	if err != nil {
 		return err
 	}
-	audit, err := g.settings.Account("audit", g.settings.Accounts.Audit)
+	audit, err := bed.settings.Account("audit", bed.settings.Accounts.Audit)
 	if err != nil {
 		return err
 	}
-	key, err := g.settings.DrawKey()
+	key, err := bed.settings.DrawKey()
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (g *ground) auditors(do func(*orderset.Auditor) error) error {
 }
 
 func (w *reckoner) readSets(ctx context.Context) error {
-	return w.g.auditors(func(a *orderset.Auditor) error {
+	return w.bed.auditors(func(a *orderset.Auditor) error {
 		b, err := a.Audit(ctx)
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func (w *reckoner) visit(s *envelope.Statement, transfers []envelope.Transfer) e
 	if ended := e.State == envelope.Empty || e.State == envelope.Expired; ended && unposted == 0 {
 		w.out.Unsettled = append(w.out.Unsettled, e.ID)
 	}
-	limits := w.g.settings.Bounds()
+	limits := w.bed.settings.Bounds()
 	if e.State == envelope.Active && time.Since(e.ExpiresAt) > overdueSlack ||
 		e.State == envelope.Unpaid && time.Since(e.CreatedAt) > limits.PayWithin+overdueSlack {
 		w.out.Overdue++
@@ -121,7 +121,7 @@ func (w *reckoner) transfer(t *envelope.Transfer) {
 	}
 }
 
-// owe counts what the IM backend must have been told of an envelope.
+// owe counts the facts about an envelope that the IM backend must have received.
 func (w *reckoner) owe(s *envelope.Statement) {
 	facts, _ := envelope.Owed(s, envelope.Cursor{})
 	for _, f := range facts {
@@ -140,7 +140,7 @@ func (w *reckoner) owe(s *envelope.Statement) {
 
 func (w *reckoner) readProvider(ctx context.Context) error {
 	moved := map[string]int{}
-	err := simulator.ReadLedger(ctx, w.g.report.PaymentSimulator, func(no, providerNo string, fen int64) {
+	err := simulator.ReadLedger(ctx, w.bed.desc.PaymentSimulator, func(no, providerNo string, fen int64) {
 		w.provider.Moved(reconcile.Movement{No: no, Amount: envelope.Fen(fen), ProviderNo: providerNo})
 		if moved[no]++; moved[no] == 2 {
 			w.out.Twice = append(w.out.Twice, no)
@@ -154,13 +154,13 @@ func (w *reckoner) readProvider(ctx context.Context) error {
 
 // readBatches makes the batches' numbers known: the provider speaks of them too.
 func (w *reckoner) readBatches(ctx context.Context) error {
-	return w.g.auditors(func(a *orderset.Auditor) error {
+	return w.bed.auditors(func(a *orderset.Auditor) error {
 		return a.Batches(ctx, func(no string, total envelope.Fen, ended bool) { w.ours[no] = claimed{total, ended} })
 	})
 }
 
 func (w *reckoner) readDisputes(ctx context.Context) error {
-	return w.g.auditors(func(a *orderset.Auditor) error {
+	return w.bed.auditors(func(a *orderset.Auditor) error {
 		return a.Disputes(ctx, func(d orderset.Dispute) {
 			no := d.Number
 			if d.Kind == "payment" {
@@ -177,12 +177,12 @@ func (w *reckoner) readDisputes(ctx context.Context) error {
 }
 
 func (w *reckoner) readUsers(ctx context.Context) error {
-	audit, err := w.g.settings.Account("audit", w.g.settings.Accounts.Audit)
+	audit, err := w.bed.settings.Account("audit", w.bed.settings.Accounts.Audit)
 	if err != nil {
 		return err
 	}
 	var shards []books.Shard
-	for _, b := range w.g.settings.Books {
+	for _, b := range w.bed.settings.Books {
 		shards = append(shards, books.Shard{Addr: b.Primary})
 	}
 	a, err := books.OpenAuditor(shards, audit)
@@ -205,7 +205,7 @@ func (w *reckoner) readEvents(ctx context.Context) error {
 		Told soak.Facts `json:"told"`
 		soak.Astray
 	}
-	if err := (&client{}).call(ctx, http.MethodGet, w.g.report.Events+"/events", nil, &heard, "", ""); err != nil {
+	if err := call(ctx, http.MethodGet, w.bed.desc.Events+"/events", nil, &heard); err != nil {
 		return err
 	}
 	w.out.Told, w.out.Astray = heard.Told, heard.Astray
