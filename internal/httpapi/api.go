@@ -17,7 +17,7 @@ import (
 	"hongbao/internal/httpapi/bearer"
 )
 
-// Teller carries out what people ask; *[envelope.Teller] does.
+// Teller carries out what callers ask; *[envelope.Teller] does.
 type Teller interface {
 	Send(ctx context.Context, o envelope.Order) (envelope.Sent, error)
 	Grab(ctx context.Context, id envelope.ID, user envelope.UserID, ticket string) (envelope.Outcome, error)
@@ -32,9 +32,9 @@ type Refused uint8
 // What can be wrong with a notification, before it meets our rows.
 const (
 	RefusedElsewhere  Refused = iota // it was taken to the rows: the error says the rest
-	RefusedForged                    // it is not the provider's word
-	RefusedNotOurs                   // it is the provider's word about somebody else's number
-	RefusedUnreadable                // it is the provider's word, and makes no sense
+	RefusedForged                    // it is not signed by the provider
+	RefusedNotOurs                   // it is authentic and about a number that is not ours
+	RefusedUnreadable                // it is authentic and makes no sense
 )
 
 // Metrics is a registry that can be read back; *[prometheus.Registry] is one.

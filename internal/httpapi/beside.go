@@ -60,7 +60,7 @@ func (p *Problems) Row(code string) (status int, title string, retryable bool) {
 	return row.status, row.title, row.retryable
 }
 
-// Refuse answers an error. Unlike the public, an operator is told it whole.
+// Refuse answers an error. Unlike the public, an operator gets it whole.
 func (p *Problems) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refused := classify(err)
 	row := p.table.row(refused.code)
@@ -104,7 +104,7 @@ func (p *problem) write(w http.ResponseWriter, r *http.Request, body []byte, ref
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = noSniff
 	w.WriteHeader(p.status)
-	_, _ = w.Write(body) // the error of a client that has gone is nobody's
+	_, _ = w.Write(body) // the error of a client that has gone is of no use
 }
 
 // RefuseBody makes sure that a call without a body has none.

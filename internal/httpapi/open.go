@@ -27,7 +27,7 @@ const (
 	ticketOptional ticketed = false
 )
 
-// ask reads one: who, nothing but headers, which envelope. The ticket is the
+// ask reads one: the caller, nothing but headers, the envelope. The ticket is the
 // teller's to check.
 func (a *API) ask(c *gin.Context, need bearer.Scope, ticketed ticketed) (ask, error) {
 	user, err := a.caller(c, need)
@@ -52,7 +52,7 @@ func (a *API) ask(c *gin.Context, need bearer.Scope, ticketed ticketed) (ask, er
 	return ask{id: id, user: user, ticket: ticket}, err
 }
 
-// caller is who asks, if the token covers the call.
+// caller is the user of the token, if it covers the call.
 func (a *API) caller(c *gin.Context, need bearer.Scope) (envelope.UserID, error) {
 	caller, err := a.cfg.Auth.Authenticate(c.Request.Header)
 	if err != nil {

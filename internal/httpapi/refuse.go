@@ -34,7 +34,7 @@ func (a *API) report(c *gin.Context, p *problem, r *refusal, err error) {
 		}
 	case "payment_mismatch", "transfer_conflict", "unknown_order", "not_ours", "unreadable_notification":
 	case "forged_notification":
-		// Anyone can send these: one a second is told, the metrics count them all.
+		// Anyone can send these: one a second is logged, the metrics count them all.
 		if now := a.cfg.Now().Unix(); a.forgedLogged.Swap(now) == now {
 			return
 		}
@@ -47,7 +47,7 @@ func (a *API) report(c *gin.Context, p *problem, r *refusal, err error) {
 		slog.String("request_id", r.requestID), slog.Any("error", err))
 }
 
-// setHeaders sets what belongs to the refusal. A body that nobody has read costs
+// setHeaders sets what belongs to the refusal. A body that was not read costs
 // the connection, so that the answer does not wait for its end.
 func (p *problem) setHeaders(h http.Header, req *http.Request, r *refusal) {
 	if r.challenge != "" {
@@ -101,7 +101,7 @@ func newProblemTable() problemTable {
 	return t
 }
 
-// row never fails: a busy reason that nobody has told the table about is busy.
+// row never fails: a busy reason without a row is answered as busy.
 func (t problemTable) row(code string) *problem {
 	if p, ok := t[code]; ok {
 		return p

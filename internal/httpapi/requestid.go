@@ -13,7 +13,7 @@ const (
 	traceIDBytes      = 32
 )
 
-// requestID names a request in its answer and in the log: as whoever sent it does
+// requestID names a request in its answer and in the log: as its sender does
 // in X-Request-Id, else by the trace that traceparent says it belongs to, else by a
 // number of ours. What is not in one of these forms is not repeated anywhere. It is
 // a name to look for and proves nothing.

@@ -12,7 +12,7 @@ import (
 )
 
 // send makes an unpaid envelope. A repeat of the key is a 201 like the first: the
-// caller who never saw that one must not have to tell the two apart. Whatever
+// caller that never saw that one must not have to distinguish the two. What
 // headers alone can refuse is refused before the body is read.
 func (a *API) send(c *gin.Context) error {
 	user, err := a.caller(c, bearer.ScopeSend)

@@ -33,7 +33,7 @@ func (a *API) release(buf *[]byte) {
 }
 
 // write sends a marshalled body. The error of a client that has gone is
-// nobody's.
+// of no use.
 func write(c *gin.Context, status int, contentType []string, body []byte) {
 	h := c.Writer.Header()
 	h["Content-Type"] = contentType

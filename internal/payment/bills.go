@@ -81,7 +81,7 @@ func (c *Client) bill(ctx context.Context, name, target string, read func(io.Rea
 	return entries, nil
 }
 
-// download reads the bill as it comes in. Nobody signs a bill: what makes it
+// download reads the bill as it comes in. A bill is not signed: what makes it
 // the provider's is the hash in the ticket, so no row counts before the last.
 func (c *Client) download(ctx context.Context, ticket *billTicket, read func(io.Reader) ([]bill.Entry, error)) ([]bill.Entry, error) {
 	target, err := downloadTarget(ticket.DownloadURL)

@@ -65,13 +65,13 @@ func (c *Client) Place(ctx context.Context, t envelope.Transfer) (status envelop
 	if err != nil {
 		return envelope.TransferStatus{}, err
 	}
-	return c.told(w.name, &t, answer, w.read)
+	return c.statusOf(w.name, &t, answer, w.read)
 }
 
 // refused is what becomes of a transfer whose placing was refused. The refusal is
 // of this request; an earlier one under the same number may have been carried
-// out, by other terms even, so the number is looked up before anybody believes
-// that no money moved.
+// out, by other terms even, so the number is looked up before it is taken
+// for granted that no money moved.
 func (c *Client) refused(ctx context.Context, t *envelope.Transfer, refused *envelope.RefusedError) (envelope.TransferStatus, error) {
 	status, err := c.Query(ctx, *t)
 	switch {
@@ -121,7 +121,7 @@ func (c *Client) Query(ctx context.Context, t envelope.Transfer) (status envelop
 	if err != nil {
 		return envelope.TransferStatus{}, err
 	}
-	return c.told(name, &t, answer, func(answer []byte, t *envelope.Transfer) (envelope.TransferStatus, error) {
+	return c.statusOf(name, &t, answer, func(answer []byte, t *envelope.Transfer) (envelope.TransferStatus, error) {
 		status, err := w.read(answer, t)
 		if err == nil && status.Amount == 0 {
 			err = errors.New("the answer names no amount")
@@ -137,7 +137,7 @@ func noTransfer() map[string]error {
 
 // forgotten is why the provider's not knowing a payout that was first placed at
 // since says nothing; nil says that it does. What was never placed it cannot have
-// forgotten, however long it has been owed.
+// forgotten, however old it is.
 func (c *Client) forgotten(name, no string, since time.Time) error {
 	age := c.cfg.Now().Sub(since)
 	if since.IsZero() || age <= payoutMemory {
@@ -146,9 +146,9 @@ func (c *Client) forgotten(name, no string, since time.Time) error {
 	return fmt.Errorf("payment %s %s: %w: the provider has forgotten payouts of %v ago", name, no, envelope.ErrUnknownOutcome, age.Round(time.Hour))
 }
 
-// told reads a verified answer about t. One that is about something else, or
-// that says what this package has never heard of, says nothing.
-func (c *Client) told(name string, t *envelope.Transfer, answer []byte,
+// statusOf reads a verified answer about t. One that is about something else, or
+// that has an unknown status, is an unknown outcome.
+func (c *Client) statusOf(name string, t *envelope.Transfer, answer []byte,
 	read func([]byte, *envelope.Transfer) (envelope.TransferStatus, error),
 ) (envelope.TransferStatus, error) {
 	status, err := read(answer, t)

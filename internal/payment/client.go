@@ -41,10 +41,11 @@ var (
 // New refuses an incomplete configuration and names the field and its rule. It
 // does not call the provider.
 func New(cfg Config) (*Client, error) {
-	c, err := cfg.complete()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	c := &cfg
 	return &Client{
 		cfg:      c,
 		verifier: apiv3.Verifier{Keys: c.PlatformKeys, Now: c.Now},
@@ -52,7 +53,7 @@ func New(cfg Config) (*Client, error) {
 		http: &http.Client{
 			Timeout: c.Timeout,
 			// A redirect is not signed; following one would send a signed
-			// request to whoever it names.
+			// request to the host it names.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
 				Proxy:               http.ProxyFromEnvironment,
@@ -86,11 +87,11 @@ type call struct {
 
 	means map[string]error // the refusals that are answers to this very call
 	// moves says that the call moves money. It is sent once: what an attempt that
-	// nobody answered for has done is asked, not tried.
+	// had no answer has done is queried, not retried.
 	moves bool
 }
 
-// answer is what came back. Nobody may act on an answer whose stamp is not nil.
+// answer is what came back. An answer whose stamp is not nil must not be acted on.
 type answer struct {
 	status int
 	body   []byte

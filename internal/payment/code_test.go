@@ -68,7 +68,7 @@ func FuzzTransferAnswers(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := c.told("fuzz", &transfer, body, w.read)
+		s, err := c.statusOf("fuzz", &transfer, body, w.read)
 		switch {
 		case err != nil && (s != envelope.TransferStatus{} || !errors.Is(err, envelope.ErrUnknownOutcome)):
 			t.Errorf("%+v comes with %v", s, err)

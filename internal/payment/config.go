@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ const (
 	platformKeysMax    = 8
 )
 
-// Config is who we are to the provider. All of it is required but where a field
+// Config is our account with the provider. All of it is required but where a field
 // says otherwise.
 type Config struct {
 	BaseURL        string          // https://api.mch.weixin.qq.com; plain http on loopback only
@@ -68,11 +69,9 @@ func (c Config) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, c.String(
 // LogValue is String.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// complete fills in what may be left out and refuses nonsense.
-func (c Config) complete() (*Config, error) {
-	if c.Timeout == 0 {
-		c.Timeout = timeoutDefault
-	}
+// withDefaults fills in what may be left out.
+func (c Config) withDefaults() Config {
+	c.Timeout = cmp.Or(c.Timeout, timeoutDefault)
 	if c.PlatformSerial == "" && len(c.PlatformKeys) == 1 {
 		for serial := range c.PlatformKeys {
 			c.PlatformSerial = serial
@@ -81,13 +80,15 @@ func (c Config) complete() (*Config, error) {
 	if c.OpenID == nil {
 		c.OpenID = func(u envelope.UserID) string { return string(u) }
 	}
-	if c.BillAccount == "" {
-		c.BillAccount = "BASIC"
-	}
-	if c.Description == "" {
-		c.Description = "红包"
-	}
-	c.Payouts = c.Payouts.complete()
+	c.BillAccount = cmp.Or(c.BillAccount, "BASIC")
+	c.Description = cmp.Or(c.Description, "红包")
+	c.Payouts = c.Payouts.withDefaults()
+	return c
+}
+
+// validate names every field of names, addresses, keys and terms that breaks its
+// rule, then the first of the rest.
+func (c *Config) validate() error {
 	var mistakes []error
 	for _, check := range []func() error{c.checkNames, c.checkURLs, c.checkKeys, c.Payouts.check} {
 		if err := check(); err != nil {
@@ -95,19 +96,19 @@ func (c Config) complete() (*Config, error) {
 		}
 	}
 	if len(mistakes) > 0 {
-		return nil, errors.Join(mistakes...)
+		return errors.Join(mistakes...)
 	}
 	switch {
 	case CheckDescription(c.Description) != nil:
-		return nil, fmt.Errorf("payment: Description: %w", CheckDescription(c.Description))
+		return fmt.Errorf("payment: Description: %w", CheckDescription(c.Description))
 	case c.Now == nil:
-		return nil, fmt.Errorf("payment: Now: want a clock")
+		return fmt.Errorf("payment: Now: want a clock")
 	case c.BillAccount != "BASIC" && c.BillAccount != "OPERATION":
-		return nil, fmt.Errorf("payment: BillAccount: want BASIC or OPERATION, have %q", c.BillAccount)
+		return fmt.Errorf("payment: BillAccount: want BASIC or OPERATION, have %q", c.BillAccount)
 	case c.Timeout < 0 || c.Timeout > timeoutMax:
-		return nil, fmt.Errorf("payment: Timeout: want 0 < timeout <= %v, have %v", timeoutMax, c.Timeout)
+		return fmt.Errorf("payment: Timeout: want 0 < timeout <= %v, have %v", timeoutMax, c.Timeout)
 	}
-	return &c, nil
+	return nil
 }
 
 func (c *Config) checkNames() error {

@@ -95,7 +95,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 // FS10: the provider refuses a payout that reports nothing.
 func TestASceneHasItsReportOrIsRefused(t *testing.T) {
 	for _, scene := range []string{"", "1000"} {
-		if p := (Payouts{SceneID: scene, Report: []SceneReport{}}).complete(); p.SceneID != "1000" || len(p.Report) != 2 || p.Perception == "" || p.check() != nil {
+		if p := (Payouts{SceneID: scene, Report: []SceneReport{}}).withDefaults(); p.SceneID != "1000" || len(p.Report) != 2 || p.Perception == "" || p.check() != nil {
 			t.Errorf("scene %q: %+v", scene, p)
 		}
 	}

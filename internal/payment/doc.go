@@ -10,10 +10,10 @@
 //     [envelope.TransferNo] gives it, and a batch of payouts its own (I7). Every
 //     attempt of every call about it carries that number, so the provider sees
 //     repeats; a batch is placed with the same bytes every time.
-//   - Nothing the provider says is believed before its signature verifies under
+//   - No answer or notification is acted on before its signature verifies under
 //     a known key, over the raw bytes, within five minutes. That holds for
 //     errors as for successes: an answer that does not verify is an unknown
-//     outcome, and so is a code or a state this package has never heard of.
+//     outcome, and so is an unknown code or state.
 //   - A call that moves money is sent once. Silence, an outage that may have
 //     followed its execution, and an answer about another number, amount, payee or
 //     merchant are unknown outcomes; only a connection that never came about is
@@ -21,7 +21,7 @@
 //   - A [envelope.Payment] that leaves this package names our merchant, our app,
 //     CNY and a positive amount, and its number is an order ID; a
 //     [envelope.TransferStatus] of a notification names our merchant and a number
-//     of ours. Whether it is the amount that is owed is the row's to say.
+//     of ours. Whether the amount is right is the row's to say.
 //   - A batch is done when every payout in it is accounted for: numbers and sums
 //     agree with what was placed, and each payout that failed is one of the batch
 //     and has been asked about by itself. A batch that was closed is no exception.

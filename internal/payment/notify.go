@@ -17,16 +17,16 @@ const NotificationBytesMax = 64 << 10
 
 // What ParseNotice refuses with.
 var (
-	// ErrForged refuses a notification that is not the provider's word to us.
+	// ErrForged refuses a notification that the provider did not sign for us.
 	// The error that wraps it says which check failed: that is for the log; the
 	// sender must not learn it.
 	ErrForged = errors.New("the notification is not authentic")
-	// ErrNotOurs is the provider's own word about a merchant, an app or a number
+	// ErrNotOurs is an authentic notification about a merchant, an app or a number
 	// that is not ours: another merchant's money, or another deployment of the same
 	// account. It is refused, so that the provider resends it while the routing of
 	// notifications is put right.
 	ErrNotOurs = errors.New("the notification is about something that is not ours")
-	// ErrUnreadable is the provider's own word, and says what it cannot say.
+	// ErrUnreadable is an authentic notification that says what it cannot say.
 	ErrUnreadable = errors.New("the notification is authentic and cannot be understood")
 	// ErrNothingToDo is an authentic event that is of neither a payment nor a
 	// transfer nor a batch of them: acknowledge it.

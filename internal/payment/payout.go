@@ -145,5 +145,5 @@ func (c *Client) CancelTransfer(ctx context.Context, t envelope.Transfer) (statu
 	if err != nil {
 		return envelope.TransferStatus{}, err
 	}
-	return c.told("cancel", &t, answer, w.read)
+	return c.statusOf("cancel", &t, answer, w.read)
 }

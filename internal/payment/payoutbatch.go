@@ -101,7 +101,7 @@ func (c *Client) refusedBatch(ctx context.Context, b envelope.PayoutBatch, refus
 	return envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressRejected, Code: refused.Code}, nil
 }
 
-// payoutDetails is what the provider is told about each payout of b. It refuses
+// payoutDetails are the payouts of b as a request says them. It refuses
 // a batch that can not be placed, or not the same way twice.
 func (c *Client) payoutDetails(b *envelope.PayoutBatch) ([]payoutDetail, error) {
 	if _, err := envelope.ParsePayoutBatchNo(b.No); err != nil {
@@ -156,7 +156,7 @@ type payoutBatch struct {
 }
 
 // ended reports whether nothing will happen to any payout of the batch any more.
-// A word about another batch than no, or one never heard of, is an error.
+// An answer about another batch than no, or of an unknown status, is an error.
 func (s *payoutBatch) ended(no string) (bool, error) {
 	if s.No != no {
 		return false, fmt.Errorf("the answer is about %q", cut(s.No, codeBytesMax))
@@ -194,7 +194,7 @@ func (s *payoutBatch) sums() string {
 		s.TotalNum, s.TotalAmount, s.SuccessNum, s.SuccessAmount, s.FailNum, s.FailAmount)
 }
 
-// unknownBatch says that what was heard about a batch says nothing.
+// unknownBatch makes an answer about a batch that says nothing an unknown outcome.
 func unknownBatch(name, no string, cause error) error {
 	return fmt.Errorf("payment %s %s: %w: %w", name, no, envelope.ErrUnknownOutcome, cause)
 }

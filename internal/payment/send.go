@@ -22,10 +22,10 @@ const (
 	// backoffFirst doubles with every attempt; the wait is between half and the
 	// whole of it, so that callers that failed together do not return together.
 	backoffFirst = 100 * time.Millisecond
-	// retryAfterOutage is what a caller is told while the provider is out.
+	// retryAfterOutage is when a caller may retry while the provider is out.
 	retryAfterOutage = 2 * time.Second
-	// retryAfterFunds is what a caller is told while our account at the provider
-	// is short: somebody has to fill it.
+	// retryAfterFunds is when a caller may retry while our account at the provider
+	// is short: people have to fill it.
 	retryAfterFunds = time.Minute
 	// messageBytesMax bounds how much of the provider's prose enters an error.
 	messageBytesMax = 256
@@ -139,7 +139,7 @@ func outage(cause error) error {
 	return fmt.Errorf("%w: %w", &envelope.BusyError{Reason: envelope.ReasonProvider, RetryAfter: retryAfterOutage}, cause)
 }
 
-// neverSent reports that no connection came about, so nobody can have acted.
+// neverSent reports that no connection came about, so the request cannot have taken effect.
 func neverSent(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"

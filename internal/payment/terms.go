@@ -14,7 +14,7 @@ const (
 	reportContentRunesMax = 32
 )
 
-// Payouts is what the provider and the payee are told about every payout. The
+// Payouts is what every payout says to the provider and to the payee. The
 // scene must be one that the provider has granted the merchant. What has been
 // placed under one set of terms is not placed again under another. A batch says
 // neither Perception nor Report, and Remark of itself and of each payout in it.
@@ -35,7 +35,7 @@ type SceneReport struct {
 	Content string `json:"info_content"` // at most 32 characters
 }
 
-func (p Payouts) complete() Payouts {
+func (p Payouts) withDefaults() Payouts {
 	if p.SceneID == "" {
 		p.SceneID = DefaultScene
 	}
@@ -55,7 +55,7 @@ func (p Payouts) complete() Payouts {
 
 // Validate refuses what the provider would, once what may be left out is filled in.
 func (p Payouts) Validate() error {
-	p = p.complete()
+	p = p.withDefaults()
 	return p.check()
 }
 

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -52,11 +53,13 @@ func host(rawURL string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// complete fills in what may be left out and refuses nonsense.
-func (c Config) complete() (*Config, error) {
-	if c.Timeout == 0 {
-		c.Timeout = timeoutDefault
-	}
+// withDefaults fills in what may be left out.
+func (c Config) withDefaults() Config {
+	c.Timeout = cmp.Or(c.Timeout, timeoutDefault)
+	return c
+}
+
+func (c *Config) validate() error {
 	var mistakes []error
 	if err := c.checkURL(); err != nil {
 		mistakes = append(mistakes, fmt.Errorf("webhook: URL: %w", err))
@@ -65,17 +68,17 @@ func (c Config) complete() (*Config, error) {
 		mistakes = append(mistakes, fmt.Errorf("webhook: Secrets: %w", err))
 	}
 	if len(mistakes) > 0 {
-		return nil, errors.Join(mistakes...)
+		return errors.Join(mistakes...)
 	}
 	switch {
 	case c.Tickets == nil:
-		return nil, errors.New("webhook: Tickets: want the keys of the tickets")
+		return errors.New("webhook: Tickets: want the keys of the tickets")
 	case c.Now == nil:
-		return nil, errors.New("webhook: Now: want a clock")
+		return errors.New("webhook: Now: want a clock")
 	case c.Timeout < 0 || c.Timeout > timeoutMax:
-		return nil, fmt.Errorf("webhook: Timeout: want 0 < timeout <= %v, have %v", timeoutMax, c.Timeout)
+		return fmt.Errorf("webhook: Timeout: want 0 < timeout <= %v, have %v", timeoutMax, c.Timeout)
 	}
-	return &c, nil
+	return nil
 }
 
 func (c *Config) checkURL() error {

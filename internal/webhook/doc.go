@@ -18,7 +18,7 @@
 // Guaranteed:
 //
 //   - The same fact is the same webhook-id and the same bytes, however often and
-//     however late it is told; only the attempt's time and signature are new, and
+//     however late it is sent; only the attempt's time and signature are new, and
 //     the ticket when its key has changed. An ID is the order ID and what
 //     happened: …-active, …-opened-1-3 for positions 1 to 3, …-finished,
 //     …-refunded.

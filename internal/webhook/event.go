@@ -45,7 +45,7 @@ func write(f *envelope.Fact, tickets *envelope.Tickets) (message, error) {
 		if len(f.Shares) == 0 {
 			return message{}, fmt.Errorf("%s %q: no share in it", f.Envelope.ID, f.Kind)
 		}
-		// Both ends: what is told after an outage may begin where an earlier event
+		// Both ends: what is sent after an outage may begin where an earlier event
 		// began and end later.
 		m.id += "opened-" + strconv.Itoa(f.Shares[0].Seq) + "-" + strconv.Itoa(f.Shares[len(f.Shares)-1].Seq)
 		o.opened(&f.Envelope, f.Shares)

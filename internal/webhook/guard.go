@@ -15,7 +15,7 @@ var errForbidden = errors.New("this address may not be dialled")
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 // unicast6 is all of IPv6 that is given out to networks. Outside of it are the
-// private, link-local, multicast and IPv4-embedding ranges, and what nobody has.
+// private, link-local, multicast and IPv4-embedding ranges, and what is not assigned.
 var unicast6 = netip.MustParsePrefix("2000::/3")
 
 // reserved is the rest that IANA's special-purpose registries take from what

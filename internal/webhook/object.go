@@ -8,8 +8,8 @@ import (
 )
 
 // object is JSON being written by hand: an event has few fields in a fixed order,
-// and reflection took two to three times as long over them. Whoever begins
-// something ends it; names need no escapes.
+// and reflection took two to three times as long over them. Each begin has its
+// end; names need no escapes.
 type object struct {
 	json []byte
 	err  error // the first text that is no UTF-8

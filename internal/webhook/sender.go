@@ -33,7 +33,7 @@ type Sender struct {
 	signer  signer
 	request *http.Request // what every event's request has
 	// transport is used without a client over it: a client follows redirects, and
-	// what is signed for one endpoint is not sent to whoever it names.
+	// what is signed for one endpoint is not sent to the host it names.
 	transport *http.Transport
 	metrics   *metrics
 }
@@ -41,10 +41,11 @@ type Sender struct {
 // New refuses an incomplete configuration and names the field and its rule. It
 // does not call the endpoint.
 func New(cfg Config) (*Sender, error) {
-	c, err := cfg.complete()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	c := &cfg
 	signer, err := newSigner(c.Secrets)
 	if err != nil {
 		return nil, fmt.Errorf("webhook: Secrets: %w", err)
@@ -87,7 +88,7 @@ func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 // Tell posts the event of a fact once and is nil when the endpoint has it: any
 // 2xx. An error wraps [ErrGone] when the endpoint wants no more events, and a
 // [envelope.BusyError] when it says when to come back. After any other error the
-// fact may be told again: the endpoint may have it or not.
+// fact may be sent again: the endpoint may have it or not.
 func (s *Sender) Notify(ctx context.Context, f envelope.Fact) error {
 	m, err := write(&f, s.cfg.Tickets)
 	if err != nil {

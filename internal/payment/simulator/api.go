@@ -20,7 +20,7 @@ const requestBytesMax = 64 << 10
 // call is a request that was understood.
 type call struct {
 	lies.Operation
-	changes bool // it asks for something to be done, so lies may be told about the doing
+	changes bool // it asks for something to be done, so it may be done otherwise than it is answered
 	do      func(ctx context.Context) (any, error)
 }
 
@@ -67,8 +67,8 @@ func (s *Simulator) signedUpTo(bytesMax int64, understand endpoint) http.Handler
 	})
 }
 
-// answer signs and sends, unless a lie is told about the signature. Whoever was
-// not understood is told the truth.
+// answer signs and sends, unless a lie is about the signature. A request that was
+// not understood is answered truly.
 func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, status int, value any, about lies.Operation) {
 	var body []byte
 	var err error
@@ -97,7 +97,7 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, status int, v
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // whoever hung up asks again
+	_, _ = w.Write(body) // a client that hung up asks again
 }
 
 func (s *Simulator) stamp(h http.Header, serial string, body []byte) error {

@@ -57,13 +57,13 @@ type dispute interface {
 	Contrary() (event string, plaintext any)
 }
 
-// notify queues the notification of what ended, for those who want to know, and
-// returns where the outcome of the first attempt will be told. Where there is
-// nobody to tell, that is nil.
+// notify queues the notification of what ended, if it has an address, and
+// returns a channel for the outcome of the first attempt. Without an address that is
+// nil.
 func (s *Simulator) notify(e dispatch.Event) <-chan bool {
 	l, err := s.letter(e)
 	if err != nil {
-		s.cfg.Log.Error("nobody notified", "kind", e.Kind, "no", e.No, "error", err)
+		s.cfg.Log.Error("not notified", "kind", e.Kind, "no", e.No, "error", err)
 		return nil
 	}
 	if l.to == "" {
@@ -95,13 +95,13 @@ func (s *Simulator) deliver(ctx context.Context, n *dispatch.Delivery) error {
 	if wait := n.Deceit.Contrary; wait > 0 {
 		s.dispatch.At(time.Now().Add(wait), func(ctx context.Context) { s.postQuietly(ctx, &l, lies.Contrary) })
 	}
-	// If this is not written down, the merchant hears again after a restart.
+	// If this is not written down, the merchant is notified again after a restart.
 	return s.journal.Commit(ctx, func(*ledger.Book) (*ledger.Record, error) {
 		return &ledger.Record{Kind: n.Taken(), No: n.No, At: s.cfg.Now()}, nil
 	})
 }
 
-// postQuietly posts what nobody counts on.
+// postQuietly posts a callback whose outcome does not matter.
 func (s *Simulator) postQuietly(ctx context.Context, l *letter, v lies.Variant) {
 	if err := s.post(ctx, l, v); err != nil {
 		s.cfg.Log.Debug("extra callback not taken", "id", l.id, "variant", int(v), "error", err)

@@ -72,66 +72,64 @@ func (c Config) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, c.String(
 // LogValue is String.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-func (c Config) complete() (*Config, error) {
+// withDefaults fills in what may be left out.
+func (c Config) withDefaults() Config {
 	if len(c.Schedule) == 0 {
 		c.Schedule = dispatch.DefaultSchedule()
 	}
-	if c.TransferMinFen == 0 {
-		c.TransferMinFen = 1
-	}
+	c.TransferMinFen = cmp.Or(c.TransferMinFen, 1)
 	c.PayoutAccount = cmp.Or(c.PayoutAccount, ledger.AccountBasic)
-	if err := c.completeDelays(); err != nil {
-		return nil, err
+	c.RefundAfter = cmp.Or(c.RefundAfter, 100*time.Millisecond)
+	c.ConfirmAfter = cmp.Or(c.ConfirmAfter, 100*time.Millisecond)
+	c.TransferAfter = cmp.Or(c.TransferAfter, 20*time.Millisecond)
+	return c
+}
+
+func (c *Config) validate() error {
+	if err := c.checkDelays(); err != nil {
+		return err
 	}
 	for _, id := range []struct{ name, value string }{
 		{"MerchantID", c.MerchantID}, {"AppID", c.AppID}, {"MerchantSerial", c.MerchantSerial},
 		{"LedgerFile", c.LedgerFile},
 	} {
 		if id.value == "" {
-			return nil, fmt.Errorf("simulator: %s: want one", id.name)
+			return fmt.Errorf("simulator: %s: want one", id.name)
 		}
 	}
 	public, err := url.Parse(c.PublicURL)
 	switch {
 	case err != nil || public.Scheme == "" || public.Host == "" || public.Path != "" || public.RawQuery != "":
-		return nil, fmt.Errorf("simulator: PublicURL: want scheme://host and nothing after it, have %q", c.PublicURL)
+		return fmt.Errorf("simulator: PublicURL: want scheme://host and nothing after it, have %q", c.PublicURL)
 	case c.MerchantKey == nil || c.PlatformKey == nil:
-		return nil, fmt.Errorf("simulator: MerchantKey, PlatformKey: want RSA keys")
+		return fmt.Errorf("simulator: MerchantKey, PlatformKey: want RSA keys")
 	case len(c.APIv3Key) != apiv3KeyBytes:
-		return nil, fmt.Errorf("simulator: APIv3Key: want %d bytes, have %d", apiv3KeyBytes, len(c.APIv3Key))
+		return fmt.Errorf("simulator: APIv3Key: want %d bytes, have %d", apiv3KeyBytes, len(c.APIv3Key))
 	case c.Now == nil || c.Log == nil:
-		return nil, fmt.Errorf("simulator: Now, Log: want both")
+		return fmt.Errorf("simulator: Now, Log: want both")
 	case c.TransferMinFen < 1 || c.TransferMinFen > wire.TransferFenMax:
-		return nil, fmt.Errorf("simulator: TransferMinFen: want 1 to %d, have %d", wire.TransferFenMax, c.TransferMinFen)
+		return fmt.Errorf("simulator: TransferMinFen: want 1 to %d, have %d", wire.TransferFenMax, c.TransferMinFen)
 	case c.PayoutAccount != ledger.AccountBasic && c.PayoutAccount != ledger.AccountOperation:
-		return nil, fmt.Errorf("simulator: PayoutAccount: want %s or %s, have %q", ledger.AccountBasic, ledger.AccountOperation, c.PayoutAccount)
+		return fmt.Errorf("simulator: PayoutAccount: want %s or %s, have %q", ledger.AccountBasic, ledger.AccountOperation, c.PayoutAccount)
 	case len(c.Schedule) > scheduleStepsMax:
-		return nil, fmt.Errorf("simulator: Schedule: want at most %d waits, have %d", scheduleStepsMax, len(c.Schedule))
+		return fmt.Errorf("simulator: Schedule: want at most %d waits, have %d", scheduleStepsMax, len(c.Schedule))
 	}
 	for _, wait := range c.Schedule {
 		if wait <= 0 || wait > scheduleWaitMax {
-			return nil, fmt.Errorf("simulator: Schedule: want 0 < wait <= %v, have %v", scheduleWaitMax, wait)
+			return fmt.Errorf("simulator: Schedule: want 0 < wait <= %v, have %v", scheduleWaitMax, wait)
 		}
 	}
-	return &c, nil
+	return nil
 }
 
-func (c *Config) completeDelays() error {
+func (c *Config) checkDelays() error {
 	for _, d := range []struct {
 		name    string
-		value   *time.Duration
-		absent  time.Duration
+		value   time.Duration
 		neverOK bool
-	}{
-		{"RefundAfter", &c.RefundAfter, 100 * time.Millisecond, false},
-		{"ConfirmAfter", &c.ConfirmAfter, 100 * time.Millisecond, true},
-		{"TransferAfter", &c.TransferAfter, 20 * time.Millisecond, false},
-	} {
-		if *d.value == 0 {
-			*d.value = d.absent
-		}
-		if *d.value > delayMax || *d.value < 0 && !(d.neverOK && *d.value == Never) {
-			return fmt.Errorf("simulator: %s: want 0 <= wait <= %v, have %v", d.name, delayMax, *d.value)
+	}{{"RefundAfter", c.RefundAfter, false}, {"ConfirmAfter", c.ConfirmAfter, true}, {"TransferAfter", c.TransferAfter, false}} {
+		if d.value > delayMax || d.value < 0 && !(d.neverOK && d.value == Never) {
+			return fmt.Errorf("simulator: %s: want 0 <= wait <= %v, have %v", d.name, delayMax, d.value)
 		}
 	}
 	return nil

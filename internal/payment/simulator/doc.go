@@ -25,7 +25,7 @@
 //	GET  /v3/bill/fundflowbill?bill_date&account_type&…     those and payouts, with the balance
 //	GET  /v3/billdownload/file?token                        a bill's file; this answer is not signed
 //
-// The wallet, for whoever has the address (code_url, package_info), a page for
+// The wallet, open to anyone with the address (code_url, package_info), a page for
 // browsers and JSON for programs:
 //
 //	GET, POST /pay/{token}        pay a charge
@@ -54,7 +54,7 @@
 // Guaranteed:
 //
 //   - What it has answered is on disk: whatever was placed, paid, accepted and
-//     moved is fsynced before anyone hears of it, and before anyone can read it, so
+//     moved is fsynced before it is answered, and before it can be read, so
 //     kill -9 loses nothing that was said and moves nothing twice. Concurrent
 //     writers share one fsync.
 //   - A number stands for one thing for ever: a repeat with the same terms is the
@@ -75,10 +75,10 @@
 //   - It lies only as told, only to the merchant whose signature verifies and to
 //     the merchant's callback address, and forgets to lie when it restarts.
 //
-// Not guaranteed: that a merchant hears exactly once (a crash between its 200
+// Not guaranteed: that a merchant is notified exactly once (a crash between its 200
 // and our note of it sends again), any order among notifications, and anything
 // of the real provider that is not listed above. One merchant, whose account
-// never runs dry; one wallet for all payers; whoever has an address may use it.
+// never runs dry; one wallet for all payers; an address is all that its use takes.
 // A detail's number is unique in its batch only, as with the real provider, and
 // the payees of a batch are not asked to confirm. Bills are made from the
 // movements, so a refund is in them once it moved, where the real bill has it from

@@ -102,5 +102,5 @@ func (s *Simulator) show(w http.ResponseWriter, page *template.Template, view pa
 	h.Set("Referrer-Policy", "no-referrer") // the address is what pays
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // whoever hung up asks again
+	_, _ = w.Write(body.Bytes()) // a client that hung up asks again
 }

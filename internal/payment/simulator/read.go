@@ -15,7 +15,7 @@ const (
 	readBytesMax = 8 << 20 // a page is a fifth of that
 )
 
-// ReadLedger visits every movement of a running simulator, in order: for whoever
+// ReadLedger visits every movement of a running simulator, in order, for a caller that
 // compares its books with others.
 func ReadLedger(ctx context.Context, baseURL string, visit func(no, providerNo string, fen int64)) error {
 	for after := int64(0); ; {

@@ -51,7 +51,7 @@ type Simulator struct {
 	handler    http.Handler
 
 	certificate *certificate.Certificate
-	certified   atomic.Bool // somebody has asked for certificates
+	certified   atomic.Bool // certificates were asked for
 
 	liar          *lies.Liar
 	afterthoughts atomic.Int64  // calls that wait to be executed later
@@ -61,10 +61,11 @@ type Simulator struct {
 // New opens the ledger file and reads it back. It refuses an incomplete
 // configuration, and a ledger that another process has or that does not add up.
 func New(cfg Config) (*Simulator, error) {
-	c, err := cfg.complete()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	c := &cfg
 	p, err := newPages()
 	if err != nil {
 		return nil, err

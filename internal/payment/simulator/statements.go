@@ -108,7 +108,7 @@ func (s *Simulator) ready(t ticket) (any, error) {
 		return nil, err
 	}
 	// What moves from now on belongs to the next statement asked for, so that the
-	// file downloaded is the one whose hash is told.
+	// file downloaded is the one with the hash in the answer.
 	t.Upto, t.Expires = int64(len(all)), s.cfg.Now().Add(downloadMax).Unix()
 	hash := sha1.New()
 	rows, err := s.statements.Write(hash, t.statement())

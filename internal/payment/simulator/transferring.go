@@ -47,7 +47,7 @@ func (s *Simulator) acceptTransfer(ctx context.Context, about lies.Operation, wa
 	if err != nil {
 		return nil, err
 	}
-	// Nobody waits twice: a repeat finds the first one's payee at it.
+	// One wait for each payout: a repeat is the same payout.
 	if fresh {
 		s.awaitPayee(&t, confirmAfter, closeAfter)
 	}

@@ -16,7 +16,7 @@ import (
 
 const (
 	// firstDeliveryWaitMax is how long a payer's answer waits to say whether the
-	// merchant has heard already. The payment stands either way.
+	// merchant has taken the notification already. The payment stands either way.
 	firstDeliveryWaitMax = 2 * time.Second
 	// formBytesMax bounds the body of a press of the button. It is not looked at.
 	formBytesMax = 4 << 10
@@ -119,7 +119,7 @@ func (s *Simulator) plain(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // whoever hung up asks again
+	_, _ = w.Write(body) // a client that hung up asks again
 }
 
 // wantsPage tells a browser's form from a program.

@@ -10,9 +10,9 @@
 //     counted instead of listed again, while the first one is kept.
 //   - Every event that breaks the order of its envelope's life (active, shares
 //     without a gap, finished, refunded) is counted, for the last 100,000
-//     envelopes; and so is every fact, once however often it is told.
+//     envelopes; and so is every fact, once however often it is sent.
 //
 // Not guaranteed: anything after the process ends, or beyond the last 200
-// events. Whoever can read the page has the tickets that are in it: listen on
+// events. A reader of the page has the tickets that are in it: listen on
 // loopback.
 package receiver

@@ -13,11 +13,11 @@ type event struct {
 	ReceivedAt time.Time      `json:"received_at"`
 	Times      int            `json:"times"` // it came, repeats included
 	Body       jsontext.Value `json:"event"`
-	Told       told           `json:"-"`
+	Content    content        `json:"-"`
 }
 
-// told is what the page reads in a body.
-type told struct {
+// content is what the page reads in a body.
+type content struct {
 	Type string `json:"type"`
 	Data struct {
 		EnvelopeID  string  `json:"envelope_id"`
@@ -56,7 +56,7 @@ type counts struct {
 	Repeats  int `json:"repeats"`
 	Refused  int `json:"refused"`
 
-	Told       facts `json:"told"`       // to this process, each fact once
+	Seen       facts `json:"told"`       // to this process, each fact once
 	Disordered int   `json:"disordered"` // events that came before what they follow
 	Forgotten  int   `json:"forgotten"`  // envelopes whose order is no longer watched
 }
@@ -83,7 +83,7 @@ func (b *inbox) keep(e event) {
 	*slot = e
 	b.byID[e.ID] = slot
 	b.counts.Received++
-	b.order.hear(&e.Told)
+	b.order.take(&e.Content)
 }
 
 func (b *inbox) miss() {
@@ -101,6 +101,6 @@ func (b *inbox) look(n int) view {
 		newest[i] = b.kept[(b.counts.Received-1-i)%keptMax]
 	}
 	c := b.counts
-	c.Told, c.Disordered, c.Forgotten = b.order.told, b.order.disordered, b.order.forgotten
+	c.Seen, c.Disordered, c.Forgotten = b.order.seen, b.order.disordered, b.order.forgotten
 	return view{counts: c, Events: newest}
 }

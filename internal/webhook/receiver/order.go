@@ -12,7 +12,7 @@ const (
 	typeRefunded = "envelope.refunded"
 )
 
-// facts are what has been heard, each fact once however often it was told.
+// facts are counts of facts, each once however often it was received.
 type facts struct {
 	Active   int `json:"active"`
 	Shares   int `json:"shares"`
@@ -20,27 +20,27 @@ type facts struct {
 	Refunded int `json:"refunded"`
 }
 
-// course is what has been heard of one envelope.
+// course is the events received of one envelope.
 type course struct {
 	active, finished, refunded bool
 	seq                        int // shares up to it
 }
 
 // orderly holds the events of each envelope to their order: active, shares
-// without a gap, finished, refunded. What was heard before may be told again at
-// any time. The zero value has heard nothing.
+// without a gap, finished, refunded. An event may be repeated at any time.
+// The zero value has received nothing.
 type orderly struct {
 	courses    map[string]*course
 	began      []string // the envelopes in courses, the oldest first
-	told       facts
+	seen       facts
 	disordered int
 	forgotten  int
 }
 
-// hear takes an event that verified. An envelope that is first heard of in the
+// take counts an event that verified. An envelope whose first event is in the
 // middle of its life, because the receiver was not there at its beginning, is
 // held to the order from there on.
-func (o *orderly) hear(t *told) {
+func (o *orderly) take(t *content) {
 	if t.Data.EnvelopeID == "" {
 		return // none of ours
 	}
@@ -49,24 +49,24 @@ func (o *orderly) hear(t *told) {
 	switch t.Type {
 	case typeActive:
 		right = fresh || c.active
-		once(&c.active, &o.told.Active)
+		once(&c.active, &o.seen.Active)
 	case typeOpened:
-		right = o.hearShares(c, fresh, t.Data.Shares)
+		right = o.takeShares(c, fresh, t.Data.Shares)
 	case typeFinished:
 		right = fresh || c.finished || t.Data.OpenedCount == c.seq
-		once(&c.finished, &o.told.Finished)
-	case typeRefunded: // of an envelope paid too late, this is all there is to hear
+		once(&c.finished, &o.seen.Finished)
+	case typeRefunded: // of an envelope paid too late, this is the only event
 		right = fresh || c.finished
-		once(&c.refunded, &o.told.Refunded)
+		once(&c.refunded, &o.seen.Refunded)
 	}
 	if !right {
 		o.disordered++
 	}
 }
 
-// hearShares takes shares in their order, which begin where the last ones ended
+// takeShares takes shares in their order, which begin where the last ones ended
 // or before, and do not end before they begin.
-func (o *orderly) hearShares(c *course, fresh bool, shares []share) bool {
+func (o *orderly) takeShares(c *course, fresh bool, shares []share) bool {
 	if len(shares) == 0 {
 		return false
 	}
@@ -75,7 +75,7 @@ func (o *orderly) hearShares(c *course, fresh bool, shares []share) bool {
 	for i := range shares {
 		right = right && shares[i].Seq == first+i
 	}
-	o.told.Shares += max(0, last-max(c.seq, first-1))
+	o.seen.Shares += max(0, last-max(c.seq, first-1))
 	c.seq = max(c.seq, last)
 	return right
 }

@@ -9,7 +9,7 @@ import (
 // hearAll takes a life in shorthand: "active 1-2 finished2 refunded".
 func hearAll(o *orderly, id, life string) {
 	for word := range strings.FieldsSeq(life) {
-		t := &told{}
+		t := &content{}
 		t.Data.EnvelopeID = id
 		var first, last int
 		switch {
@@ -27,7 +27,7 @@ func hearAll(o *orderly, id, life string) {
 				t.Data.Shares = append(t.Data.Shares, share{Seq: seq})
 			}
 		}
-		o.hear(t)
+		o.take(t)
 	}
 }
 
@@ -63,8 +63,8 @@ func TestEveryFactIsCountedOnce(t *testing.T) {
 	hearAll(&o, "a", "active 1-2 1-3 finished3 active finished3 refunded refunded")
 	hearAll(&o, "b", "active 1-1")
 	hearAll(&o, "c", "3-4 3-5")
-	if want := (facts{Active: 2, Shares: 7, Finished: 1, Refunded: 1}); o.told != want {
-		t.Errorf("told %+v, want %+v", o.told, want)
+	if want := (facts{Active: 2, Shares: 7, Finished: 1, Refunded: 1}); o.seen != want {
+		t.Errorf("told %+v, want %+v", o.seen, want)
 	}
 }
 

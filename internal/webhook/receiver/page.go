@@ -124,5 +124,5 @@ func (r *Receiver) showPage(w http.ResponseWriter, req *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // whoever hung up asks again
+	_, _ = w.Write(body.Bytes()) // a client that hung up asks again
 }

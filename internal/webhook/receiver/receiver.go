@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,18 @@ type Config struct {
 // Format names no secret under any verb.
 func (c Config) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "event receiver") }
 
+func (c *Config) validate() error {
+	switch {
+	case c.Secret == "":
+		return errors.New("event receiver: Secret: want whsec_ and base64")
+	case c.Show < 1 || c.Show > keptMax:
+		return fmt.Errorf("event receiver: Show: want 1 <= events <= %d, have %d", keptMax, c.Show)
+	case c.Now == nil || c.Log == nil:
+		return errors.New("event receiver: Now, Log: want a clock and a log")
+	}
+	return nil
+}
+
 // Receiver keeps the last events in memory. It is safe for concurrent use.
 type Receiver struct {
 	hook *standardwebhooks.Webhook
@@ -51,17 +64,13 @@ type Receiver struct {
 
 // New refuses an incomplete configuration and names the field and its rule.
 func New(cfg Config) (*Receiver, error) {
-	if cfg.Show == 0 {
-		cfg.Show = showDefault
+	cfg.Show = cmp.Or(cfg.Show, showDefault)
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
 	hook, err := standardwebhooks.NewWebhook(cfg.Secret)
-	switch {
-	case cfg.Secret == "" || err != nil:
+	if err != nil {
 		return nil, errors.New("event receiver: Secret: want whsec_ and base64")
-	case cfg.Show < 1 || cfg.Show > keptMax:
-		return nil, fmt.Errorf("event receiver: Show: want 1 <= events <= %d, have %d", keptMax, cfg.Show)
-	case cfg.Now == nil || cfg.Log == nil:
-		return nil, errors.New("event receiver: Now, Log: want a clock and a log")
 	}
 	p, err := newPage()
 	if err != nil {
@@ -119,7 +128,7 @@ func (r *Receiver) take(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	e := event{ID: req.Header.Get(standardwebhooks.HeaderWebhookID), ReceivedAt: r.now(), Times: 1, Body: jsontext.Value(body)}
-	if err := json.Unmarshal(body, &e.Told); err != nil {
+	if err := json.Unmarshal(body, &e.Content); err != nil {
 		r.refuse(w, http.StatusBadRequest, err)
 		return
 	}
@@ -137,6 +146,6 @@ func (r *Receiver) list(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := json.MarshalWrite(w, r.look(keptMax)); err != nil {
-		r.log.Warn("events", "error", err) // whoever hung up asks again
+		r.log.Warn("events", "error", err) // a client that hung up asks again
 	}
 }

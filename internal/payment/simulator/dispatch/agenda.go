@@ -17,7 +17,7 @@ type task struct {
 }
 
 // Agenda does tasks when they are due, a bounded number at once. What waits is
-// bounded by who adds to it.
+// bounded by its callers.
 type Agenda struct {
 	workers int
 

@@ -38,11 +38,11 @@ func (e Event) Taken() string {
 	return ledger.ChargeNotified
 }
 
-// Delivery is one notification on its way. Whoever holds it owns it: the agenda
-// or one courier.
+// Delivery is one notification on its way. It is owned by the agenda, or by the
+// task that attempts it.
 type Delivery struct {
 	Event
-	Deceit   lies.Deceit // told with the first attempt
+	Deceit   lies.Deceit // of the first attempt
 	Attempts int         // made so far
 	turn     int64       // the order of queueing
 	released bool        // owned by dispatch.mu: no longer held back
@@ -67,8 +67,8 @@ func New(deliver func(context.Context, *Delivery) error, schedule []time.Duratio
 	return &Dispatch{Agenda: NewAgenda(InFlightMax), deliver: deliver, schedule: schedule, log: log}
 }
 
-// Notify queues the notification of an event and returns where the outcome of
-// the first attempt will be told.
+// Notify queues the notification of an event and returns a channel for
+// the outcome of the first attempt.
 func (d *Dispatch) Notify(e Event, how lies.Deceit) <-chan bool {
 	n := &Delivery{Event: e, Deceit: how, first: make(chan bool, 1)}
 	if how.Drop {

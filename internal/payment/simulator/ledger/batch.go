@@ -22,7 +22,7 @@ type BatchTerms struct {
 	Name      string        `json:"name"`
 	Remark    string        `json:"remark"`
 	SceneID   string        `json:"scene_id"`
-	NotifyURL string        `json:"notify_url,omitzero"` // may be absent: then nobody is notified
+	NotifyURL string        `json:"notify_url,omitzero"` // may be absent: then there is no notification
 	Details   []BatchDetail `json:"details"`
 	Account   string        `json:"account,omitzero"` // ours: what it leaves from; empty is BASIC
 	DueAt     time.Time     `json:"due_at"`           // ours: when it is carried out

@@ -53,7 +53,7 @@ type Record struct {
 	Transfer   *TransferTerms `json:"transfer,omitzero"`       // accepted
 	End        string         `json:"end,omitzero"`            // ended: the state
 	Reason     string         `json:"reason,omitzero"`         // ended: of FAIL
-	Twice      bool           `json:"twice,omitzero"`          // the money moved two times: the bug that is told on request
+	Twice      bool           `json:"twice,omitzero"`          // the money moved two times: the bug that is made on request
 
 	Batch   *BatchTerms `json:"batch,omitzero"`    // accepted
 	Failed  []Failure   `json:"failed,omitzero"`   // ended: the details that were not paid, in their order

@@ -72,7 +72,7 @@ func (j *Journal) replay() error {
 		return err
 	}
 	// What follows the last newline is a write that was cut short: its fsync
-	// never returned, so nobody was told.
+	// never returned, so no answer was given.
 	if err := j.file.Truncate(end); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (j *Journal) Commit(ctx context.Context, decide func(*Book) (*Record, error
 }
 
 // Run makes changes until ctx ends, which is nil, or the disk fails. After a
-// failed fsync nobody knows what is on disk, so the book is not to be used again:
+// failed fsync the content of the disk is unknown, so the book is not to be used again:
 // the process has to end and read the file back.
 func (j *Journal) Run(ctx context.Context) error {
 	defer j.file.Close()

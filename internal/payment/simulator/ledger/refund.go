@@ -14,7 +14,7 @@ type RefundTerms struct {
 	TotalFen  int64  `json:"total_fen"` // of the charge, as the merchant has it
 	Reason    string `json:"reason,omitzero"`
 	Account   string `json:"funds_account,omitzero"` // that it is to come from; empty is the provider's choice
-	NotifyURL string `json:"notify_url,omitzero"`    // may be absent: then nobody is notified
+	NotifyURL string `json:"notify_url,omitzero"`    // may be absent: then there is no notification
 }
 
 // Refund is one refund as it stands.
@@ -55,7 +55,7 @@ func (b *Book) applyRefund(r *Record) (possible bool) {
 		b.Refunds[r.No] = &Refund{RefundTerms: *r.Refund, No: r.No, ID: r.ProviderNo, At: r.At}
 	case r.Kind == RefundEnded && f != nil && f.MayEnd(r.End):
 		f.End, f.EndedAt, f.notified = r.End, r.At, f.NotifyURL == ""
-		// An abnormal one keeps its part of the charge: the payer is still owed.
+		// An abnormal one keeps its part of the charge: the payer still has a claim.
 		if f.End == states.RefundClosed {
 			b.orders[f.OrderNo].returnedFen -= f.AmountFen
 		}

@@ -13,7 +13,7 @@ type TransferTerms struct {
 	AmountFen int64     `json:"amount_fen"`
 	SceneID   string    `json:"scene_id"`
 	Remark    string    `json:"remark"`
-	NotifyURL string    `json:"notify_url,omitzero"` // may be absent: then nobody is notified
+	NotifyURL string    `json:"notify_url,omitzero"` // may be absent: then there is no notification
 	Token     string    `json:"token"`               // ours: the secret part of the confirmation page
 	Account   string    `json:"account,omitzero"`    // ours: what it leaves from; empty is BASIC
 	ReadyAt   time.Time `json:"ready_at,omitzero"`   // ours: when the payee can confirm; zero is at once

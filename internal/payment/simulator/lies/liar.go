@@ -18,7 +18,7 @@ type Liar struct {
 	told map[Lie]int64
 }
 
-// New is honest until it is told otherwise.
+// New is honest until something is set.
 func New() *Liar {
 	l := &Liar{}
 	l.Reset()

@@ -14,7 +14,7 @@ const (
 	TimeoutBefore    Lie = "timeout_before"     // never answer, and do not execute
 	ExecuteLater     Lie = "execute_later"      // answer SYSTEM_ERROR; execute after later_ms
 	TimeoutLater     Lie = "timeout_later"      // never answer; execute after later_ms
-	UnknownCode      Lie = "unknown_code"       // HTTP 400 with a code nobody knows; do not execute
+	UnknownCode      Lie = "unknown_code"       // HTTP 400 with an unknown code; do not execute
 	UnknownCodeAfter Lie = "unknown_code_after" // the same, executed
 	NotEnough        Lie = "not_enough"         // HTTP 403 NOT_ENOUGH: the merchant's account is empty; do not execute
 	RefuseRequest    Lie = "refuse_request"     // HTTP 403 with the code; do not execute
@@ -23,8 +23,8 @@ const (
 // Lies about any call, questions too.
 const (
 	Outage         Lie = "outage"                // HTTP 503, unsigned
-	UnknownState   Lie = "unknown_state"         // an answer with a state nobody knows
-	UnsignedAnswer Lie = "unsigned_answer"       // true, and nobody signs it
+	UnknownState   Lie = "unknown_state"         // an answer with an unknown state
+	UnsignedAnswer Lie = "unsigned_answer"       // true, and not signed
 	WronglySigned  Lie = "wrongly_signed_answer" // the signature is of another body
 )
 

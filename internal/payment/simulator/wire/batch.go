@@ -2,7 +2,7 @@ package wire
 
 import "hongbao/internal/payment/simulator/states"
 
-// BatchAnswer is what a request to pay out a batch is told.
+// BatchAnswer answers a request to pay out a batch.
 type BatchAnswer struct {
 	No         string `json:"out_batch_no"`
 	BatchID    string `json:"batch_id"`

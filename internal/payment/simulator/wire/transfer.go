@@ -40,7 +40,7 @@ func (n TransferNotification) Contrary() (string, any) {
 	return EventTransferFinished, n
 }
 
-// TransferAnswer is what a request to pay out, or to cancel, is told.
+// TransferAnswer answers a request to pay out, or to cancel.
 type TransferAnswer struct {
 	No          string `json:"out_bill_no"`
 	BillNo      string `json:"transfer_bill_no"`
