@@ -13,7 +13,7 @@ import (
 // and has the key's homes confirm it. Only what it returns may be charged for.
 func (t *Teller) place(ctx context.Context, o *Order) (Envelope, error) {
 	hash := o.Hash()
-	b := newBallot(t.cfg.Orders, o.Sender, o.Key)
+	b := newBallot(t.cfg.Placement, o.Sender, o.Key)
 	if err := b.lookUp(ctx, o.Sender, o.Key); err != nil {
 		return Envelope{}, err
 	}
@@ -36,26 +36,39 @@ func (t *Teller) place(ctx context.Context, o *Order) (Envelope, error) {
 	case first.ID == made.ID:
 		return made, nil
 	}
-	e, err := t.cfg.Orders.Sent(ctx, first.ID)
+	e, err := t.sent(ctx, first.ID)
 	if err = ours(err); errors.Is(err, ErrNotFound) {
 		return Envelope{}, fmt.Errorf("envelope %s of the key is not kept any more: %w", first.ID, ErrKeyReused)
 	}
 	return e, err
 }
 
+// sent is the envelope of a key's record, however old.
+func (t *Teller) sent(ctx context.Context, id ID) (Envelope, error) {
+	l, err := t.ledger(id)
+	if err != nil {
+		return Envelope{}, err
+	}
+	return l.Sent(ctx, id)
+}
+
 // create commits an unpaid envelope in the best SET that takes it. A SET that
 // refuses costs a new suffix, not the send: the body is unique already. The
 // envelope is zero when the key had a record there: that one counts.
 func (t *Teller) create(ctx context.Context, b *ballot, o *Order, hash [sha256.Size]byte) (Envelope, error) {
-	body, err := t.cfg.Orders.Mint(ctx)
+	body, err := t.cfg.Placement.Mint(ctx)
 	if err != nil {
 		return Envelope{}, err
 	}
 	var refused error = &BusyError{Reason: ReasonNoSet, RetryAfter: time.Second}
-	for _, set := range b.bySilence(t.cfg.Orders.Candidates(o.Sender, o.Key)) {
+	for _, set := range b.bySilence(t.cfg.Placement.Candidates(o.Sender, o.Key)) {
 		id := body.In(set)
 		e := t.cfg.Limits.New(*o, id, t.cfg.DrawKey.Seed(id).Commitment(), t.cfg.Now())
-		r, err := t.cfg.Orders.Create(ctx, Sending{Envelope: e, Key: o.Key, Hash: hash})
+		l, err := t.ledger(id)
+		var r KeyRecord
+		if err == nil {
+			r, err = l.Create(ctx, Sending{Envelope: e, Key: o.Key, Hash: hash})
+		}
 		if err == nil {
 			b.propose(set, r)
 			if r.ID != e.ID {

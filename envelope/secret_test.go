@@ -60,7 +60,7 @@ func holdersOfSecrets(t *testing.T) map[string]any {
 	ticket := TicketKey{Number: 1, Secret: secret}
 	tickets := must(NewTickets(ticket, TicketKey{Number: 2, Secret: secret}))
 	f := &shelf{}
-	config := TellerConfig{Orders: f, Opener: f, Provider: f, DrawKey: key, Tickets: tickets, Limits: DefaultLimits(), Now: time.Now}
+	config := TellerConfig{Placement: f, Provider: f, DrawKey: key, Tickets: tickets, Limits: DefaultLimits(), Now: time.Now}
 	teller := must(NewTeller(config))
 	return map[string]any{
 		"DrawKey": key, "*DrawKey": &key, "a struct with a DrawKey": struct{ Key DrawKey }{key}, "[]DrawKey": []DrawKey{key},

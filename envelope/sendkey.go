@@ -37,19 +37,15 @@ type KeyRecord struct {
 	ID     ID
 }
 
-// Keys keeps the records of idempotency keys. It is part of [Orders].
+// Keys keeps the records of idempotency keys in one home.
 type Keys interface {
-	// KeyHomes are where records of this sender's key may be, up to KeyHomesMax,
-	// those that answer before those that do not. Which they are depends on the key
-	// and on the SETs there are; neither on health nor on where new envelopes go.
-	KeyHomes(sender UserID, key string) []KeyHome
-	// FindKey is the record in one home. It answers ErrNotFound when there is none,
+	// FindKey is the record of a key. It answers ErrNotFound when there is none,
 	// and a BusyError when the home did not answer in time. It is never shed, and has
 	// a bound of its own.
-	FindKey(ctx context.Context, home KeyHome, sender UserID, key string) (KeyRecord, error)
-	// ClaimKey keeps a record in one home, and returns the one that is there: the
-	// first that came. A repeat is a result.
-	ClaimKey(ctx context.Context, home KeyHome, r KeyRecord) (KeyRecord, error)
+	FindKey(ctx context.Context, sender UserID, key string) (KeyRecord, error)
+	// ClaimKey keeps a record, and returns the one that is there: the first that came.
+	// A repeat is a result.
+	ClaimKey(ctx context.Context, r KeyRecord) (KeyRecord, error)
 }
 
 // ballot is what the homes of one key are known to hold. A charge is placed for an
@@ -62,7 +58,7 @@ type Keys interface {
 // does. While a majority answers, a send goes on: what the silent home may hold
 // alone was never charged for.
 type ballot struct {
-	keys     Keys
+	place    Placement
 	homes    []KeyHome
 	held     []KeyRecord // by home; no ID where none is known
 	answered []bool      // by home
@@ -70,8 +66,8 @@ type ballot struct {
 	proposed KeyRecord   // what is claimed where no home holds anything yet
 }
 
-func newBallot(keys Keys, sender UserID, key string) *ballot {
-	b := &ballot{keys: keys, homes: keys.KeyHomes(sender, key)}
+func newBallot(place Placement, sender UserID, key string) *ballot {
+	b := &ballot{place: place, homes: place.KeyHomes(sender, key)}
 	b.held, b.answered = make([]KeyRecord, len(b.homes)), make([]bool, len(b.homes))
 	return b
 }
@@ -157,7 +153,11 @@ func (b *ballot) ask(ctx context.Context, upTo int, answers chan<- keyAnswer, se
 	for ; b.asked < min(upTo, len(b.homes)); b.asked++ {
 		home := b.homes[b.asked]
 		go func() {
-			r, err := b.keys.FindKey(ctx, home, sender, key)
+			keys, err := b.place.Keys(home)
+			var r KeyRecord
+			if err == nil {
+				r, err = keys.FindKey(ctx, sender, key)
+			}
 			answers <- keyAnswer{home, r, err}
 		}()
 	}
@@ -182,7 +182,7 @@ func (b *ballot) settle(ctx context.Context) (KeyRecord, error) {
 		if b.held[i].ID != "" {
 			continue
 		}
-		r, err := b.keys.ClaimKey(ctx, b.homes[i], leader)
+		r, err := b.claim(ctx, b.homes[i], leader)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -199,6 +199,14 @@ func (b *ballot) settle(ctx context.Context) (KeyRecord, error) {
 		return KeyRecord{}, fmt.Errorf("the homes of the key name different envelopes: %w", ErrKeyReused)
 	}
 	return KeyRecord{}, keyBusy("claim the key", errs)
+}
+
+func (b *ballot) claim(ctx context.Context, home KeyHome, r KeyRecord) (KeyRecord, error) {
+	keys, err := b.place.Keys(home)
+	if err != nil {
+		return KeyRecord{}, err
+	}
+	return keys.ClaimKey(ctx, r)
 }
 
 func (b *ballot) claimOrder() (order []int) {

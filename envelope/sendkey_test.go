@@ -65,9 +65,19 @@ func (s *shaky) KeyHomes(sender UserID, key string) (homes []KeyHome) {
 	return homes
 }
 
-func (s *shaky) FindKey(_ context.Context, home KeyHome, _ UserID, _ string) (r KeyRecord, err error) {
+// shakyHome is one home of the key.
+type shakyHome struct {
+	*shaky
+	home KeyHome
+}
+
+func (s *shaky) Keys(home KeyHome) (Keys, error) { return shakyHome{s, home}, nil }
+
+func (s *shaky) Ledger(SetNumber) (Ledger, error) { return s, nil }
+
+func (s shakyHome) FindKey(_ context.Context, _ UserID, _ string) (r KeyRecord, err error) {
 	err = s.ask(func() error {
-		there, ok := s.held[int(home.Set)]
+		there, ok := s.held[int(s.home.Set)]
 		if r = there; !ok {
 			return ErrNotFound
 		}
@@ -76,8 +86,8 @@ func (s *shaky) FindKey(_ context.Context, home KeyHome, _ UserID, _ string) (r 
 	return r, err
 }
 
-func (s *shaky) ClaimKey(_ context.Context, home KeyHome, r KeyRecord) (KeyRecord, error) {
-	err := s.ask(func() error { r = s.keep(int(home.Set), r); return nil })
+func (s shakyHome) ClaimKey(_ context.Context, r KeyRecord) (KeyRecord, error) {
+	err := s.ask(func() error { r = s.keep(int(s.home.Set), r); return nil })
 	return r, err
 }
 
@@ -134,7 +144,7 @@ func sendAll(t *testing.T, seed uint64, fails int, forgets bool) (charged, answe
 	t.Helper()
 	s := &shaky{rand: rand.New(rand.NewPCG(seed, 0)), fails: fails, forgets: forgets,
 		held: map[int]KeyRecord{}, made: map[ID]Envelope{}, charged: map[ID]bool{}}
-	teller := must(NewTeller(TellerConfig{Orders: s, Opener: s, Provider: s, DrawKey: drawKey(), Tickets: someTickets(),
+	teller := must(NewTeller(TellerConfig{Placement: s, Provider: s, DrawKey: drawKey(), Tickets: someTickets(),
 		Limits: DefaultLimits(), Now: noon}))
 	const senders, repeats = 4, 5
 	var sending sync.WaitGroup

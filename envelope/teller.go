@@ -2,89 +2,19 @@ package envelope
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// Orders keeps envelopes, one transaction a method. It is implemented by
-// orderset on the SETs' databases.
-//
-// Every method answers ErrNotFound for an ID whose SET or day does not exist,
-// without touching a database, and a [BusyError] when the SET refuses or cannot
-// be reached and nothing took effect.
-type Orders interface {
-	// Mint makes a body that no other envelope has or will have.
-	Mint(ctx context.Context) (Body, error)
-	// Candidates are the SETs in which an envelope of this sender's key may be made,
-	// best first.
-	Candidates(sender UserID, key string) []SetNumber
-	// Create commits an unpaid envelope together with its key's record in that SET,
-	// and returns the record. When the SET has one already, that is returned and
-	// nothing is made.
-	Create(ctx context.Context, s Sending) (KeyRecord, error)
-	// Sent reads the header of an envelope that a key's record names, however old.
-	Sent(ctx context.Context, id ID) (Envelope, error)
-	Keys
-	// Pay makes an unpaid envelope active and starts its life. A repeat of the
-	// same payment is a result. ErrPaymentMismatch: amount or number differ.
-	Pay(ctx context.Context, p Payment) (Envelope, error)
-	// Find reads an envelope with all its shares.
-	Find(ctx context.Context, id ID) (Snapshot, error)
-	// Peek reads an envelope with at most the share of one user.
-	Peek(ctx context.Context, id ID, user UserID) (Snapshot, error)
-	// Transfers reads, in the order of their positions, the transfers of an envelope
-	// that go to user, and the one at position own wherever it goes; a negative own
-	// is none. Those that have not been spread from the outbox are missing.
-	Transfers(ctx context.Context, id ID, user UserID, own int) ([]Transfer, error)
-	// Again begins the next round of a payout that user had not confirmed in time, and
-	// returns the payout as it is then. One that is on its way or has arrived is
-	// returned as it is. ErrPayoutHeld: people have to decide about it. ErrNotFound: it
-	// does not go to user.
-	Again(ctx context.Context, id ID, seq int, user UserID) (Transfer, error)
-}
-
-// Opener takes shares. Requests for one envelope take effect in the order in
-// which Open was called on one server.
-type Opener interface {
-	Open(ctx context.Context, req OpenRequest) (Opening, error)
-}
-
-// OpenRequest is one opener of one envelope.
-type OpenRequest struct {
-	ID   ID
-	User UserID
-}
-
-// Sending is an envelope with the idempotency key it was sent under.
-type Sending struct {
-	Envelope Envelope
-	Key      string
-	Hash     [sha256.Size]byte // of the order; a repeat must ask for the same
-}
-
-// Record is what the key's homes keep of it.
-func (s *Sending) Record() KeyRecord {
-	return KeyRecord{Sender: s.Envelope.Sender, Key: s.Key, Hash: s.Hash, ID: s.Envelope.ID}
-}
-
-// Snapshot is an envelope as one transaction saw it.
-type Snapshot struct {
-	Envelope Envelope
-	Shares   []Share   // in the order of their positions
-	Now      time.Time // the database's clock at the read
-}
-
 // TellerConfig is what a teller works with. All of it is required.
 type TellerConfig struct {
-	Orders   Orders
-	Opener   Opener
-	Provider Provider
-	DrawKey  DrawKey
-	Tickets  *Tickets
-	Limits   Limits
-	Now      func() time.Time
+	Placement Placement
+	Provider  Provider
+	DrawKey   DrawKey
+	Tickets   *Tickets
+	Limits    Limits
+	Now       func() time.Time
 }
 
 // Teller carries out what people ask: send, grab, open, show.
@@ -92,8 +22,8 @@ type Teller struct{ cfg TellerConfig }
 
 // NewTeller refuses an incomplete configuration.
 func NewTeller(cfg TellerConfig) (*Teller, error) {
-	if cfg.Orders == nil || cfg.Opener == nil || cfg.Provider == nil || cfg.Tickets == nil || cfg.Now == nil {
-		return nil, errors.New("teller: orders, opener, provider, tickets and now are all required")
+	if cfg.Placement == nil || cfg.Provider == nil || cfg.Tickets == nil || cfg.Now == nil {
+		return nil, errors.New("teller: placement, provider, tickets and now are all required")
 	}
 	if cfg.DrawKey.IsZero() {
 		return nil, errors.New("teller: want a draw key that NewDrawKey made")
@@ -136,6 +66,9 @@ func (t *Teller) Send(ctx context.Context, o Order) (Sent, error) {
 	return sent, err
 }
 
+// ledger is that of the SET in which an envelope is.
+func (t *Teller) ledger(id ID) (Ledger, error) { return t.cfg.Placement.Ledger(id.Set()) }
+
 func (t *Teller) charge(e *Envelope) Charge {
 	return Charge{OrderNo: e.ID, Amount: e.Total, ExpiresAt: e.CreatedAt.Add(t.cfg.Limits.PayWithin)}
 }
@@ -155,7 +88,10 @@ const unknownSetRetry = 30 * time.Second
 
 // Paid takes the provider's word that a charge was paid.
 func (t *Teller) Paid(ctx context.Context, p Payment) error {
-	_, err := t.cfg.Orders.Pay(ctx, p)
+	l, err := t.ledger(p.OrderNo)
+	if err == nil {
+		_, err = l.Pay(ctx, p)
+	}
 	return err
 }
 
@@ -165,7 +101,11 @@ func (t *Teller) Grab(ctx context.Context, id ID, user UserID, ticket string) (O
 	if !t.cfg.Tickets.Valid(id, ticket) {
 		return "", ErrNotFound
 	}
-	s, err := t.cfg.Orders.Peek(ctx, id, user)
+	l, err := t.ledger(id)
+	if err != nil {
+		return "", ours(err)
+	}
+	s, err := l.Peek(ctx, id, user)
 	if err != nil {
 		return "", ours(err)
 	}
@@ -177,7 +117,11 @@ func (t *Teller) Open(ctx context.Context, req OpenRequest, ticket string) (Open
 	if !t.cfg.Tickets.Valid(req.ID, ticket) {
 		return Opening{}, ErrNotFound
 	}
-	o, err := t.cfg.Opener.Open(ctx, req)
+	l, err := t.ledger(req.ID)
+	if err != nil {
+		return Opening{}, ours(err)
+	}
+	o, err := l.Open(ctx, req)
 	if err == nil {
 		err = o.Err
 	}
@@ -209,7 +153,11 @@ func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (D
 	if ticket != "" && !valid {
 		return Details{}, ErrNotFound
 	}
-	s, err := t.cfg.Orders.Find(ctx, id)
+	l, err := t.ledger(id)
+	var s Snapshot
+	if err == nil {
+		s, err = l.Find(ctx, id)
+	}
 	if err != nil && valid {
 		err = ours(err)
 	}
@@ -218,7 +166,7 @@ func (t *Teller) Show(ctx context.Context, id ID, user UserID, ticket string) (D
 	}
 	e := s.Envelope
 	d := Details{Envelope: e, Shares: s.Shares, BestLuck: BestLuck(&e, s.Shares)}
-	heir, err := t.addTransfers(ctx, &d, user)
+	heir, err := addTransfers(ctx, l, &d, user)
 	if err != nil {
 		return Details{}, err
 	}
@@ -253,11 +201,15 @@ func (t *Teller) Payout(ctx context.Context, id ID, user UserID, ticket string) 
 	if len(d.Payouts) == 0 {
 		return nil, ErrNotFound
 	}
+	l, err := t.ledger(id)
+	if err != nil {
+		return nil, err
+	}
 	held, underWay := false, false
 	for i := range d.Payouts {
 		p := &d.Payouts[i]
 		if p.Unconfirmed() {
-			next, err := t.cfg.Orders.Again(ctx, id, p.Seq, user)
+			next, err := l.Again(ctx, id, p.Seq, user)
 			if err != nil && !errors.Is(err, ErrPayoutHeld) {
 				return nil, err
 			}
@@ -278,7 +230,7 @@ func (t *Teller) Payout(ctx context.Context, id ID, user UserID, ticket string) 
 // arrived, and reports whether some of it was redirected to them. A payout belongs
 // to its payee: the holder of a share whose payout was redirected is told that it
 // was, and not how it goes on.
-func (t *Teller) addTransfers(ctx context.Context, d *Details, user UserID) (heir bool, err error) {
+func addTransfers(ctx context.Context, l Ledger, d *Details, user UserID) (heir bool, err error) {
 	own := Transfer{Seq: -1}
 	for _, s := range d.Shares {
 		if s.User == user {
@@ -291,7 +243,7 @@ func (t *Teller) addTransfers(ctx context.Context, d *Details, user UserID) (hei
 	if d.Envelope.OpenedCount == 0 && d.Refund == nil {
 		return false, nil // nothing is owed to anyone
 	}
-	transfers, err := t.cfg.Orders.Transfers(ctx, d.Envelope.ID, user, own.Seq)
+	transfers, err := l.Transfers(ctx, d.Envelope.ID, user, own.Seq)
 	var redirected []Transfer
 	for _, is := range transfers {
 		switch {

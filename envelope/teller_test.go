@@ -84,25 +84,35 @@ func homeOf(home KeyHome) SetNumber {
 	return home.Set
 }
 
-func (f *shelf) FindKey(_ context.Context, home KeyHome, sender UserID, key string) (KeyRecord, error) {
+// shelfHome is one home of a shelf's keys.
+type shelfHome struct {
+	*shelf
+	home KeyHome
+}
+
+func (f *shelf) Keys(home KeyHome) (Keys, error) { return shelfHome{f, home}, nil }
+
+func (f *shelf) Ledger(SetNumber) (Ledger, error) { return f, nil }
+
+func (f shelfHome) FindKey(_ context.Context, sender UserID, key string) (KeyRecord, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.finds++
-	if r, ok := f.kept[homeOf(home)]; ok {
+	if r, ok := f.kept[homeOf(f.home)]; ok {
 		return r, nil
 	}
-	if err := f.findErr[homeOf(home)]; err != nil {
+	if err := f.findErr[homeOf(f.home)]; err != nil {
 		return KeyRecord{}, err
 	}
 	return KeyRecord{}, fmt.Errorf("key %s of %s: %w", key, sender, ErrNotFound)
 }
 
-func (f *shelf) ClaimKey(_ context.Context, home KeyHome, r KeyRecord) (KeyRecord, error) {
-	f.call("claim %v", homeOf(home))
-	if err := f.claimErr[homeOf(home)]; err != nil {
+func (f shelfHome) ClaimKey(_ context.Context, r KeyRecord) (KeyRecord, error) {
+	f.call("claim %v", homeOf(f.home))
+	if err := f.claimErr[homeOf(f.home)]; err != nil {
 		return KeyRecord{}, err
 	}
-	if there, ok := f.kept[homeOf(home)]; ok {
+	if there, ok := f.kept[homeOf(f.home)]; ok {
 		return there, nil
 	}
 	return r, nil
@@ -175,7 +185,7 @@ func (f *shelf) Prepay(_ context.Context, c Charge) (string, error) {
 }
 
 func tellerAt(f *shelf) *Teller {
-	return must(NewTeller(TellerConfig{Orders: f, Opener: f, Provider: f, DrawKey: drawKey(), Tickets: someTickets(),
+	return must(NewTeller(TellerConfig{Placement: f, Provider: f, DrawKey: drawKey(), Tickets: someTickets(),
 		Limits: DefaultLimits(), Now: noon}))
 }
 
@@ -255,14 +265,13 @@ func TestOpenReturnsTheOutcomeAndRaisesTheRefusal(t *testing.T) {
 
 func TestATellerWantsAllItsParts(t *testing.T) {
 	f := &shelf{}
-	whole := TellerConfig{Orders: f, Opener: f, Provider: f, DrawKey: drawKey(), Tickets: someTickets(), Limits: DefaultLimits(), Now: noon}
+	whole := TellerConfig{Placement: f, Provider: f, DrawKey: drawKey(), Tickets: someTickets(), Limits: DefaultLimits(), Now: noon}
 	var none DrawKey
 	for _, row := range []struct {
 		edit func(*TellerConfig)
 		want string
 	}{
-		{func(c *TellerConfig) { c.Orders = nil }, "orders"},
-		{func(c *TellerConfig) { c.Opener = nil }, "opener"},
+		{func(c *TellerConfig) { c.Placement = nil }, "placement"},
 		{func(c *TellerConfig) { c.Provider = nil }, "provider"},
 		{func(c *TellerConfig) { c.Tickets = nil }, "tickets"},
 		{func(c *TellerConfig) { c.Now = nil }, "now"},

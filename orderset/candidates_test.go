@@ -13,7 +13,7 @@ import (
 )
 
 // unused is a router of SETs nobody talks to.
-func unused(t *testing.T, specs ...orderset.SetSpec) *orderset.Router {
+func unused(t *testing.T, specs ...orderset.SetSpec) *settest.Router {
 	t.Helper()
 	topology, err := orderset.NewTopology(specs)
 	if err != nil {
@@ -96,13 +96,13 @@ func TestFC21ADrainedSETTakesNoNewEnvelopesAndKeepsTheOldOnes(t *testing.T) {
 }
 
 // keyIn looks for a key in one SET.
-func keyIn(t *testing.T, r *orderset.Router, set envelope.SetNumber, sender envelope.UserID, key string) (envelope.KeyRecord, error) {
+func keyIn(t *testing.T, r *settest.Router, set envelope.SetNumber, sender envelope.UserID, key string) (envelope.KeyRecord, error) {
 	t.Helper()
 	return r.FindKey(t.Context(), envelope.KeyHome{Set: set}, sender, key)
 }
 
 // failing makes three statements to a SET fail.
-func failing(t *testing.T, r *orderset.Router, w *settest.World, set int) {
+func failing(t *testing.T, r *settest.Router, w *settest.World, set int) {
 	t.Helper()
 	for range 3 {
 		w.Proxies[set].Lose(settest.LostBefore, "SELECT order_id, request_hash")
@@ -112,7 +112,7 @@ func failing(t *testing.T, r *orderset.Router, w *settest.World, set int) {
 }
 
 // firsts counts how often each SET is the first candidate.
-func firsts(r *orderset.Router) map[envelope.SetNumber]int {
+func firsts(r *settest.Router) map[envelope.SetNumber]int {
 	n := map[envelope.SetNumber]int{}
 	for i := range 100 {
 		n[r.Candidates("ann", fmt.Sprint("key-", i))[0]]++
@@ -123,19 +123,19 @@ func firsts(r *orderset.Router) map[envelope.SetNumber]int {
 func TestASETThatFailsIsTheLastCandidateUntilItAnswers(t *testing.T) {
 	w := servers.World(t, 2)
 	e := w.Active(t, 0, envelope.Order{Sender: "ann", Key: "k", Total: 100, Count: 50})
-	for what, succeed := range map[string]func(r *orderset.Router) error{
-		"find": func(r *orderset.Router) error { _, err := r.Find(t.Context(), e.ID); return err },
-		"peek": func(r *orderset.Router) error { _, err := r.Peek(t.Context(), e.ID, "bob"); return err },
-		"find key": func(r *orderset.Router) error {
+	for what, succeed := range map[string]func(r *settest.Router) error{
+		"find": func(r *settest.Router) error { _, err := r.Find(t.Context(), e.ID); return err },
+		"peek": func(r *settest.Router) error { _, err := r.Peek(t.Context(), e.ID, "bob"); return err },
+		"find key": func(r *settest.Router) error {
 			_, err := keyIn(t, r, w.Specs[0].Number, "ann", "k")
 			return err
 		},
-		"ping": func(r *orderset.Router) error { return r.Sets()[0].Ping(t.Context()) },
-		"open": func(r *orderset.Router) error {
+		"ping": func(r *settest.Router) error { return r.Sets()[0].Ping(t.Context()) },
+		"open": func(r *settest.Router) error {
 			_, err := r.Sets()[0].Open(t.Context(), requests(e.ID, "bob"))
 			return err
 		},
-		"create": func(r *orderset.Router) error {
+		"create": func(r *settest.Router) error {
 			_, err := r.Create(t.Context(), w.Sending(t, 0, envelope.Order{Total: 100, Count: 50}))
 			return err
 		},

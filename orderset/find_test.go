@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
+	"hongbao/internal/settest"
 )
 
 func TestFindShowsAnEnvelopeAsItOnceWasWhileOthersOpen(t *testing.T) {
@@ -114,7 +114,7 @@ func TestFindLeavesOutSharesThatTheHeaderDoesNotCountYet(t *testing.T) {
 	first := open(t, w.Router.Sets()[0], requests(e.ID, "ann"))
 	// As if the header had been read before bob's commit and the shares after it.
 	exec(t, admin, "INSERT INTO "+shares(e.ID)+" VALUES ('"+string(e.ID)+"', 2, 'bob', 100, UTC_TIMESTAMP(3))")
-	for _, r := range []*orderset.Router{serverOf(t, w, 0), serverOf(t, w, 1024)} {
+	for _, r := range []*settest.Router{serverOf(t, w, 0), serverOf(t, w, 1024)} {
 		wantPeek(t, r, e.ID, "bob", envelope.Openable)
 		wantPeek(t, r, e.ID, "ann", envelope.AlreadyOpened)
 	}

@@ -275,29 +275,24 @@ func TestTheLastTwoPostingsOfAnEnvelopeSettleItWhoeverIsLast(t *testing.T) {
 	}
 }
 
-func TestTheRouterHearsWordsOfAllSetsAndTellsWhichItCouldNot(t *testing.T) {
+func TestWhatASetCouldNotRecordItRecordsAgain(t *testing.T) {
 	w := servers.World(t, 2)
-	var words []envelope.TransferWord
-	for set := range 2 {
+	for set, lost := range []bool{false, true} {
 		e := w.Active(t, set, envelope.Order{Total: 200, Count: 2})
 		s := w.Router.Sets()[set]
 		open(t, s, requests(e.ID, "ann", "bob"))
 		spread(t, s)
-		words = append(words, say(envelope.ProgressDone, claim(t, s, 10)...)...)
-	}
-	words = append(words, envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: "nobody's"}})
-	words[1], words[2] = words[2], words[1]
-	w.Proxies[1].Lose(settest.LostBefore, "START")
-	errs, err := w.Router.HearTransfers(t.Context(), words)
-	if err == nil {
-		t.Fatal("nothing was lost")
-	}
-	for i, set := range []int{0, 1, 0, 1} {
-		if isBusy(errs[i]) != (set == 1) || set == 0 && errs[i] != nil {
-			t.Errorf("word %d of SET %d: %v", i, set, errs[i])
+		words := say(envelope.ProgressDone, claim(t, s, 10)...)
+		words = append(words, envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: "nobody's"}})
+		if lost {
+			w.Proxies[set].Lose(settest.LostBefore, "START")
 		}
-	}
-	if errs, err = w.Router.HearTransfers(t.Context(), words); err != nil || errors.Join(errs[:4]...) != nil || !errors.Is(errs[4], envelope.ErrNotFound) {
-		t.Errorf("the repeat: %v, %v", errs, err)
+		errs, err := s.HearTransfers(t.Context(), words)
+		if isBusy(err) != lost || !lost && (err != nil || errors.Join(errs[:2]...) != nil) {
+			t.Errorf("SET %d: %v, %v", set, errs, err)
+		}
+		if errs, err = s.HearTransfers(t.Context(), words); err != nil || errors.Join(errs[:2]...) != nil || !errors.Is(errs[2], envelope.ErrNotFound) {
+			t.Errorf("the repeat: %v, %v", errs, err)
+		}
 	}
 }

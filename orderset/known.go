@@ -51,7 +51,7 @@ func (e *MissingSetsError) Error() string {
 func (r *Router) CheckKnown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startupTryMax)
 	defer cancel()
-	absent, err := r.topology.absent(ctx, r.Sets())
+	absent, err := r.topology.Load().absent(ctx, r.Sets())
 	r.absent.Store(&absent)
 	if err != nil {
 		return err
@@ -83,6 +83,9 @@ func (t Topology) absent(ctx context.Context, sets []*Set) (setNumbers, error) {
 	for _, n := range t.retired {
 		absent[n] = true
 	}
+	for _, spec := range t.left {
+		absent[spec.Number] = true
+	}
 	var mistakes []error
 	for _, s := range sets {
 		numbers, err := s.knownSets(ctx)
@@ -105,7 +108,11 @@ func (t Topology) absent(ctx context.Context, sets []*Set) (setNumbers, error) {
 
 // beKnown has every database that answers remember the SETs of the topology.
 func (r *Router) beKnown(ctx context.Context) error {
-	numbers := slices.Sorted(maps.Keys(r.sets))
+	var numbers []envelope.SetNumber
+	for _, spec := range r.topology.Load().specs {
+		numbers = append(numbers, spec.Number)
+	}
+	slices.Sort(numbers)
 	var errs []error
 	for _, s := range r.Sets() {
 		if err := s.db.Update(ctx, "remember the SETs", insertKnownSets(numbers)); !isBusy(err) {
@@ -127,9 +134,21 @@ const retryAfterGone = 30 * time.Second
 // setNumbers are some SETs.
 type setNumbers map[envelope.SetNumber]bool
 
-// unknown is the answer for an ID whose SET is not in the topology: busy when that
+func (s setNumbers) with(n envelope.SetNumber) *setNumbers {
+	all := setNumbers{n: true}
+	maps.Copy(all, s)
+	return &all
+}
+
+func (s setNumbers) without(n envelope.SetNumber) *setNumbers {
+	rest := maps.Clone(s)
+	delete(rest, n)
+	return &rest
+}
+
+// Unknown is the answer for an ID whose SET is not in the topology: busy when that
 // SET has been ours, so that an owner waits and asks again, else not found.
-func (r *Router) unknown(n envelope.SetNumber) error {
+func (r *Router) Unknown(n envelope.SetNumber) error {
 	if absent := r.absent.Load(); absent != nil && (*absent)[n] {
 		no := &envelope.BusyError{Reason: envelope.ReasonSetUnavailable, RetryAfter: retryAfterGone}
 		return fmt.Errorf("SET %v has left the topology: %w", n, no)

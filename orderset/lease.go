@@ -92,19 +92,19 @@ func (r *Router) KeepMinting(ctx context.Context, ready chan<- struct{}) {
 	tick := time.NewTicker(leaseRenewal)
 	defer tick.Stop()
 	var held lease
-	failing, last := false, r.now()
+	failing, last := false, r.cfg.Now()
 	for ctx.Err() == nil {
 		wait := tick.C
 		last = r.watchClock(last)
 		var err error
 		if held, err = r.keep(ctx, held); err != nil {
 			if !failing {
-				r.log.Warn("no machine number can be leased or renewed; trying on", "error", err)
+				r.cfg.Log.Warn("no machine number can be leased or renewed; trying on", "error", err)
 			}
 			failing, wait = true, time.After(leaseRetry)
 		} else {
 			if failing {
-				r.log.Info("the machine number is renewed again", "set", held.set, "machine", held.machine)
+				r.cfg.Log.Info("the machine number is renewed again", "set", held.set, "machine", held.machine)
 			}
 			if failing = false; ready != nil {
 				close(ready)
@@ -122,23 +122,26 @@ func (r *Router) KeepMinting(ctx context.Context, ready chan<- struct{}) {
 // watchClock writes steps of the clock to the log: what it said moved by more or
 // less than the time that has passed.
 func (r *Router) watchClock(last time.Time) time.Time {
-	now := r.now()
+	now := r.cfg.Now()
 	if step := now.Round(0).Sub(last.Round(0)) - now.Sub(last); step > stepBackMax || step < -stepBackMax {
-		r.log.Warn("the clock stepped", "by", step.Round(time.Millisecond))
+		r.cfg.Log.Warn("the clock stepped", "by", step.Round(time.Millisecond))
 	}
 	return now
 }
 
 // keep renews the lease that is held, or takes a new one.
 func (r *Router) keep(ctx context.Context, held lease) (lease, error) {
-	now := r.now()
+	now := r.cfg.Now()
 	silent := false // the granting SET did not answer: the number is still ours
 	if held.owner != "" {
 		until := now.Add(leaseLife).Truncate(time.Millisecond)
 		if !until.After(held.until) {
 			return held, nil // the clock stepped back, the high-water mark must not
 		}
-		err := r.sets[held.set].renew(ctx, held, until)
+		err := errLeaseLost // of a SET that has left no number is renewed
+		if s, there := r.sets.Get(held.set); there {
+			err = s.renew(ctx, held, until)
+		}
 		if err == nil {
 			held.until = until
 			r.mint.extend(until)
@@ -148,16 +151,17 @@ func (r *Router) keep(ctx context.Context, held lease) (lease, error) {
 			return held, err // there is time to try this SET again
 		}
 		silent = !errors.Is(err, errLeaseLost)
-		r.log.Warn("machine number lost", "set", held.set, "machine", held.machine, "error", err)
+		r.cfg.Log.Warn("machine number lost", "set", held.set, "machine", held.machine, "error", err)
 	}
 	var errs []error
-	for _, spec := range r.topology.specs {
-		if spec.MachineBlock < 0 || silent && spec.Number == held.set {
+	for _, spec := range r.topology.Load().specs {
+		s, there := r.sets.Get(spec.Number)
+		if !there || spec.MachineBlock < 0 || silent && spec.Number == held.set {
 			continue
 		}
-		l, err := r.sets[spec.Number].grant(ctx, spec.MachineBlock, r.owner, r.now())
+		l, err := s.grant(ctx, spec.MachineBlock, r.cfg.Owner, r.cfg.Now())
 		if err == nil {
-			r.log.Info("machine number leased", "set", l.set, "machine", l.machine, slog.Int64("term", l.term))
+			r.cfg.Log.Info("machine number leased", "set", l.set, "machine", l.machine, slog.Int64("term", l.term))
 			return l, r.mint.take(l)
 		}
 		errs = append(errs, err)
@@ -172,12 +176,16 @@ func (r *Router) giveBack(ctx context.Context) {
 	if l.owner == "" {
 		return
 	}
-	if last.Before(r.now()) {
-		last = r.now()
+	if last.Before(r.cfg.Now()) {
+		last = r.cfg.Now()
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseTryMax)
 	defer cancel()
-	if _, err := r.sets[l.set].db.ExecContext(ctx, returnLease, last.UnixMilli(), l.machine, l.owner, l.term); err != nil {
-		r.log.Warn("machine number not given back; it is free again when the lease ends", "until", l.until, "error", err)
+	s, there := r.sets.Get(l.set)
+	if !there {
+		return // its SET has left; the number is free again when the lease ends
+	}
+	if _, err := s.db.ExecContext(ctx, returnLease, last.UnixMilli(), l.machine, l.owner, l.term); err != nil {
+		r.cfg.Log.Warn("machine number not given back; it is free again when the lease ends", "until", l.until, "error", err)
 	}
 }

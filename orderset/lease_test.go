@@ -32,7 +32,7 @@ func TestFD8TwoOrderServersNeverHoldOneMachineNumber(t *testing.T) {
 	admin := w.Admin(t, 0)
 	leaveOneNumber(t, admin, 17)
 	var stops []func()
-	var routers []*orderset.Router
+	var routers []*settest.Router
 	first := make(chan int, 2)
 	for i, owner := range []string{"one", "two"} {
 		r := newRouter(t, configOf(w, owner))

@@ -100,14 +100,14 @@ func drawKey(t testing.TB) envelope.DrawKey {
 }
 
 // newRouter is a router that leases nothing yet.
-func newRouter(t testing.TB, cfg orderset.Config) *orderset.Router {
+func newRouter(t testing.TB, cfg orderset.Config) *settest.Router {
 	t.Helper()
 	r, err := orderset.NewRouter(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	return r
+	return &settest.Router{Router: r}
 }
 
 // nobodyThere is an address at which connections are refused.

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
+	"hongbao/internal/settest"
 )
 
 // startMinting leases a machine number for the router until stop, or the test,
 // gives it back. ready is closed once it is there.
-func startMinting(t testing.TB, r *orderset.Router) (ready <-chan struct{}, stop func()) {
+func startMinting(t testing.TB, r *settest.Router) (ready <-chan struct{}, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	leased, done := make(chan struct{}), make(chan struct{})
@@ -31,7 +31,7 @@ func startMinting(t testing.TB, r *orderset.Router) (ready <-chan struct{}, stop
 }
 
 // keepMinting is startMinting, and waits until there is a machine number.
-func keepMinting(t testing.TB, r *orderset.Router) (stop func()) {
+func keepMinting(t testing.TB, r *settest.Router) (stop func()) {
 	t.Helper()
 	ready, stop := startMinting(t, r)
 	await(t, ready, 30*time.Second, "a machine number is leased")
@@ -48,7 +48,7 @@ func await(t testing.TB, signal <-chan struct{}, max time.Duration, what string)
 }
 
 // mint makes a body.
-func mint(t testing.TB, r *orderset.Router) envelope.Body {
+func mint(t testing.TB, r *settest.Router) envelope.Body {
 	t.Helper()
 	b, err := r.Mint(t.Context())
 	if err != nil {
@@ -77,7 +77,7 @@ func leaveOneNumber(t testing.TB, admin *sql.DB, machine int) {
 
 func TestFourOrderServersMintingAtOnceNeverMakeTheSameBody(t *testing.T) {
 	w := servers.World(t, 2)
-	routers := []*orderset.Router{w.Router, w.NewRouter(t), w.NewRouter(t), w.NewRouter(t)}
+	routers := []*settest.Router{w.Router, w.NewRouter(t), w.NewRouter(t), w.NewRouter(t)}
 	const each = 50_000
 	bodies := make([][]envelope.Body, len(routers))
 	var wg sync.WaitGroup

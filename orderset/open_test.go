@@ -31,7 +31,7 @@ func bothWays(t *testing.T, w *settest.World, test func(t *testing.T, s *orderse
 }
 
 // serverOf is an order server of the world that remembers so many envelopes.
-func serverOf(t testing.TB, w *settest.World, memory int) *orderset.Router {
+func serverOf(t testing.TB, w *settest.World, memory int) *settest.Router {
 	t.Helper()
 	cfg := configOf(w, "server")
 	cfg.Memory = memory
@@ -151,7 +151,7 @@ func TestFD5WhetherAnEnvelopeLivesIsDecidedByTheDatabasesClock(t *testing.T) {
 }
 
 // wantPeek asks whether an envelope is worth opening.
-func wantPeek(t testing.TB, r *orderset.Router, id envelope.ID, user envelope.UserID, want envelope.Outcome) {
+func wantPeek(t testing.TB, r *settest.Router, id envelope.ID, user envelope.UserID, want envelope.Outcome) {
 	t.Helper()
 	snap, err := r.Peek(t.Context(), id, user)
 	if err != nil {

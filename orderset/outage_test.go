@@ -20,7 +20,7 @@ import (
 type own struct {
 	spec   orderset.SetSpec
 	admin  *sql.DB // on the SET's database
-	router *orderset.Router
+	router *settest.Router
 	minted int
 }
 

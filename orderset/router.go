@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,101 +33,93 @@ type Config struct {
 	BatchPayouts bool
 	// Witness keeps keys' records beside two SETs, so that a send goes on when one of
 	// them is down. Without it, and with two SETs, sends need both.
-	Witness Witness
+	Witness envelope.Keys
 	Now     func() time.Time
 	Log     *slog.Logger
 }
 
-// Witness is a home of keys that is not a SET.
-type Witness interface {
-	FindKey(ctx context.Context, sender envelope.UserID, key string) (envelope.KeyRecord, error)
-	ClaimKey(ctx context.Context, r envelope.KeyRecord) (envelope.KeyRecord, error)
+// validate refuses what a router cannot work with.
+func (c *Config) validate() error {
+	switch {
+	case len(c.Topology.specs) == 0:
+		return errors.New("router: the topology is empty; make it with NewTopology")
+	case c.Owner == "" || len(c.Owner) > leaseOwnerMax:
+		return fmt.Errorf("router: want an owner of 1 to %d bytes, have %d", leaseOwnerMax, len(c.Owner))
+	case c.Memory < 0 || c.Memory > memoryMax:
+		return fmt.Errorf("router: want 0 <= memory <= %d envelopes, have %d", memoryMax, c.Memory)
+	case c.Now == nil || c.Log == nil || c.DrawKey.IsZero():
+		return errors.New("router: now, log and draw key are required")
+	}
+	return nil
 }
 
-// Router turns IDs into transactions of the SET they name. It implements
-// [envelope.Orders].
+// Router has the SETs of a process: it opens them, says where new envelopes and the
+// records of keys go, and mints. SETs join and leave while it works.
 type Router struct {
-	topology Topology
-	sets     map[envelope.SetNumber]*Set
+	cfg      Config // that SETs are opened with
+	changing sync.Mutex
+	topology atomic.Pointer[Topology]
+	sets     Registry[*Set]
 	mint     mint
 	absent   atomic.Pointer[setNumbers] // SETs that were ours and are not in the topology
-	witness  Witness                    // nil: none
-	owner    string
-	now      func() time.Time
-	log      *slog.Logger
 }
-
-var _ envelope.Orders = (*Router)(nil)
 
 // NewRouter opens the pools of every SET. Databases need not be up.
 func NewRouter(cfg Config) (*Router, error) {
-	switch {
-	case len(cfg.Topology.specs) == 0:
-		return nil, errors.New("router: the topology is empty; make it with NewTopology")
-	case cfg.Owner == "" || len(cfg.Owner) > leaseOwnerMax:
-		return nil, fmt.Errorf("router: want an owner of 1 to %d bytes, have %d", leaseOwnerMax, len(cfg.Owner))
-	case cfg.Memory < 0 || cfg.Memory > memoryMax:
-		return nil, fmt.Errorf("router: want 0 <= memory <= %d envelopes, have %d", memoryMax, cfg.Memory)
-	case cfg.Now == nil || cfg.Log == nil || cfg.DrawKey.IsZero():
-		return nil, errors.New("router: now, log and draw key are required")
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
-	r := &Router{topology: cfg.Topology, sets: map[envelope.SetNumber]*Set{}, witness: cfg.Witness, owner: cfg.Owner, now: cfg.Now, log: cfg.Log}
+	r := &Router{cfg: cfg}
 	r.mint.now = cfg.Now
-	absent, _ := cfg.Topology.absent(context.Background(), nil) // the retired ones: nobody is asked yet
+	absent, _ := cfg.Topology.absent(context.Background(), nil) // the retired ones: no database is asked yet
 	r.absent.Store(&absent)
 	for _, spec := range cfg.Topology.specs {
 		s, err := openSet(spec, &cfg)
 		if err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
-		r.sets[spec.Number] = s
+		r.sets.Put(spec.Number, s)
 	}
+	r.topology.Store(&cfg.Topology)
 	return r, nil
 }
 
 // Close closes every SET's connections.
 func (r *Router) Close() error {
 	var errs []error
-	for _, s := range r.sets {
+	for _, s := range r.sets.All() {
 		errs = append(errs, s.disconnect())
 	}
 	return errors.Join(errs...)
 }
 
-// Sets lists the SETs in the order of the topology.
-func (r *Router) Sets() []*Set {
-	sets := make([]*Set, 0, len(r.sets))
-	for _, spec := range r.topology.specs {
-		sets = append(sets, r.sets[spec.Number])
-	}
-	return sets
-}
+// Sets lists the SETs, in the order of the topology and then as they joined.
+func (r *Router) Sets() []*Set { return r.sets.All() }
+
+// Topology is that of now.
+func (r *Router) Topology() Topology { return *r.topology.Load() }
 
 // Minting tells why this process cannot mint; nil if it can.
 func (r *Router) Minting() error { return r.mint.state() }
 
-// Set is the SET of an ID, however old. One that is not in the topology is
-// ErrUnknownSet, and busy when it was in it before. Callbacks, people and repairs come this way: what is owed stays owed
-// when the days in which it is shown are over.
+// Set is the SET of an ID, however old: ErrUnknownSet when no such SET is in the
+// topology, busy when one was. What is owed stays owed when the days in which it is
+// shown are over.
 func (r *Router) Set(id envelope.ID) (*Set, error) {
-	s, known := r.sets[id.Set()]
+	s, known := r.sets.Get(id.Set())
 	if !known {
-		return nil, r.unknown(id.Set())
+		return nil, r.Unknown(id.Set())
 	}
 	return s, nil
 }
 
-// HotSet is the SET of an ID whose day is open to the public. Anything else is
-// ErrNotFound, without a query.
-func (r *Router) HotSet(id envelope.ID) (*Set, error) {
-	s, err := r.Set(id)
-	if err != nil {
-		return nil, err
+// Hot answers ErrNotFound, without a query, for an ID whose day is not open to the
+// public.
+func (s *Set) Hot(id envelope.ID) error {
+	if body := id.Body(); !hot(body, s.now()) {
+		return fmt.Errorf("day %v has no tables: %w", body.Day(), envelope.ErrNotFound)
 	}
-	if body := id.Body(); !hot(body, r.now()) {
-		return nil, fmt.Errorf("day %v has no tables: %w", body.Day(), envelope.ErrNotFound)
-	}
-	return s, nil
+	return nil
 }
 
 // Candidates are minting SETs in the order of their weights for the key, the ones
@@ -144,12 +137,13 @@ func (r *Router) choose(sender envelope.UserID, key string, may func(SetSpec) bo
 		weight uint64
 	}
 	var choices []choice
-	for _, spec := range r.topology.specs {
-		if !may(spec) {
+	for _, spec := range r.topology.Load().specs {
+		s, there := r.sets.Get(spec.Number)
+		if !there || !may(spec) {
 			continue
 		}
 		c := choice{set: spec.Number, weight: weight(spec.Number, sender, key)}
-		if r.sets[spec.Number].db.Down() {
+		if s.db.Down() {
 			c.down = 1
 		}
 		choices = append(choices, c)
@@ -173,113 +167,75 @@ func weight(set envelope.SetNumber, sender envelope.UserID, key string) uint64 {
 	return x ^ x>>33
 }
 
-// Create commits an unpaid envelope in the SET its ID names.
-func (r *Router) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecord, error) {
-	s, err := r.HotSet(n.Envelope.ID)
-	if err != nil {
-		return envelope.KeyRecord{}, err
+// KeyHomes are the SETs with the highest weights for the key, minting or not, and
+// with two SETs the witness as a third: when one of three fails, a majority is left.
+func (r *Router) KeyHomes(sender envelope.UserID, key string) []envelope.KeyHome {
+	var homes []envelope.KeyHome
+	for _, set := range r.choose(sender, key, func(SetSpec) bool { return true }) {
+		homes = append(homes, envelope.KeyHome{Set: set})
 	}
-	return s.Create(ctx, n)
+	if len(homes) == 2 && r.cfg.Witness != nil {
+		homes = append(homes, envelope.KeyHome{Witness: true})
+	}
+	return homes
 }
 
-// Pay makes an unpaid envelope active.
-func (r *Router) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, error) {
-	s, err := r.Set(p.OrderNo)
-	if err != nil {
-		return envelope.Envelope{}, err
+// Witness is the home of keys that is not a SET.
+func (r *Router) Witness() (envelope.Keys, error) {
+	if r.cfg.Witness == nil {
+		return nil, errors.New("router: no witness is among the homes of any key")
 	}
-	return s.Pay(ctx, p)
+	return r.cfg.Witness, nil
 }
 
-// Expire ends an envelope whose life is over.
-func (r *Router) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
-	s, err := r.Set(id)
-	if err != nil {
-		return envelope.Envelope{}, err
-	}
-	return s.Expire(ctx, id)
-}
-
-// CloseUnpaid ends an envelope that nobody paid for.
-func (r *Router) CloseUnpaid(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
-	s, err := r.Set(id)
-	if err != nil {
-		return envelope.Envelope{}, err
-	}
-	return s.Close(ctx, id)
-}
-
-// Transfers reads the transfers of an envelope that go to a user, and its own.
-func (r *Router) Transfers(ctx context.Context, id envelope.ID, user envelope.UserID, own int) ([]envelope.Transfer, error) {
-	s, err := r.Set(id)
+// Join opens and examines a SET, has publish put in place what serves it, and only
+// then gives it new envelopes. A SET of the same number is replaced, and closes its
+// connections when closeOld is called, once nothing uses it; nil when there was none.
+// After an error everything is as it was.
+func (r *Router) Join(ctx context.Context, spec SetSpec, publish func(*Set) error) (closeOld func() error, err error) {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	next, err := r.topology.Load().With(spec)
 	if err != nil {
 		return nil, err
 	}
-	return s.Transfers(ctx, id, user, own)
-}
-
-// Again begins the next round of a payout that its payee had not confirmed in time.
-func (r *Router) Again(ctx context.Context, id envelope.ID, seq int, user envelope.UserID) (envelope.Transfer, error) {
-	s, err := r.Set(id)
+	s, err := openSet(spec, &r.cfg)
 	if err != nil {
-		return envelope.Transfer{}, err
+		return nil, err
 	}
-	return s.Again(ctx, id, seq, user)
-}
-
-// HearTransfers records the provider's words, those about one SET in one
-// transaction. The first result has an error or nil for each word, as that of
-// [Set.HearTransfers]; a word about no SET of ours is not found. The second is
-// what kept some SETs from recording, and stands with each word about them too:
-// saying all of it again is fine.
-func (r *Router) HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error) {
-	errs := make([]error, len(words))
-	at := map[*Set][]int{}
-	for i, w := range words {
-		errs[i] = errNoTransfer(w.No)
-		id, _, _, err := envelope.ParseTransferNo(w.No)
-		if err != nil {
-			continue
-		}
-		if s, known := r.sets[id.Set()]; known {
-			at[s] = append(at[s], i)
-		}
+	if err = s.CheckSettings(ctx); err == nil {
+		_, err = next.absent(ctx, []*Set{s})
 	}
-	var failed []error
-	for s, at := range at {
-		for part := range slices.Chunk(at, hearMax) {
-			mine := make([]envelope.TransferWord, len(part))
-			for j, i := range part {
-				mine[j] = words[i]
-			}
-			heard, err := s.HearTransfers(ctx, mine)
-			if err != nil {
-				failed = append(failed, err)
-			}
-			for j, i := range part {
-				if errs[i] = err; err == nil {
-					errs[i] = heard[j]
-				}
-			}
-		}
+	if err == nil {
+		err = publish(s)
 	}
-	return errs, errors.Join(failed...)
-}
-
-// Find reads an envelope with its shares.
-func (r *Router) Find(ctx context.Context, id envelope.ID) (envelope.Snapshot, error) {
-	s, err := r.HotSet(id)
 	if err != nil {
-		return envelope.Snapshot{}, err
+		return nil, errors.Join(fmt.Errorf("SET %v does not join: %w", spec.Number, err), s.disconnect())
 	}
-	return s.Find(ctx, id)
+	old, replaced := r.sets.Put(spec.Number, s)
+	r.topology.Store(&next)
+	r.absent.Store(r.absent.Load().without(spec.Number))
+	if replaced {
+		closeOld = old.disconnect
+	}
+	if err := r.beKnown(ctx); err != nil { // the next start has them remember it
+		r.cfg.Log.Warn("databases do not remember all SETs yet", "error", err)
+	}
+	return closeOld, nil
 }
 
-// Peek reads an envelope with at most the share of one user.
-func (r *Router) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
-	s, err := r.HotSet(id)
+// Leave takes a SET out: nothing is made there any more, and its IDs are answered
+// busy, as those of a SET that is not listed any more. It closes its connections when
+// closeSet is called, once nothing uses it.
+func (r *Router) Leave(n envelope.SetNumber) (closeSet func() error, err error) {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	next, err := r.topology.Load().Without(n)
 	if err != nil {
-		return envelope.Snapshot{}, err
+		return nil, err
 	}
-	return s.Peek(ctx, id, user)
+	r.absent.Store(r.absent.Load().with(n))
+	r.topology.Store(&next)
+	s, _ := r.sets.Remove(n)
+	return s.disconnect, nil
 }

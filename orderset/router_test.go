@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/settest"
 	"hongbao/orderset"
 )
 
@@ -42,7 +43,7 @@ func unreachable(t *testing.T) (addr string, connections func() int) {
 }
 
 // lone is a router of one SET with number at addr, in which nothing runs.
-func lone(t *testing.T, number envelope.SetNumber, addr string, now func() time.Time) *orderset.Router {
+func lone(t *testing.T, number envelope.SetNumber, addr string, now func() time.Time) *settest.Router {
 	t.Helper()
 	topology, err := orderset.NewTopology([]orderset.SetSpec{at(spec(number, 0), addr)})
 	if err != nil {
@@ -186,7 +187,7 @@ func TestWhatIsOwedIsReachedHoweverOldItIs(t *testing.T) {
 		t.Errorf("released as %+v, %v", next, err)
 	}
 	words := say(envelope.ProgressDone, claim(t, s, 10)...)
-	if errs, err := later.HearTransfers(t.Context(), words); err != nil || len(errs) != 1 || errs[0] != nil {
+	if errs, err := set.HearTransfers(t.Context(), words); err != nil || len(errs) != 1 || errs[0] != nil {
 		t.Errorf("heard: %v, %v", errs, err)
 	}
 	if own, err := later.Transfers(t.Context(), tr.OrderNo, tr.Payee, tr.Seq); err != nil || len(own) != 1 || own[0].State != envelope.Posted {

@@ -17,7 +17,7 @@ import (
 // charges is a provider that remembers what it was asked for, and looks at the
 // envelope at that moment.
 type charges struct {
-	router *orderset.Router
+	router *settest.Router
 	placed atomic.Int32
 	mu     sync.Mutex // guards the fields below
 	states []envelope.State
@@ -40,15 +40,8 @@ func (c *charges) Prepay(ctx context.Context, charge envelope.Charge) (string, e
 	return "pay://" + string(charge.OrderNo), nil
 }
 
-// nobodyOpens stands where an opener must be.
-type nobodyOpens struct{}
-
-func (nobodyOpens) Open(context.Context, envelope.OpenRequest) (envelope.Opening, error) {
-	return envelope.Opening{}, errors.New("nobody opens here")
-}
-
 // tellerOn is a teller on a router.
-func tellerOn(t *testing.T, w *settest.World, r *orderset.Router) (*envelope.Teller, *charges) {
+func tellerOn(t *testing.T, w *settest.World, r *settest.Router) (*envelope.Teller, *charges) {
 	t.Helper()
 	tickets, err := envelope.NewTickets(envelope.TicketKey{Secret: []byte("a ticket key of 32 bytes at least")})
 	if err != nil {
@@ -56,7 +49,7 @@ func tellerOn(t *testing.T, w *settest.World, r *orderset.Router) (*envelope.Tel
 	}
 	provider := &charges{router: r}
 	teller, err := envelope.NewTeller(envelope.TellerConfig{
-		Orders: r, Opener: nobodyOpens{}, Provider: provider, DrawKey: w.DrawKey, Tickets: tickets, Limits: envelope.DefaultLimits(), Now: time.Now,
+		Placement: r, Provider: provider, DrawKey: w.DrawKey, Tickets: tickets, Limits: envelope.DefaultLimits(), Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +75,7 @@ func send(t *testing.T, teller *envelope.Teller, key string) envelope.ID {
 }
 
 // withDead is an order server that mints and cannot reach one SET.
-func withDead(t *testing.T, w *settest.World, set int) *orderset.Router {
+func withDead(t *testing.T, w *settest.World, set int) *settest.Router {
 	t.Helper()
 	dead := nobodyThere(t)
 	cfg := configOf(w, "healing")

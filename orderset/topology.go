@@ -35,6 +35,7 @@ type SetSpec struct {
 type Topology struct {
 	specs   []SetSpec
 	retired []envelope.SetNumber
+	left    []SetSpec // while the process runs
 }
 
 // NewTopology refuses a topology in which an ID or a machine number could mean
@@ -103,3 +104,41 @@ func (s SetSpec) validate() error {
 
 // Specs lists the SETs in the order of the file.
 func (t Topology) Specs() []SetSpec { return append([]SetSpec(nil), t.specs...) }
+
+// With is the topology with a SET more, or with another one of its number.
+func (t Topology) With(spec SetSpec) (Topology, error) {
+	if slices.Contains(t.retired, spec.Number) {
+		return Topology{}, fmt.Errorf("topology: SET %v is retired; its number is never given out again", spec.Number)
+	}
+	for _, gone := range t.left {
+		if gone.Number != spec.Number && gone.MachineBlock >= 0 && gone.MachineBlock == spec.MachineBlock {
+			return Topology{}, fmt.Errorf("topology: SET %v wants machine block %d of SET %v, which has left: its numbers may still be leased; give it another block",
+				spec.Number, spec.MachineBlock, gone.Number)
+		}
+	}
+	specs := t.Specs()
+	if i := t.index(spec.Number); i >= 0 {
+		specs[i] = spec
+	} else {
+		specs = append(specs, spec)
+	}
+	next, err := NewTopology(specs)
+	next.retired = t.retired
+	next.left = slices.DeleteFunc(slices.Clone(t.left), func(gone SetSpec) bool { return gone.Number == spec.Number })
+	return next, err
+}
+
+// Without is the topology without a SET.
+func (t Topology) Without(n envelope.SetNumber) (Topology, error) {
+	i := t.index(n)
+	if i < 0 {
+		return Topology{}, fmt.Errorf("topology: SET %v is not listed", n)
+	}
+	next, err := NewTopology(slices.Delete(t.Specs(), i, i+1))
+	next.retired, next.left = t.retired, append(slices.Clone(t.left), t.specs[i])
+	return next, err
+}
+
+func (t Topology) index(n envelope.SetNumber) int {
+	return slices.IndexFunc(t.specs, func(s SetSpec) bool { return s.Number == n })
+}

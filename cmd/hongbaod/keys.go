@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/payment"
+	"hongbao/internal/relay"
 	"hongbao/internal/settings"
 	"hongbao/internal/webhook"
 	"hongbao/orderset"
@@ -58,6 +60,22 @@ func (k *keyring) close() {
 		k.sender.Close()
 	}
 }
+
+// noEvents is where events go in a deployment without an IM backend.
+type noEvents struct{}
+
+func (noEvents) Notify(context.Context, envelope.Fact) error { return nil }
+
+// events sends events to the IM backend, if there is one.
+func (k *keyring) events() relay.Events {
+	if k.sender == nil {
+		return noEvents{}
+	}
+	return k.sender
+}
+
+// gone reports whether an error of events says that their receiver is gone for good.
+func (k *keyring) gone(err error) bool { return errors.Is(err, webhook.ErrGone) }
 
 // readTokenKeys reads the keys of callers' tokens, and of those of operators
 // where there are any.

@@ -2,50 +2,48 @@ package main
 
 import (
 	"context"
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"hongbao/envelope"
+	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
-	"hongbao/internal/orderserver"
+	"hongbao/internal/payment"
 	"hongbao/internal/settings"
-	"hongbao/orderset"
 )
 
 // durability says under which promise the numbers of a load run are made.
 const durability = "one node per SET, binlog and redo log fsynced at every commit"
 
-// operated is a SET as operators see it: what is stored, and the order server in
-// front of it.
-type operated struct {
-	*orderset.Set
-	server *orderserver.Server
-}
-
-func (o operated) Refuse(on bool)   { o.server.Refuse(on) }
-func (o operated) Refusing() string { return o.server.Refusing() }
-
 // operator is what answers on the operator's listener.
-func (d *daemon) operator(conf *settings.Settings) (*operator.API, error) {
+func (d *daemon) operator() (*operator.API, error) {
 	return operator.New(operator.Config{
-		Sets: d.operatedSets, Set: d.operatedSet, Operators: d.keys.operators,
-		Mint: d.router.Minting, Draining: d.api.Draining, Metrics: d.metrics,
-		Mode:   operator.LoadMode{OpenMode: string(d.mode), Durability: durability},
-		Listen: conf.Listen.Operator, Hosts: conf.Listen.OperatorHosts, Log: d.log,
+		Sets: func() (all []operator.Set) {
+			for _, u := range d.sets.All() {
+				all = append(all, u)
+			}
+			return all
+		},
+		Set:       func(id envelope.ID) (operator.Set, error) { return d.sets.Unit(id.Set()) },
+		Operators: d.keys.operators, Mint: d.router.Minting, Draining: d.api.Draining,
+		Metrics: prometheus.Gatherers{d.metrics, d.sets},
+		Mode:    operator.LoadMode{OpenMode: string(d.mode), Durability: durability},
+		Listen:  d.conf.Listen.Operator, Hosts: d.conf.Listen.OperatorHosts, Log: d.log,
 	})
 }
 
-func (d *daemon) operatedSets() (sets []operator.Set) {
-	for _, set := range d.router.Sets() {
-		sets = append(sets, operated{set, d.servers.bySet[set.Number()]})
+// refusedNotice says why a notification did not get as far as our rows.
+func refusedNotice(err error) httpapi.Refused {
+	switch {
+	case errors.Is(err, payment.ErrForged):
+		return httpapi.RefusedForged
+	case errors.Is(err, payment.ErrNotOurs):
+		return httpapi.RefusedNotOurs
+	case errors.Is(err, payment.ErrUnreadable):
+		return httpapi.RefusedUnreadable
 	}
-	return sets
-}
-
-func (d *daemon) operatedSet(id envelope.ID) (operator.Set, error) {
-	set, err := d.router.Set(id)
-	if err != nil {
-		return nil, err
-	}
-	return operated{set, d.servers.bySet[set.Number()]}, nil
+	return httpapi.RefusedElsewhere
 }
 
 // echo is the ceiling of open, where things may be measured: credential and

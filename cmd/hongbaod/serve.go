@@ -24,10 +24,10 @@ import (
 	"hongbao/internal/mariadb"
 	"hongbao/internal/operator"
 	"hongbao/internal/orderserver"
-	"hongbao/internal/relay"
+	"hongbao/internal/sets"
 	"hongbao/internal/settings"
+	"hongbao/internal/worker"
 	"hongbao/orderset"
-	"hongbao/reconcile/jobs"
 )
 
 const (
@@ -96,7 +96,8 @@ func (s serveCmd) Run(ctx context.Context) error {
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	d.runBackground(background, &running)
+	running.Go(func() { d.router.KeepMinting(background, nil) })
+	d.sets.Start()
 	reload := &reloader{file: s.Config, conf: conf, keys: d.keys, level: level, log: log}
 	running.Go(func() { reload.run(background, hangups) })
 	log.Info("serving", "public", conf.Listen.Public, "operator", conf.Listen.Operator, "environment", conf.Environment)
@@ -107,7 +108,7 @@ func (s serveCmd) Run(ctx context.Context) error {
 	})
 	drain, cancel := context.WithTimeout(background, lanesDrainMax)
 	defer cancel()
-	err = errors.Join(err, d.servers.Close(drain))
+	err = errors.Join(err, d.sets.Close(drain))
 	stop()
 	running.Wait()
 	log.Info("stopped")
@@ -127,28 +128,25 @@ func listen(l settings.Listen) (public, operator net.Listener, err error) {
 
 // daemon is every part of hongbaod, tied together.
 type daemon struct {
-	log       *slog.Logger
-	router    *orderset.Router
-	servers   *servers
-	mode      orderserver.Mode
-	metrics   *prometheus.Registry
-	api       *httpapi.API
-	migrators []*orderset.Maintainer
-	books     *books.Books
-	keys      *keyring
-	events    relay.Events
-	relays    map[envelope.SetNumber]*relay.Relay
-	ops       *operator.API
-	jobs      []jobs.Job
+	log     *slog.Logger
+	conf    *settings.Settings
+	mode    orderserver.Mode
+	keys    *keyring
+	metrics *prometheus.Registry // of the process; a SET's are with its unit
+	books   *books.Books
+	router  *orderset.Router
+	sets    *sets.Registry
+	api     *httpapi.API
+	ops     *operator.API
 }
 
 // assemble ties the parts together. It opens connections and makes no call: what
 // the databases are is for trust to say.
 func assemble(conf *settings.Settings, mode orderserver.Mode, log *slog.Logger) (*daemon, error) {
 	keys, err := readKeys(conf)
-	d := &daemon{log: log, mode: mode, keys: keys, metrics: prometheus.NewRegistry()}
+	d := &daemon{log: log, conf: conf, mode: mode, keys: keys, metrics: prometheus.NewRegistry()}
 	if err == nil {
-		err = d.build(conf)
+		err = d.build()
 	}
 	if err != nil {
 		d.close()
@@ -157,35 +155,26 @@ func assemble(conf *settings.Settings, mode orderserver.Mode, log *slog.Logger) 
 	return d, nil
 }
 
-func (d *daemon) build(conf *settings.Settings) error {
-	if err := d.addBooks(conf); err != nil {
+func (d *daemon) build() (err error) {
+	if d.books, err = openBooks(d.conf, d.keys); err != nil {
 		return err
 	}
-	if err := d.addOrders(conf); err != nil {
-		return err
-	}
-	if err := errors.Join(d.addMigrators(conf), d.metrics.Register(d.keys.provider)); err != nil {
-		return err
-	}
-	if err := d.addEvents(); err != nil {
-		return err
-	}
-	if err := errors.Join(d.addRelays(conf), d.addJobs(conf)); err != nil {
+	if err := d.addSets(); err != nil {
 		return err
 	}
 	teller, err := envelope.NewTeller(envelope.TellerConfig{
-		Orders: d.servers, Opener: d.servers, Provider: d.keys.provider,
-		DrawKey: d.keys.draw, Tickets: d.keys.tickets, Limits: conf.Bounds(), Now: time.Now,
+		Placement: d.sets, Provider: d.keys.provider, DrawKey: d.keys.draw, Tickets: d.keys.tickets,
+		Limits: d.conf.Bounds(), Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
-	return d.addAPI(conf, teller)
+	return errors.Join(d.addAPI(teller), d.register())
 }
 
-// addOrders opens the SETs and the order servers in front of them.
-func (d *daemon) addOrders(conf *settings.Settings) error {
-	topology, err := conf.Topology()
+// addSets opens the SETs and makes what serves each.
+func (d *daemon) addSets() error {
+	topology, err := d.conf.Topology()
 	if err != nil {
 		return err
 	}
@@ -196,47 +185,43 @@ func (d *daemon) addOrders(conf *settings.Settings) error {
 	owner := fmt.Sprintf("%.20s/%d/%d", host, os.Getpid(), time.Now().UnixNano())
 	d.router, err = orderset.NewRouter(orderset.Config{
 		Topology: topology, App: d.keys.app, DrawKey: d.keys.draw, Memory: d.mode.Memory(), Owner: owner,
-		BatchPayouts: conf.Payment.InBatches(), Witness: d.books, Now: time.Now, Log: d.log,
+		BatchPayouts: d.conf.Payment.InBatches(), Witness: d.books, Now: time.Now, Log: d.log,
 	})
 	if err != nil {
 		return err
 	}
-	if err := d.router.Register(d.metrics); err != nil {
-		return err
-	}
-	return d.addServers(topology, owner)
+	d.sets, err = sets.New(sets.Config{
+		Router: d.router, Mode: d.mode, Owner: owner, DrawKey: d.keys.draw, Migrator: d.keys.migrator,
+		Worker: worker.Config{
+			Cashier: d.keys.provider, Bookkeeper: d.books, Events: d.keys.events(), Gone: d.keys.gone,
+			PayWithin: d.conf.Bounds().PayWithin, ReturnAfter: d.conf.Payment.ReturnAfter(), Now: time.Now,
+		},
+		Log: d.log,
+	})
+	return err
 }
 
-func (d *daemon) addMigrators(conf *settings.Settings) error {
-	topology, err := conf.Topology()
-	if err != nil {
-		return err
-	}
-	for _, spec := range topology.Specs() {
-		m, err := orderset.OpenMaintainer(spec, d.keys.migrator)
-		if err != nil {
-			return err
-		}
-		d.migrators = append(d.migrators, m)
-		if err := m.Register(prometheus.WrapRegistererWith(prometheus.Labels{"set": spec.Number.String()}, d.metrics)); err != nil {
-			return fmt.Errorf("SET %v: metrics: %w", spec.Number, err)
-		}
-	}
-	return nil
-}
-
-func (d *daemon) addAPI(conf *settings.Settings, teller *envelope.Teller) (err error) {
+// register adds the metrics of what is the process's own.
+func (d *daemon) register() error {
 	d.metrics.MustRegister(buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	err := errors.Join(d.books.Register(d.metrics), d.router.Register(d.metrics), d.metrics.Register(d.keys.provider))
+	if d.keys.sender != nil {
+		err = errors.Join(err, d.metrics.Register(d.keys.sender))
+	}
+	return err
+}
+
+func (d *daemon) addAPI(teller *envelope.Teller) (err error) {
+	notices := &worker.NoticeRouter{Parse: d.keys.provider.ParseNotice, Paid: teller.Paid, Worker: d.sets.Worker}
 	d.api, err = httpapi.New(httpapi.Config{
-		Teller: teller, Books: d.books, Auth: d.keys.auth, Echo: echo(conf, d.keys.tickets),
-		Notified: d.notified(teller, d.keys.provider),
-		Refused:  refusedNotice,
-		Metrics:  d.metrics, Log: d.log, Now: time.Now,
+		Teller: teller, Books: d.books, Auth: d.keys.auth, Echo: echo(d.conf, d.keys.tickets),
+		Notified: notices.Route, Refused: refusedNotice,
+		Metrics: d.metrics, Log: d.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
-	d.ops, err = d.operator(conf)
+	d.ops, err = d.operator()
 	return err
 }
 
@@ -261,27 +246,13 @@ func (d *daemon) trust(ctx context.Context) error {
 	return errors.Join(append(mistakes, err)...)
 }
 
-// runBackground mints, carries out what is owed, keeps the calendar and runs the jobs until ctx ends.
-func (d *daemon) runBackground(ctx context.Context, running *sync.WaitGroup) {
-	running.Go(func() { d.router.KeepMinting(ctx, nil) })
-	running.Go(func() { d.runRelays(ctx) })
-	running.Go(func() {
-		for _, j := range d.jobs { // what fell due while nothing ran
-			if _, err := j.RunOnce(ctx); err != nil {
-				d.log.Error("job at the start", "name", j.Name, "error", err)
-			}
-		}
-		if err := jobs.Run(ctx, d.jobs, d.log); err != nil {
-			d.log.Error("jobs", "error", err)
-		}
-	})
-}
-
 func (d *daemon) close() {
-	d.keys.close()
-	for _, m := range d.migrators {
-		m.Close()
+	if d.sets != nil { // closed already, unless the start failed
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = d.sets.Close(ended)
 	}
+	d.keys.close()
 	if d.books != nil {
 		d.books.Close()
 	}

@@ -16,6 +16,7 @@ import (
 //	httpapi         token, headers, ID           401, 400
 //	envelope.Teller the ticket is the ID's seal  404
 //	a SET's Server  by the number in the ID      404, 503
+//	  day           has tables                   404
 //	  memory        shares and ends are certain  ── answered
 //	  shedder       load, a database that is ill 503, 429
 //	  gate          holders of the envelope      429
@@ -25,6 +26,9 @@ import (
 //	    │ lost to another writer: again, under the headers' locks
 //	  COMMIT        done · not done · unknown: asked again under the locks
 func (s *Server) Open(ctx context.Context, req envelope.OpenRequest) (envelope.Opening, error) {
+	if err := s.set.Hot(req.ID); err != nil {
+		return envelope.Opening{}, err
+	}
 	if opening, certain := s.set.Known(req.ID, req.User); certain {
 		return opening, nil
 	}
@@ -49,11 +53,13 @@ func (s *Server) enter(ctx context.Context, req envelope.OpenRequest) (envelope.
 	if s.pick != nil {
 		return s.lanes[s.pick(req.ID)].Do(ctx, req.ID, operation{open: req})
 	}
-	openings, err := s.transact(ctx, []envelope.OpenRequest{req})
-	if err != nil {
-		return envelope.Opening{}, err
-	}
-	return openings[0], nil
+	return run(s, func() (envelope.Opening, error) {
+		openings, err := s.transact(ctx, []envelope.OpenRequest{req})
+		if err != nil {
+			return envelope.Opening{}, err
+		}
+		return openings[0], nil
+	})
 }
 
 // transact opens a batch in one transaction, watched by the shedder.
@@ -75,7 +81,7 @@ type operation struct {
 // Expire ends an envelope's life in its turn.
 func (s *Server) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
 	if s.pick == nil {
-		return s.set.Expire(ctx, id)
+		return run(s, func() (envelope.Envelope, error) { return s.set.Expire(ctx, id) })
 	}
 	var e envelope.Envelope // written by the lane, and read only once that has answered
 	_, err := s.lanes[s.pick(id)].Do(ctx, id, operation{alone: func(ctx context.Context) (err error) {

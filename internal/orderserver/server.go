@@ -26,6 +26,8 @@ type Server struct {
 	lanes  []*lane
 	pick   func(envelope.ID) int // the lane of an envelope; nil in mode plain, which has none
 
+	calls calls // that do not go through a lane
+
 	stop    context.CancelFunc // of what Start began
 	probing sync.WaitGroup
 }
@@ -130,16 +132,14 @@ func (s *Server) Start() {
 }
 
 // Close answers what was admitted, refuses what comes after, and stops; when ctx
-// ends first, what is still in the lanes is answered busy or unknown.
+// ends first, what is still in the lanes is answered busy or unknown. The SET stays
+// open. It may be called again.
 func (s *Server) Close(ctx context.Context) error {
 	s.stop()
 	s.probing.Wait()
-	var errs []error
-	for _, l := range s.lanes {
-		errs = append(errs, l.Close(ctx))
-	}
+	err := errors.Join(s.closeLanes(ctx), s.calls.close(ctx))
 	if s.leases != nil {
-		errs = append(errs, s.leases.Close())
+		err = errors.Join(err, s.leases.Close())
 	}
-	return errors.Join(errs...)
+	return err
 }

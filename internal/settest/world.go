@@ -24,7 +24,7 @@ type World struct {
 	Topology orderset.Topology
 	DrawKey  envelope.DrawKey
 	App      orderset.Account
-	Router   *orderset.Router
+	Router   *Router
 	Proxies  []*Proxy // in front of each SET's database; passing unless told
 
 	servers []*cluster.MariaDB // by SET
@@ -111,7 +111,7 @@ func (w *World) Books(t testing.TB) (*books.Books, *Proxy) {
 
 // NewRouter is another order server on the same SETs, minting until the test
 // ends.
-func (w *World) NewRouter(t testing.TB) *orderset.Router {
+func (w *World) NewRouter(t testing.TB) *Router {
 	t.Helper()
 	r, err := orderset.NewRouter(orderset.Config{
 		Topology: w.Topology, App: w.App, DrawKey: w.DrawKey, Memory: 1024, Owner: fmt.Sprintf("%s/%d", t.Name(), w.serial.Add(1)),
@@ -136,7 +136,7 @@ func (w *World) NewRouter(t testing.TB) *orderset.Router {
 	case <-time.After(startMax):
 		t.Fatal("no machine number was leased")
 	}
-	return r
+	return &Router{r}
 }
 
 // CheckBooks audits every SET, each amount recomputed from the draw key, and

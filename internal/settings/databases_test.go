@@ -101,7 +101,7 @@ func serves(t *testing.T, s *settings.Settings) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return errors.Join(shelf.Check(t.Context()), shelf.Close(), opens(t.Context(), router, key), router.Close())
+	return errors.Join(shelf.Check(t.Context()), shelf.Close(), opens(t.Context(), &settest.Router{Router: router}, key), router.Close())
 }
 
 func apply(t *testing.T, s *settings.Settings, spec orderset.SetSpec) error {
@@ -128,7 +128,7 @@ func apply(t *testing.T, s *settings.Settings, spec orderset.SetSpec) error {
 
 // opens sends, pays and opens an envelope, the second time on the connections of the
 // lanes, whose sockets are not the runtime's.
-func opens(ctx context.Context, router *orderset.Router, key envelope.DrawKey) error {
+func opens(ctx context.Context, router *settest.Router, key envelope.DrawKey) error {
 	ctx, stop := context.WithCancel(ctx)
 	ready := make(chan struct{})
 	var minting sync.WaitGroup

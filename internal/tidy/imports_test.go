@@ -54,6 +54,8 @@ var places = []place{
 	{"internal/webhook/receiver", "", "a receiver knows the standard and the secret, so it cannot share a mistake with the sender"},
 	{"internal/books", "envelope schema internal/mariadb internal/sendkey", "adapters are ignorant of each other; cmd ties them"},
 	{"internal/orderserver", "envelope orderset queue", "it queues what is asked of one SET; the ways in, and other SETs, are not its business"},
+	{"internal/worker", "envelope orderset reconcile/jobs internal/relay internal/payment", "it does the background work of one SET for receivers it is given; other SETs are not its business"},
+	{"internal/sets", "envelope orderset internal/orderserver internal/worker", "a SET of a process is one value with a life; what asks for it is not its business"},
 	{"internal/console", "envelope orderset queue reconcile", "a page shows ideas, not other adapters"},
 	{"internal/mariadb", "", "what the database's answer means does not depend on the caller"},
 	{"internal/sendkey", "envelope internal/mariadb", "a key's record is the same row in a SET and in a shard of the books"},
