@@ -8,9 +8,8 @@ import (
 	"os"
 	"strings"
 
-	"hongbao/internal/books"
+	"hongbao/internal/keyring"
 	"hongbao/internal/settings"
-	"hongbao/orderset"
 )
 
 // checkCmd says before a start what the start would say, and not only its first
@@ -26,9 +25,9 @@ func (c checkCmd) Run(ctx context.Context) error {
 	conf, err := settings.Read(c.Config)
 	found := []error{err}
 	if conf != nil {
-		keys, err := readKeys(conf)
-		defer keys.close()
-		found = append(found, err, examine(ctx, conf, keys))
+		keys, err := keyring.Read(conf)
+		defer keys.Close()
+		found = append(found, err, keys.Examine(ctx, conf))
 	}
 	err = errors.Join(found...)
 	if c.JSON {
@@ -51,32 +50,6 @@ func (c checkCmd) printJSON(err error) error {
 		return fmt.Errorf("%s: %d mistakes", c.Config, len(mistakes))
 	}
 	return nil
-}
-
-// examine asks every database that can be asked with the settings as they are.
-func examine(ctx context.Context, conf *settings.Settings, keys *keyring) error {
-	if keys.app.Password == "" || keys.migrator.Password == "" {
-		return nil // which has been said
-	}
-	var mistakes []error
-	if topology, err := conf.Topology(); err == nil {
-		for _, spec := range topology.Specs() {
-			mistakes = append(mistakes, orderset.Examine(ctx, spec, keys.app, keys.migrator))
-		}
-		mistakes = append(mistakes, orderset.ExamineKnown(ctx, topology, keys.app))
-	}
-	if b, err := openBooks(conf, keys); err == nil {
-		mistakes = append(mistakes, b.Check(ctx), b.Close())
-	}
-	return errors.Join(mistakes...)
-}
-
-func openBooks(conf *settings.Settings, keys *keyring) (*books.Books, error) {
-	cfg := books.Config{App: books.Account(keys.app)}
-	for _, b := range conf.Books {
-		cfg.Shards = append(cfg.Shards, books.Shard{Addr: b.Primary})
-	}
-	return books.Open(cfg)
 }
 
 // lines are the single mistakes of an error that joins them.

@@ -26,7 +26,7 @@ func (d *daemon) operator() (*operator.API, error) {
 			return all
 		},
 		Set:       func(id envelope.ID) (operator.Set, error) { return d.sets.Unit(id.Set()) },
-		Operators: d.keys.operators, Mint: d.router.Minting, Draining: d.api.Draining,
+		Operators: d.keys.Operators, Mint: d.router.Minting, Draining: d.api.Draining,
 		Metrics: prometheus.Gatherers{d.metrics, d.sets},
 		Mode:    operator.LoadMode{OpenMode: string(d.mode), Durability: durability},
 		Listen:  d.conf.Listen.Operator, Hosts: d.conf.Listen.OperatorHosts, Log: d.log,

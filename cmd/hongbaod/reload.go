@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"hongbao/internal/httpapi/bearer"
+	"hongbao/internal/keyring"
 	"hongbao/internal/settings"
 )
 
@@ -17,7 +18,7 @@ import (
 type reloader struct {
 	file  string
 	conf  *settings.Settings // that are served by
-	keys  *keyring
+	keys  *keyring.Keyring
 	level *slog.LevelVar
 	log   *slog.Logger
 }
@@ -38,7 +39,7 @@ func (r *reloader) runOnce() {
 	conf, err := settings.Load(r.file)
 	var callers, operators *bearer.Authenticator
 	if err == nil {
-		callers, operators, err = readTokenKeys(conf)
+		callers, operators, err = keyring.ReadTokenKeys(conf)
 		_, certificate := conf.OperatorTLS() // read anew at every handshake; here it is only checked
 		err = errors.Join(err, certificate)
 	}
@@ -46,17 +47,17 @@ func (r *reloader) runOnce() {
 		r.log.Error("not reloaded; everything stays as it was", "mistakes", lines(err))
 		return
 	}
-	if err := setLevel(r.level, conf); err != nil {
+	if err := conf.SetLevel(r.level); err != nil {
 		r.log.Error("not reloaded; everything stays as it was", "mistakes", lines(err))
 		return
 	}
-	r.keys.auth.Replace(callers)
+	r.keys.Auth.Replace(callers)
 	restart := r.needRestart(conf)
 	switch {
-	case r.keys.operators != nil && operators != nil:
-		r.keys.operators.Replace(operators)
-	case r.keys.operators != operators: // there were none, or there are none any more
-		restart = append(restart, "keys.operators")
+	case r.keys.Operators != nil && operators != nil:
+		r.keys.Operators.Replace(operators)
+	case r.keys.Operators != operators: // there were none, or there are none any more
+		restart = append(restart, "keys.Operators")
 	}
 	r.log.Info("reloaded keys of tokens, certificate and log level", "takes_a_restart", restart)
 }

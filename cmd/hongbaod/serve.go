@@ -21,6 +21,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/httpapi"
+	"hongbao/internal/keyring"
 	"hongbao/internal/mariadb"
 	"hongbao/internal/operator"
 	"hongbao/internal/orderserver"
@@ -30,11 +31,8 @@ import (
 	"hongbao/orderset"
 )
 
-const (
-	// lanesDrainMax is how long admitted openers may take after the listeners
-	// have closed.
-	lanesDrainMax = 10 * time.Second
-)
+// lanesDrainMax is how long admitted openers may take after the listeners have closed.
+const lanesDrainMax = 10 * time.Second
 
 type serveCmd struct {
 	Config string `help:"The settings file." default:"hongbao.yaml" env:"HONGBAO_CONFIG" type:"path"`
@@ -63,11 +61,11 @@ func (s serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	level := &slog.LevelVar{}
-	log := newLog(os.Stderr, conf.Log.Format, level)
+	log := settings.NewLogger(os.Stderr, conf.Log.Format, level)
 	hangups := make(chan os.Signal, 1) // asked for early: a signal while we start must not kill
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	if err := setLevel(level, conf); err != nil {
+	if err := conf.SetLevel(level); err != nil {
 		return err
 	}
 	for _, warning := range conf.Warnings() {
@@ -88,8 +86,8 @@ func (s serveCmd) Run(ctx context.Context) error {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(processors(orderserver.GroupLanes * len(d.router.Sets())))
 	}
-	if d.keys.operatorTLS != nil {
-		operators = tls.NewListener(operators, d.keys.operatorTLS)
+	if d.keys.OperatorTLS != nil {
+		operators = tls.NewListener(operators, d.keys.OperatorTLS)
 	}
 	if err := d.trust(ctx); err != nil {
 		return err
@@ -131,7 +129,7 @@ type daemon struct {
 	log     *slog.Logger
 	conf    *settings.Settings
 	mode    orderserver.Mode
-	keys    *keyring
+	keys    *keyring.Keyring
 	metrics *prometheus.Registry // of the process; a SET's are with its unit
 	books   *books.Books
 	router  *orderset.Router
@@ -143,7 +141,7 @@ type daemon struct {
 // assemble ties the parts together. It opens connections and makes no call: what
 // the databases are is for trust to say.
 func assemble(conf *settings.Settings, mode orderserver.Mode, log *slog.Logger) (*daemon, error) {
-	keys, err := readKeys(conf)
+	keys, err := keyring.Read(conf)
 	d := &daemon{log: log, conf: conf, mode: mode, keys: keys, metrics: prometheus.NewRegistry()}
 	if err == nil {
 		err = d.build()
@@ -156,14 +154,14 @@ func assemble(conf *settings.Settings, mode orderserver.Mode, log *slog.Logger) 
 }
 
 func (d *daemon) build() (err error) {
-	if d.books, err = openBooks(d.conf, d.keys); err != nil {
+	if d.books, err = d.keys.OpenBooks(d.conf); err != nil {
 		return err
 	}
 	if err := d.addSets(); err != nil {
 		return err
 	}
 	teller, err := envelope.NewTeller(envelope.TellerConfig{
-		Placement: d.sets, Provider: d.keys.provider, DrawKey: d.keys.draw, Tickets: d.keys.tickets,
+		Placement: d.sets, Provider: d.keys.Provider, DrawKey: d.keys.Draw, Tickets: d.keys.Tickets,
 		Limits: d.conf.Bounds(), Now: time.Now,
 	})
 	if err != nil {
@@ -184,16 +182,16 @@ func (d *daemon) addSets() error {
 	}
 	owner := fmt.Sprintf("%.20s/%d/%d", host, os.Getpid(), time.Now().UnixNano())
 	d.router, err = orderset.NewRouter(orderset.Config{
-		Topology: topology, App: d.keys.app, DrawKey: d.keys.draw, Memory: d.mode.Memory(), Owner: owner,
+		Topology: topology, App: d.keys.App, DrawKey: d.keys.Draw, Memory: d.mode.Memory(), Owner: owner,
 		BatchPayouts: d.conf.Payment.InBatches(), Witness: d.books, Now: time.Now, Log: d.log,
 	})
 	if err != nil {
 		return err
 	}
 	d.sets, err = sets.New(sets.Config{
-		Router: d.router, Mode: d.mode, Owner: owner, DrawKey: d.keys.draw, Migrator: d.keys.migrator,
+		Router: d.router, Mode: d.mode, Owner: owner, DrawKey: d.keys.Draw, Migrator: d.keys.Migrator,
 		Worker: worker.Config{
-			Cashier: d.keys.provider, Bookkeeper: d.books, Events: d.keys.events(), Gone: d.keys.gone,
+			Cashier: d.keys.Provider, Bookkeeper: d.books, Events: d.keys.Events(), Gone: d.keys.Gone,
 			PayWithin: d.conf.Bounds().PayWithin, ReturnAfter: d.conf.Payment.ReturnAfter(), Now: time.Now,
 		},
 		Log: d.log,
@@ -204,17 +202,17 @@ func (d *daemon) addSets() error {
 // register adds the metrics of what is the process's own.
 func (d *daemon) register() error {
 	d.metrics.MustRegister(buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	err := errors.Join(d.books.Register(d.metrics), d.router.Register(d.metrics), d.metrics.Register(d.keys.provider))
-	if d.keys.sender != nil {
-		err = errors.Join(err, d.metrics.Register(d.keys.sender))
+	err := errors.Join(d.books.Register(d.metrics), d.router.Register(d.metrics), d.metrics.Register(d.keys.Provider))
+	if d.keys.Sender != nil {
+		err = errors.Join(err, d.metrics.Register(d.keys.Sender))
 	}
 	return err
 }
 
 func (d *daemon) addAPI(teller *envelope.Teller) (err error) {
-	notices := &worker.NoticeRouter{Parse: d.keys.provider.ParseNotice, Paid: teller.Paid, Worker: d.sets.Worker}
+	notices := &worker.NoticeRouter{Parse: d.keys.Provider.ParseNotice, Paid: teller.Paid, Worker: d.sets.Worker}
 	d.api, err = httpapi.New(httpapi.Config{
-		Teller: teller, Books: d.books, Auth: d.keys.auth, Echo: echo(d.conf, d.keys.tickets),
+		Teller: teller, Books: d.books, Auth: d.keys.Auth, Echo: echo(d.conf, d.keys.Tickets),
 		Notified: notices.Route, Refused: refusedNotice,
 		Metrics: d.metrics, Log: d.log, Now: time.Now,
 	})
@@ -247,12 +245,10 @@ func (d *daemon) trust(ctx context.Context) error {
 }
 
 func (d *daemon) close() {
-	if d.sets != nil { // closed already, unless the start failed
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		_ = d.sets.Close(ended)
+	if d.sets != nil {
+		_ = d.sets.Close(context.Background()) // closed already, or not yet started
 	}
-	d.keys.close()
+	d.keys.Close()
 	if d.books != nil {
 		d.books.Close()
 	}

@@ -58,7 +58,7 @@ func (counterparts) QueryBatch(context.Context, envelope.PayoutBatch) (envelope.
 	return envelope.PayoutBatchStatus{}, errLater
 }
 func (counterparts) Post(context.Context, []envelope.Fact) error { return nil }
-func (counterparts) Notify(context.Context, envelope.Fact) error   { return nil }
+func (counterparts) Notify(context.Context, envelope.Fact) error { return nil }
 
 // process is what serves some SETs of a world, with a teller in front.
 type process struct {

@@ -56,6 +56,7 @@ var places = []place{
 	{"internal/orderserver", "envelope orderset queue", "it queues what is asked of one SET; the ways in, and other SETs, are not its business"},
 	{"internal/worker", "envelope orderset reconcile/jobs internal/relay internal/payment", "it does the background work of one SET for receivers it is given; other SETs are not its business"},
 	{"internal/sets", "envelope orderset internal/orderserver internal/worker", "a SET of a process is one value with a life; what asks for it is not its business"},
+	{"internal/keyring", "envelope orderset internal/books internal/httpapi/bearer internal/payment internal/relay internal/settings internal/webhook", "the secrets of one file become what uses them; what that is for is not its business"},
 	{"internal/console", "envelope orderset queue reconcile", "a page shows ideas, not other adapters"},
 	{"internal/mariadb", "", "what the database's answer means does not depend on the caller"},
 	{"internal/sendkey", "envelope internal/mariadb", "a key's record is the same row in a SET and in a shard of the books"},

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"fmt"
@@ -6,15 +6,13 @@ import (
 	"os"
 
 	"github.com/lmittmann/tint"
-
-	"hongbao/internal/settings"
 )
 
-// newLog writes to f in the format of the settings, at a level that may change
+// NewLogger writes to f in the format of the settings, at a level that may change
 // while it is used. The format does not depend on what f is: what reads the log
 // must not break by being read.
-func newLog(f *os.File, format string, level *slog.LevelVar) *slog.Logger {
-	if format == settings.LogText {
+func NewLogger(f *os.File, format string, level *slog.LevelVar) *slog.Logger {
+	if format == LogText {
 		info, err := f.Stat()
 		terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
 		return slog.New(tint.NewTextHandler(f, &tint.Options{Level: level, NoColor: !terminal || os.Getenv("NO_COLOR") != ""}))
@@ -31,9 +29,9 @@ func readable(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// setLevel follows the settings.
-func setLevel(level *slog.LevelVar, conf *settings.Settings) error {
-	l, err := conf.Log.SlogLevel()
+// SetLevel has a logger follow the settings.
+func (s *Settings) SetLevel(level *slog.LevelVar) error {
+	l, err := s.Log.SlogLevel()
 	if err != nil {
 		return fmt.Errorf("settings: log.level: %w", err)
 	}

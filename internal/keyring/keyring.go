@@ -1,4 +1,4 @@
-package main
+package keyring
 
 import (
 	"context"
@@ -16,48 +16,48 @@ import (
 	"hongbao/orderset"
 )
 
-// keyring is every secret of the deployment, turned into what uses it.
-type keyring struct {
-	app, migrator orderset.Account
-	draw          envelope.DrawKey
-	tickets       *envelope.Tickets
-	auth          *bearer.Authenticator // of callers
-	operators     *bearer.Authenticator // nil: nothing can be changed on their listener
-	operatorTLS   *tls.Config           // of their listener; nil: it speaks none
-	provider      *payment.Client
-	sender        *webhook.Sender // of events; nil: nobody is told
+// Keyring is every secret of the deployment, turned into what uses it.
+type Keyring struct {
+	App, Migrator orderset.Account
+	Draw          envelope.DrawKey
+	Tickets       *envelope.Tickets
+	Auth          *bearer.Authenticator // of callers
+	Operators     *bearer.Authenticator // nil: nothing can be changed on their listener
+	OperatorTLS   *tls.Config           // of their listener; nil: it speaks none
+	Provider      *payment.Client
+	Sender        *webhook.Sender // of events; nil: nobody is told
 }
 
-// readKeys reads all of it. The error names every setting whose file is missing
+// Read reads all of it. The error names every setting whose file is missing
 // or no key; what could be read is returned beside it.
-func readKeys(conf *settings.Settings) (*keyring, error) {
-	k := &keyring{}
+func Read(conf *settings.Settings) (*Keyring, error) {
+	k := &Keyring{}
 	var mistakes []error
 	note := func(err error) { mistakes = append(mistakes, err) }
 	var err error
-	k.app, err = conf.Account("app", conf.Accounts.App)
+	k.App, err = conf.Account("app", conf.Accounts.App)
 	note(err)
-	k.migrator, err = conf.Account("migrator", conf.Accounts.Migrator)
+	k.Migrator, err = conf.Account("migrator", conf.Accounts.Migrator)
 	note(err)
-	k.draw, err = conf.DrawKey()
+	k.Draw, err = conf.DrawKey()
 	note(err)
-	k.tickets, err = conf.Tickets()
+	k.Tickets, err = conf.Tickets()
 	note(err)
-	k.auth, k.operators, err = readTokenKeys(conf)
+	k.Auth, k.Operators, err = ReadTokenKeys(conf)
 	note(err)
-	k.operatorTLS, err = conf.OperatorTLS()
+	k.OperatorTLS, err = conf.OperatorTLS()
 	note(err)
-	k.provider, err = newProvider(conf)
+	k.Provider, err = newProvider(conf)
 	note(err)
-	k.sender, err = newSender(conf, k.tickets)
+	k.Sender, err = newSender(conf, k.Tickets)
 	note(err)
 	return k, errors.Join(mistakes...)
 }
 
-// close stops what was begun.
-func (k *keyring) close() {
-	if k.sender != nil {
-		k.sender.Close()
+// Close stops what was begun.
+func (k *Keyring) Close() {
+	if k.Sender != nil {
+		k.Sender.Close()
 	}
 }
 
@@ -66,20 +66,20 @@ type noEvents struct{}
 
 func (noEvents) Notify(context.Context, envelope.Fact) error { return nil }
 
-// events sends events to the IM backend, if there is one.
-func (k *keyring) events() relay.Events {
-	if k.sender == nil {
+// Events sends events to the IM backend, if there is one.
+func (k *Keyring) Events() relay.Events {
+	if k.Sender == nil {
 		return noEvents{}
 	}
-	return k.sender
+	return k.Sender
 }
 
-// gone reports whether an error of events says that their receiver is gone for good.
-func (k *keyring) gone(err error) bool { return errors.Is(err, webhook.ErrGone) }
+// Gone reports whether an error of events says that their receiver is gone for good.
+func (k *Keyring) Gone(err error) bool { return errors.Is(err, webhook.ErrGone) }
 
-// readTokenKeys reads the keys of callers' tokens, and of those of operators
+// ReadTokenKeys reads the keys of callers' tokens, and of those of operators
 // where there are any.
-func readTokenKeys(conf *settings.Settings) (callers, operators *bearer.Authenticator, err error) {
+func ReadTokenKeys(conf *settings.Settings) (callers, operators *bearer.Authenticator, err error) {
 	var mistakes []error
 	authenticator := func(setting string, read func() ([]bearer.Key, error)) *bearer.Authenticator {
 		keys, err := read()
