@@ -45,7 +45,7 @@ type ServerConfig struct {
 	WriteMax      time.Duration // from the headers to the end of the answer. 10 s
 	IdleMax       time.Duration // a connection without a request, a new one too. 60 s
 	// DrainNotice is how long the API still takes requests after it has stopped
-	// being ready: answers say "Connection: close", so that callers who keep
+	// being ready: answers say "Connection: close", so that callers that keep
 	// connections leave on their own instead of racing the close. 200 ms
 	DrainNotice time.Duration
 	DrainMax    time.Duration // then, to answer what was admitted. 15 s

@@ -116,7 +116,7 @@ func TestShutdownAnswersEverythingAdmitted(t *testing.T) {
 	r.stop()
 	for ready(t, r) { // not ready is said first, on a listener that stays
 	}
-	for dials(r.public) { // then nobody new gets in
+	for dials(r.public) { // then no connection is accepted
 	}
 	close(release)
 	for range requests {

@@ -74,7 +74,7 @@ func told(t envelope.Transfer, state string) map[string]any {
 	}
 }
 
-// notFound is the answer to a query about a number that nobody placed.
+// notFound is the answer to a query about a number that was never placed.
 func notFound() reply {
 	return reply{status: 404, body: `{"code":"NOT_FOUND","message":"记录不存在"}`}
 }
@@ -326,10 +326,10 @@ func TestRefusalThatCannotBeLookedUpIsUnknown(t *testing.T) {
 	}
 }
 
-// TestSilenceAfterPlacingIsUnknown: a request that reached somebody may have
-// been carried out; one that reached nobody was not (FG1).
+// TestSilenceAfterPlacingIsUnknown: a request that reached the provider may have
+// been carried out; one that did not was not (FG1).
 func TestSilenceAfterPlacingIsUnknown(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, and there is no answer
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -208,7 +208,7 @@ func TestOutageIsBusy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln.Close() // nobody is there
+	ln.Close() // nothing listens any more
 	c := newClient(t, func(cfg *Config) { cfg.BaseURL = "http://" + ln.Addr().String() })
 	if _, err := prepay(t, c); !isBusy(err) {
 		t.Errorf("refused connections: %v, want busy", err)
@@ -216,7 +216,7 @@ func TestOutageIsBusy(t *testing.T) {
 }
 
 func TestSilenceIsBusyWithinTheTimeout(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, and there is no answer
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func TestNotificationsAboutOthersAreNotOurs(t *testing.T) {
 	}
 }
 
-// TestTransfersThatAreNotOursAreRefused changes what is said, not who says it (FF5).
+// TestTransfersThatAreNotOursAreRefused changes the content and not the signer (FF5).
 func TestTransfersThatAreNotOursAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	refuse := func(event, kind string, said map[string]any, what string, value any) {
@@ -205,7 +205,7 @@ func TestBatchNotificationsAreDoneOrUnknown(t *testing.T) {
 	}
 }
 
-// TestBatchesThatAreNotOursAreRefused changes what is said, not who says it (FF5).
+// TestBatchesThatAreNotOursAreRefused changes the content and not the signer (FF5).
 func TestBatchesThatAreNotOursAreRefused(t *testing.T) {
 	c := newClient(t, nil)
 	for _, change := range []map[string]any{

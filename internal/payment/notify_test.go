@@ -190,7 +190,7 @@ func TestRotationAcceptsBothKeys(t *testing.T) {
 	}
 }
 
-// TestAuthenticPaymentsThatAreNotOurs changes what is said, not who says it (FF5).
+// TestAuthenticPaymentsThatAreNotOurs changes the content and not the signer (FF5).
 func TestAuthenticPaymentsThatAreNotOurs(t *testing.T) {
 	c := newClient(t, nil)
 	for name, change := range map[string]func(*transaction){

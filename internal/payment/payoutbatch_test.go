@@ -303,7 +303,7 @@ func TestARefusedBatchNotLookedUpIsUnknown(t *testing.T) {
 
 // TestSilenceAfterPlacingABatchIsUnknown is as with one transfer (FG1).
 func TestSilenceAfterPlacingABatchIsUnknown(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, and there is no answer
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestBatchFailuresAreListedPageByPage(t *testing.T) {
 		want.Refused = append(want.Refused, envelope.TransferStatus{No: p.No(), Progress: envelope.ProgressRefused, Amount: p.Amount, Code: "ACCOUNT_FROZEN"})
 	}
 	want.Paid = envelope.PayoutBatchMax - len(d.failed)
-	slices.Reverse(d.failed) // nobody promised an order
+	slices.Reverse(d.failed) // an order is not promised
 	var atOnce atomic.Int32
 	turn := make(chan struct{}, 1)
 	c := provider(t, func(r *http.Request, _ []byte) reply {

@@ -13,7 +13,7 @@ import (
 
 // TestMerchantKeysRotateBySerial: the provider knows our keys by their serials,
 // so the old one and the next are good side by side, and a key under the other's
-// serial is nobody's.
+// serial is unknown.
 func TestMerchantKeysRotateBySerial(t *testing.T) {
 	next := platformKey() // any other key
 	known := map[string]*rsa.PublicKey{"OLD": &merchantKey(t).PublicKey, "NEXT": &next.PublicKey}
@@ -42,7 +42,7 @@ func TestMerchantKeysRotateBySerial(t *testing.T) {
 }
 
 // TestPlatformKeysRotateBySerial: while the provider rotates its keys, its
-// answers come under either; afterwards the old one is nobody's.
+// answers come under either; afterwards the old one is unknown.
 func TestPlatformKeysRotateBySerial(t *testing.T) {
 	next := merchantKey(t) // any other key
 	serial, key := testSerial, platformKey()

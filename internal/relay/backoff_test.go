@@ -52,7 +52,7 @@ func TestABusyReceiverIsAskedInItsTime(t *testing.T) {
 	}
 }
 
-// Whichever of a batch are poisoned, they and nobody else fail (FG8).
+// Whichever of a batch are poisoned, they and no others fail (FG8).
 func TestPoisonedItemsFailAlone(t *testing.T) {
 	poison := errors.New("poison")
 	rapid.Check(t, func(t *rapid.T) {

@@ -152,7 +152,7 @@ func (b *bench) idle(t *testing.T) bool {
 }
 
 // wantAllPaid holds the provider, the books and the IM backend against the
-// shares that were opened: each paid out once, and everybody told of each.
+// shares that were opened: each paid out once, and each notified.
 func (b *bench) wantAllPaid(t *testing.T, all []envelope.Envelope) {
 	t.Helper()
 	want := map[string]envelope.Fen{}

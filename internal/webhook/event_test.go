@@ -71,7 +71,7 @@ func TestALateEventHasTheSameBytes(t *testing.T) {
 		t.Errorf("active, told late: %s", cmp.Diff(told["-active"], late["-active"]))
 	}
 	two := life(envelope.Settled, 3)
-	two.Shares = two.Shares[:2] // as one who read them earlier
+	two.Shares = two.Shares[:2] // as read earlier
 	if again := messages(t, two, envelope.Cursor{Stage: envelope.StageActive}); again["-opened-1-2"] != told["-opened-1-2"] {
 		t.Errorf("opened, told late: %s", cmp.Diff(told["-opened-1-2"], again["-opened-1-2"]))
 	}

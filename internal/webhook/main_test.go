@@ -133,7 +133,7 @@ func life(state envelope.State, opened int) *envelope.Statement {
 	return s
 }
 
-// owed is what a receiver who knows at is told of.
+// owed are the facts due to a receiver whose cursor is at.
 func owed(t testing.TB, s *envelope.Statement, at envelope.Cursor) []envelope.Fact {
 	t.Helper()
 	facts, _ := envelope.Owed(s, at)

@@ -195,7 +195,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 }
 
 func TestSilenceEndsAtTheTimeout(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, and there is no answer
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 package bearer
 
-// Realm is the challenge to a caller who gave no credential.
+// Realm is the challenge to a caller without a credential.
 const Realm = `Bearer realm="hongbao"`
 
 // Error is why a credential is refused.

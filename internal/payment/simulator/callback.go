@@ -35,9 +35,9 @@ func newCallbackClient() *http.Client {
 	}
 }
 
-// letter is the content of a callback. It is put together anew for each attempt,
+// message is the content of a callback. It is put together anew for each attempt,
 // because what it tells of is final and a copy would only age.
-type letter struct {
+type message struct {
 	to        string
 	id        string
 	at        time.Time
@@ -61,7 +61,7 @@ type dispute interface {
 // returns a channel for the outcome of the first attempt. Without an address that is
 // nil.
 func (s *Simulator) notify(e dispatch.Event) <-chan bool {
-	l, err := s.letter(e)
+	l, err := s.notificationOf(e)
 	if err != nil {
 		s.cfg.Log.Error("not notified", "kind", e.Kind, "no", e.No, "error", err)
 		return nil
@@ -76,7 +76,7 @@ func (s *Simulator) notify(e dispatch.Event) <-chan bool {
 // deliver makes one attempt to tell the merchant of an event, signed anew, and
 // writes down that it was taken.
 func (s *Simulator) deliver(ctx context.Context, n *dispatch.Delivery) error {
-	l, err := s.letter(n.Event)
+	l, err := s.notificationOf(n.Event)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *Simulator) deliver(ctx context.Context, n *dispatch.Delivery) error {
 }
 
 // postQuietly posts a callback whose outcome does not matter.
-func (s *Simulator) postQuietly(ctx context.Context, l *letter, v lies.Variant) {
+func (s *Simulator) postQuietly(ctx context.Context, l *message, v lies.Variant) {
 	if err := s.post(ctx, l, v); err != nil {
 		s.cfg.Log.Debug("extra callback not taken", "id", l.id, "variant", int(v), "error", err)
 	}
@@ -110,7 +110,7 @@ func (s *Simulator) postQuietly(ctx context.Context, l *letter, v lies.Variant) 
 
 // notification is the body of a callback, encrypted under a fresh nonce. A
 // forged one is encrypted under the true key: only its signature gives it away.
-func (s *Simulator) notification(l *letter, v lies.Variant) ([]byte, error) {
+func (s *Simulator) notification(l *message, v lies.Variant) ([]byte, error) {
 	content, event, id := any(l.plaintext), l.event, l.id
 	switch v {
 	case lies.Forged, lies.OffByOne:
@@ -138,7 +138,7 @@ func (s *Simulator) notification(l *letter, v lies.Variant) ([]byte, error) {
 }
 
 // post sends a callback once, and is nil when the merchant takes it.
-func (s *Simulator) post(ctx context.Context, l *letter, v lies.Variant) error {
+func (s *Simulator) post(ctx context.Context, l *message, v lies.Variant) error {
 	body, err := s.notification(l, v)
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func openDesk(t testing.TB, cfg Config) *desk {
 	return d
 }
 
-// newDesk is a desk whose simulator somebody else starts.
+// newDesk is a desk whose simulator is started elsewhere.
 func newDesk(t testing.TB, cfg Config) *desk {
 	t.Helper()
 	key, err := apiv3.LoadPrivateKey(keyDir() + "/merchant.key.pem")

@@ -76,7 +76,7 @@ func TestAKillLosesNoAcknowledgedPayment(t *testing.T) {
 	m.start(cfg)
 	m.agree(said)
 	for no, e := range m.books() {
-		for e.State == states.Paid && !heard[envelope.ID(no)] { // some hear twice, nobody never
+		for e.State == states.Paid && !heard[envelope.ID(no)] { // some are notified twice, none never
 			heard[(<-m.notified).OrderNo] = true
 		}
 	}
@@ -237,7 +237,7 @@ func creation(no string) (target string) {
 	return refundsTarget
 }
 
-// repeat asks for everything again, as a merchant who does not know does.
+// repeat asks for everything again, as a merchant without an answer does.
 func (d *desk) repeat(asked map[string]object) {
 	for no, body := range asked {
 		if r := d.post(creation(no), body); r.status != 200 {

@@ -61,7 +61,7 @@ func TestLiesAboutCallsComeInPairs(t *testing.T) {
 				t.Errorf("%s of a %s: answered %+v", row.lie, kind, r)
 			}
 			giveUp()
-			if row.later { // it comes, nobody repeats
+			if row.later { // it comes without a retry
 				d.until(question, numberField(kind), no)
 			}
 			if again := d.post(target, body); again.status != 200 {

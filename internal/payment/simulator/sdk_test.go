@@ -130,7 +130,7 @@ func TestRefundsAreTakenAsSDKsSendThem(t *testing.T) {
 			t.Errorf("%s: heard %+v", sdk, c)
 		}
 	}
-	// Nobody is notified of one that names no address; and both numbers are one terms.
+	// One that names no address has no notification; and both numbers are one terms.
 	quiet := d.refundOf("quiet", "", 10, 1000)
 	delete(quiet, "notify_url")
 	delete(quiet, "out_trade_no")

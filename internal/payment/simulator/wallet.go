@@ -33,7 +33,7 @@ type receipt struct {
 // pay pays an order: once, whatever is repeated.
 func (s *Simulator) pay(ctx context.Context, token string) (ledger.Order, error) {
 	var fresh bool
-	// A payer who hangs up must not part a payment from its notification.
+	// A payer that hangs up must not part a payment from its notification.
 	err := s.journal.Commit(context.WithoutCancel(ctx), func(b *ledger.Book) (*ledger.Record, error) {
 		r, err := b.Pay(token, s.cfg.Now())
 		if fresh = r != nil; fresh {
@@ -86,7 +86,7 @@ type acknowledgement struct {
 
 func (s *Simulator) postConfirm(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
-	// A payee who hangs up has confirmed all the same.
+	// A payee that hangs up has confirmed all the same.
 	t, err := s.confirmTransfer(context.WithoutCancel(r.Context()), r.PathValue("token"))
 	switch {
 	case wantsPage(r):

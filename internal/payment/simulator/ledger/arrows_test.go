@@ -27,7 +27,7 @@ func TestBatchesAreBoundedByTheirDetails(t *testing.T) {
 }
 
 // TestALedgerOfImpossibleMovesIsRefused has the arrows, one by one, as
-// lines of a file that nobody wrote.
+// lines of a file that no journal writes.
 func TestALedgerOfImpossibleMovesIsRefused(t *testing.T) {
 	line := func(kind, no, rest string) string {
 		return `{"kind":"` + kind + `","order_no":"` + no + `","at":"2026-01-01T00:00:00Z"` + rest + "}\n"

@@ -28,7 +28,7 @@ type Movement struct {
 	No         string    `json:"no"`          // the merchant's number
 	ProviderNo string    `json:"provider_no"` // transaction_id, refund_id, transfer_bill_no or detail_id
 	AmountFen  int64     `json:"amount_fen"`
-	Party      string    `json:"party"`            // the openid of a payee; empty for payers, who are all the same one
+	Party      string    `json:"party"`            // the openid of a payee; empty for payers: there is one wallet for all
 	Account    string    `json:"account,omitzero"` // of the merchant; empty is BASIC
 }
 

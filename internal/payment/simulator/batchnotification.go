@@ -7,13 +7,13 @@ import (
 	"hongbao/internal/payment/simulator/wire"
 )
 
-func (s *Simulator) batchLetter(no string) (letter, error) {
+func (s *Simulator) batchNotification(no string) (message, error) {
 	p, err := s.journal.Book.Batch(no)
 	if err != nil {
-		return letter{}, err
+		return message{}, err
 	}
 	failed := p.Unpaid()
-	l := letter{
+	l := message{
 		to: p.NotifyURL, id: "EV-" + p.ID, at: p.UpdatedAt, event: wire.EventBatchFinished, kind: wire.ResourceKindTransfer,
 		summary: "商家转账批次终态通知",
 		plaintext: wire.BatchNotification{

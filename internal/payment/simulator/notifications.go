@@ -9,21 +9,21 @@ import (
 	"hongbao/internal/payment/simulator/wire"
 )
 
-// letter is what there is to say about an event.
-func (s *Simulator) letter(e dispatch.Event) (letter, error) {
+// notificationOf is the message about an event.
+func (s *Simulator) notificationOf(e dispatch.Event) (message, error) {
 	switch e.Kind {
 	case ledger.KindRefund:
-		return s.refundLetter(e.No)
+		return s.refundNotification(e.No)
 	case ledger.KindPayout:
-		return s.transferLetter(e.No)
+		return s.transferNotification(e.No)
 	case ledger.KindBatch:
-		return s.batchLetter(e.No)
+		return s.batchNotification(e.No)
 	}
 	o, err := s.journal.Book.Order(e.No)
 	if err != nil {
-		return letter{}, err
+		return message{}, err
 	}
-	return letter{
+	return message{
 		to: o.NotifyURL, id: "EV-" + o.TransactionID, at: o.PaidAt, event: apiv3.EventTransactionSuccess,
 		kind: apiv3.ResourceKindTransaction, summary: "支付成功",
 		plaintext: s.transaction(&o, states.Paid), // whatever was refunded since
@@ -31,21 +31,21 @@ func (s *Simulator) letter(e dispatch.Event) (letter, error) {
 	}, nil
 }
 
-func (s *Simulator) refundLetter(no string) (letter, error) {
+func (s *Simulator) refundNotification(no string) (message, error) {
 	f, err := s.journal.Book.Refund(no)
 	if err != nil {
-		return letter{}, err
+		return message{}, err
 	}
 	o, err := s.journal.Book.Order(f.OrderNo)
 	if err != nil {
-		return letter{}, err
+		return message{}, err
 	}
 	n := wire.RefundNotification{
 		MerchantID: s.cfg.MerchantID, OrderNo: o.No, TransactionID: o.TransactionID, RefundNo: f.No, RefundID: f.ID,
 		Status: f.End, UserReceivedAccount: wire.UserReceivedAccount,
 	}
 	n.Amount.Total, n.Amount.PayerTotal, n.Amount.Refund, n.Amount.PayerRefund = o.AmountFen, o.AmountFen, f.AmountFen, f.AmountFen
-	l := letter{to: f.NotifyURL, id: "EV-" + f.ID + "-" + f.End, at: f.EndedAt, kind: wire.ResourceKindRefund, about: lies.Operation{Kind: ledger.KindRefund, No: f.No}}
+	l := message{to: f.NotifyURL, id: "EV-" + f.ID + "-" + f.End, at: f.EndedAt, kind: wire.ResourceKindRefund, about: lies.Operation{Kind: ledger.KindRefund, No: f.No}}
 	switch f.End {
 	case states.RefundAbnormal:
 		l.event, l.summary = wire.EventRefundAbnormal, "退款异常"
@@ -58,12 +58,12 @@ func (s *Simulator) refundLetter(no string) (letter, error) {
 	return l, nil
 }
 
-func (s *Simulator) transferLetter(no string) (letter, error) {
+func (s *Simulator) transferNotification(no string) (message, error) {
 	t, err := s.journal.Book.Transfer(no)
 	if err != nil {
-		return letter{}, err
+		return message{}, err
 	}
-	l := letter{
+	l := message{
 		to: t.NotifyURL, id: "EV-" + t.BillNo, at: t.UpdatedAt, event: wire.EventTransferFinished, kind: wire.ResourceKindTransfer,
 		summary: "商家转账单据终态通知",
 		plaintext: wire.TransferNotification{
