@@ -13,7 +13,7 @@ import (
 // Audit shows every envelope that was asked for and holds all answers against
 // it. It is called once, when every load has ended.
 func (s *Stage) Audit(ctx context.Context) (*Verdict, error) {
-	h := &History{Users: make([]envelope.UserID, len(s.cfg.Users)), Envelopes: make([]Owed, len(s.lives)), Records: s.records}
+	h := &History{Users: make([]envelope.UserID, len(s.cfg.Users)), Envelopes: make([]Expected, len(s.lives)), Records: s.records}
 	for i, u := range s.cfg.Users {
 		h.Users[i] = u.Name
 	}
@@ -25,7 +25,7 @@ func (s *Stage) Audit(ctx context.Context) (*Verdict, error) {
 	g.SetLimit(deskCallersMax)
 	for gift := range s.lives {
 		l, plan := &s.lives[gift], &s.cfg.Plan.Gifts[gift]
-		h.Envelopes[gift] = Owed{ID: l.id, Kind: plan.Kind, Total: plan.Total, Count: plan.Count, Commitment: l.commitment}
+		h.Envelopes[gift] = Expected{ID: l.id, Kind: plan.Kind, Total: plan.Total, Count: plan.Count, Commitment: l.commitment}
 		if !touched[gift] || l.ticket == "" {
 			continue
 		}

@@ -47,12 +47,12 @@ func (v Violation) String() string { return fmt.Sprintf("%s: %s: %s", v.Rule, v.
 // History is everything a crowd asked and was answered, and what is shown at the end.
 type History struct {
 	Users     []envelope.UserID // by the number in the records
-	Envelopes []Owed            // by the gift number in the records
+	Envelopes []Expected        // by the gift number in the records
 	Records   []Record          // in any order
 }
 
-// Owed is one envelope as it was sent, and as it is shown at the end.
-type Owed struct {
+// Expected is one envelope as it was sent, and as it is shown at the end.
+type Expected struct {
 	ID         envelope.ID
 	Kind       envelope.Kind
 	Total      envelope.Fen
@@ -153,7 +153,7 @@ func (h *History) byGift() [][]Record {
 type file struct {
 	v       *Verdict
 	h       *History
-	o       *Owed
+	o       *Expected
 	records []Record         // of the envelope, by person and time
 	shares  map[int32]*share // by user
 	order   []*share         // by position
@@ -180,9 +180,9 @@ func (c *file) checkAnswers() {
 			c.add(ruleContract, "user %s was answered %d", c.name(r.User), r.Status)
 		case r.Curt:
 			c.add(ruleRetry, "user %s was answered %d without Retry-After", c.name(r.User), r.Status)
-		case r.Told == Expired && c.o.Shown.State != envelope.Expired && c.o.Shown.State != envelope.Settled:
+		case r.Outcome == Expired && c.o.Shown.State != envelope.Expired && c.o.Shown.State != envelope.Settled:
 			c.add(ruleNotEarly, "user %s was told expired, but it is %s", c.name(r.User), c.o.Shown.State)
-		case r.Told == Empty && c.o.Shown.OpenedCount < c.o.Count:
+		case r.Outcome == Empty && c.o.Shown.OpenedCount < c.o.Count:
 			c.add(ruleEmpty, "user %s was told empty, but %d of %d shares are taken", c.name(r.User), c.o.Shown.OpenedCount, c.o.Count)
 		}
 	}

@@ -41,7 +41,7 @@ func (c *file) checkPerson(mine []Record) {
 		case RefusedFast, RefusedSlow, Unreached:
 			continue
 		}
-		switch r.Told {
+		switch r.Outcome {
 		case Opened:
 			opened++
 			effect = min(effect, r.Sent)
@@ -49,7 +49,7 @@ func (c *file) checkPerson(mine []Record) {
 			c.checkOpener(r, mine)
 		case Empty, Expired:
 			if held != nil {
-				c.add(ruleHolder, "user %s holds share %d and was told %s", c.name(user), held.seq, r.Told)
+				c.add(ruleHolder, "user %s holds share %d and was told %s", c.name(user), held.seq, r.Outcome)
 			}
 			continue
 		default:
@@ -85,7 +85,7 @@ func (c *file) checkAgrees(told, r *Record, held *share) {
 func (c *file) checkOpener(r *Record, mine []Record) {
 	for i := range mine {
 		o := &mine[i]
-		if o != r && o.Sent < r.Got && (o.Told == Opened || o.Class == Unknown || o.Class == Wrong) {
+		if o != r && o.Sent < r.Got && (o.Outcome == Opened || o.Class == Unknown || o.Class == Wrong) {
 			return
 		}
 	}
@@ -117,7 +117,7 @@ func (c *file) checkPositions() {
 	owner := map[int16]int32{}
 	for i := range c.records {
 		r := &c.records[i]
-		if r.Told != Opened && r.Told != AlreadyOpened {
+		if r.Outcome != Opened && r.Outcome != AlreadyOpened {
 			continue
 		}
 		if other, ok := owner[r.Seq]; ok && other != r.User {
@@ -138,7 +138,7 @@ func (c *file) checkOrder() {
 	}
 	var answers []answer
 	for i := range c.records {
-		switch r := &c.records[i]; r.Told {
+		switch r := &c.records[i]; r.Outcome {
 		case Opened, AlreadyOpened:
 			answers = append(answers, answer{r.Got, int(r.Seq)})
 		case Empty:

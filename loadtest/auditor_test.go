@@ -40,7 +40,7 @@ func told(t *testing.T) *History {
 			}
 		}
 		h.Records = append(h.Records, records...)
-		h.Envelopes = append(h.Envelopes, Owed{ID: e.ID, Kind: e.Kind, Total: e.Total, Count: e.Count, Commitment: e.Commitment.Hex(), Shown: shownOf(&e, key.Seed(e.ID), shares)})
+		h.Envelopes = append(h.Envelopes, Expected{ID: e.ID, Kind: e.Kind, Total: e.Total, Count: e.Count, Commitment: e.Commitment.Hex(), Shown: shownOf(&e, key.Seed(e.ID), shares)})
 	}
 	return h
 }
@@ -60,17 +60,17 @@ const (
 
 func lies() []lie {
 	empty := func(gift, user int32, sent, got int64) Record {
-		return Record{Gift: gift, User: user, Sent: sent, Got: got, Class: Accepted, Told: Empty, Status: 200}
+		return Record{Gift: gift, User: user, Sent: sent, Got: got, Class: Accepted, Outcome: Empty, Status: 200}
 	}
 	shares := func(h *History, gift int) []ShownShare { return h.Envelopes[gift].Shown.Shares }
 	return []lie{
 		{"a repeat is told another amount", func(h *History) { h.Records[repeat].Amount++ }, ruleOneAnswer},
 		{"a repeat is told another position", func(h *History) { h.Records[repeat].Seq = 1 }, ruleOneAnswer},
-		{"a repeat opens again", func(h *History) { h.Records[repeat].Told = Opened }, ruleOneOpen},
+		{"a repeat opens again", func(h *History) { h.Records[repeat].Outcome = Opened }, ruleOneOpen},
 		{"one person holds two shares", func(h *History) { shares(h, 0)[3].User = testUser(0) }, ruleOneOpen},
-		{"already opened, by nobody", func(h *History) { h.Records[first].Told = AlreadyOpened }, ruleOneOpen},
-		{"a holder is told empty", func(h *History) { h.Records[repeat].Told = Empty }, ruleHolder},
-		{"a holder is told expired", func(h *History) { h.Records[repeat].Told = Expired }, ruleHolder},
+		{"already opened, by nobody", func(h *History) { h.Records[first].Outcome = AlreadyOpened }, ruleOneOpen},
+		{"a holder is told empty", func(h *History) { h.Records[repeat].Outcome = Empty }, ruleHolder},
+		{"a holder is told expired", func(h *History) { h.Records[repeat].Outcome = Expired }, ruleHolder},
 		{"one position is told to two people", func(h *History) { h.Records[second].Seq = h.Records[first].Seq }, ruleSeq},
 		{"empty while a share is left", func(h *History) { h.Records = append(h.Records, empty(1, 4, 50, 60)) }, ruleEmpty},
 		{"empty, and then somebody opens", func(h *History) { h.Records = append(h.Records, empty(0, 7, 31, 35)) }, ruleEmpty},
@@ -99,9 +99,9 @@ func lies() []lie {
 		{"other amounts, everywhere the same", exchangeAmounts, ruleDraw},
 		{"the seed is told early", func(h *History) { h.Envelopes[1].Shown.Seed = anySeed() }, ruleSecret},
 		{"the best luck is somebody else's", moveLuck, ruleLuck},
-		{"expired before its time", func(h *History) { h.Records[late].Told = Expired }, ruleNotEarly},
+		{"expired before its time", func(h *History) { h.Records[late].Outcome = Expired }, ruleNotEarly},
 		{"not found", func(h *History) {
-			h.Records[late].Class, h.Records[late].Told, h.Records[late].Status = Wrong, Nothing, 404
+			h.Records[late].Class, h.Records[late].Outcome, h.Records[late].Status = Wrong, Nothing, 404
 		}, ruleContract},
 		{"a send that fails", func(h *History) { h.Records = append(h.Records, Record{Act: Sending, Class: Wrong, Status: 500}) }, ruleContract},
 		{"a refusal for ever", func(h *History) { h.Records[refused].Curt = true }, ruleRetry},

@@ -95,7 +95,7 @@ func (c *caller) read(rec *Record, body []byte) {
 		return
 	}
 	rec.Class, rec.Amount, rec.Seq = Accepted, int32(o.Amount), int16(o.Seq)
-	rec.Told, _ = toldBy(o.Outcome)
+	rec.Outcome, _ = outcomeOf(o.Outcome)
 }
 
 func (c *caller) wrong(rec *Record, body []byte) {

@@ -31,7 +31,7 @@ type attempt struct {
 }
 
 // believable is one envelope of a random history.
-func believable(r *rand.Rand, key envelope.DrawKey, gift, users int) (Owed, []Record) {
+func believable(r *rand.Rand, key envelope.DrawKey, gift, users int) (Expected, []Record) {
 	e := envelope.Envelope{ID: testID(gift), Kind: envelope.Lucky, State: envelope.Active, Ver: 1, Count: 1 + r.IntN(12), ShareMax: 20_000}
 	e.Total = envelope.Fen(e.Count + r.IntN(5000))
 	if r.IntN(4) == 0 {
@@ -50,7 +50,7 @@ func believable(r *rand.Rand, key envelope.DrawKey, gift, users int) (Owed, []Re
 		}
 		records = append(records, a.rec)
 	}
-	o := Owed{ID: e.ID, Kind: e.Kind, Total: e.Total, Count: e.Count, Commitment: e.Commitment.Hex()}
+	o := Expected{ID: e.ID, Kind: e.Kind, Total: e.Total, Count: e.Count, Commitment: e.Commitment.Hex()}
 	if len(records) > 0 {
 		o.Shown = shownOf(&e, key.Seed(e.ID), shares)
 	}
@@ -91,7 +91,7 @@ func decide(rec *Record, e envelope.Envelope, seed envelope.Seed, held map[envel
 		*shares = append(*shares, o.Share)
 	}
 	if rec.Class == Accepted {
-		rec.Told, _ = toldBy(openings[0].Outcome)
+		rec.Outcome, _ = outcomeOf(openings[0].Outcome)
 		rec.Amount, rec.Seq = int32(openings[0].Share.Amount), int16(openings[0].Share.Seq)
 	}
 	return after

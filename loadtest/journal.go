@@ -29,12 +29,12 @@ func (c Class) String() string {
 	return [classes]string{"accepted", "refused_fast", "refused_slow", "unknown", "unreached", "wrong"}[c]
 }
 
-// Told is the outcome in an accepted answer.
-type Told uint8
+// Outcome is what an accepted answer says.
+type Outcome uint8
 
 // The outcomes of an open.
 const (
-	Nothing Told = iota // not accepted
+	Nothing Outcome = iota // not accepted
 	Opened
 	AlreadyOpened
 	Empty
@@ -42,7 +42,7 @@ const (
 )
 
 // toldBy reads an outcome of the API.
-func toldBy(o envelope.Outcome) (Told, bool) {
+func outcomeOf(o envelope.Outcome) (Outcome, bool) {
 	switch o {
 	case envelope.Opened:
 		return Opened, true
@@ -56,7 +56,7 @@ func toldBy(o envelope.Outcome) (Told, bool) {
 	return Nothing, false
 }
 
-func (t Told) String() string {
+func (t Outcome) String() string {
 	return [...]string{"nothing", "opened", "already_opened", "empty", "expired"}[t]
 }
 
@@ -83,7 +83,7 @@ type Record struct {
 	Seq        int16 // the same
 	Status     int16 // of HTTP; 0 without an answer
 	Class      Class
-	Told       Told
+	Outcome    Outcome
 	Act        Act
 	Curt       bool // a refusal without Retry-After
 }

@@ -33,7 +33,7 @@ func parseOpening(body []byte) (o opening, ok bool) {
 
 // sound reports whether the numbers fit a [Record] and belong to the outcome.
 func (o *opening) sound() bool {
-	if _, ok := toldBy(o.Outcome); !ok {
+	if _, ok := outcomeOf(o.Outcome); !ok {
 		return false
 	}
 	if o.Outcome == envelope.Opened || o.Outcome == envelope.AlreadyOpened {

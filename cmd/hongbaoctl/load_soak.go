@@ -31,7 +31,7 @@ func (l loadSoakCmd) Run(ctx context.Context, c *cli) error {
 	r, err := soak.Run(ctx, soak.Config{
 		Seed: l.Seed, Key: loadKey(), Rate: l.Rate, For: l.Duration, Lies: l.Lies, Bugs: l.Bugs,
 		Of: loadtest.Lifetimes{PayWithin: limits.PayWithin, Life: limits.Life}, Least: limits.ShareMin,
-		Server: server, Users: g.Users, Liar: g.Liar(), Owed: g.Owed, Reckon: g.Reckon, Progress: loadProgress(c.JSON),
+		Server: server, Users: g.Users, Liar: g.Liar(), Pending: g.Pending, Reckon: g.Reckon, Progress: loadProgress(c.JSON),
 	})
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func soaks(t *testing.T, product string) {
 	var honest soak.Result
 	load(t, p, &honest, "soak", "--duration", "8s", "--rate", "5", "--seed", "1")
 	checkSoak(t, &honest)
-	for lie := range honest.Told {
+	for lie := range honest.Simulated {
 		if lie == "twice" || lie == "success_then_fail" {
 			t.Errorf("%s was told without --bugs", lie)
 		}
@@ -39,11 +39,11 @@ func soaks(t *testing.T, product string) {
 	var broken soak.Result
 	load(t, p, &broken, "soak", "--duration", "8s", "--rate", "5", "--seed", "2", "--bugs")
 	checkSoak(t, &broken)
-	if n := len(broken.MovedTwice); n == 0 || int64(n) != broken.Told["twice"] {
-		t.Errorf("%d numbers that moved twice were found, %d were told to", n, broken.Told["twice"])
+	if n := len(broken.MovedTwice); n == 0 || int64(n) != broken.Simulated["twice"] {
+		t.Errorf("%d numbers that moved twice were found, %d were told to", n, broken.Simulated["twice"])
 	}
-	if n := broken.Explained["success_then_fail"]; n == 0 || n != broken.Told["success_then_fail"] {
-		t.Errorf("%d successes that were taken back are disputed, %d were", n, broken.Told["success_then_fail"])
+	if n := broken.Explained["success_then_fail"]; n == 0 || n != broken.Simulated["success_then_fail"] {
+		t.Errorf("%d successes that were taken back are disputed, %d were", n, broken.Simulated["success_then_fail"])
 	}
 }
 
@@ -53,14 +53,14 @@ func checkSoak(t *testing.T, r *soak.Result) {
 		t.Fatalf("the soak: %+v %+v %v", r.Findings, r.Verdict, r.Notes)
 	}
 	told := int64(0)
-	for _, n := range r.Told {
+	for _, n := range r.Simulated {
 		told += n
 	}
 	t.Logf("soaked for %.0f s, drained in %.0f s", r.Seconds, r.DrainedIn)
 	k := r.Reckoning
 	if told < soakLiesMin || r.Fates.Sent < 20 || r.Answers.Opened < 20 || k.Payouts.Count < 20 || k.Refunds.Count == 0 ||
 		k.States[envelope.Closed] == 0 || k.States[envelope.Settled] == 0 || k.States[envelope.Active]+k.States[envelope.Unpaid] != 0 {
-		t.Errorf("the soak met too little: told %v, %+v, %+v", r.Told, r.Fates, k)
+		t.Errorf("the soak met too little: told %v, %+v, %+v", r.Simulated, r.Fates, k)
 	}
 }
 

@@ -97,8 +97,8 @@ func (bed *Testbed) Backlog(ctx context.Context) (b measure.Backlog, err error) 
 	return b, err
 }
 
-// Owed counts what is on its way, and charges too if they will end soon.
-func (bed *Testbed) Owed(ctx context.Context, charges bool) (total int, err error) {
+// Pending counts what waits to be carried out, and charges too if they will end soon.
+func (bed *Testbed) Pending(ctx context.Context, charges bool) (total int, err error) {
 	sets, err := bed.outbox(ctx)
 	for _, set := range sets {
 		for _, topic := range set.Topics {

@@ -103,7 +103,7 @@ func (w *reckoner) visit(s *envelope.Statement, transfers []envelope.Transfer) e
 		e.State == envelope.Unpaid && time.Since(e.CreatedAt) > limits.PayWithin+overdueSlack {
 		w.out.Overdue++
 	}
-	w.owe(s)
+	w.expect(s)
 	return nil
 }
 
@@ -121,19 +121,19 @@ func (w *reckoner) transfer(t *envelope.Transfer) {
 	}
 }
 
-// owe counts the facts about an envelope that the IM backend must have received.
-func (w *reckoner) owe(s *envelope.Statement) {
+// expect counts the facts about an envelope that the IM backend must have received.
+func (w *reckoner) expect(s *envelope.Statement) {
 	facts, _ := envelope.Owed(s, envelope.Cursor{})
 	for _, f := range facts {
 		switch f.Kind {
 		case envelope.FactActive:
-			w.out.Owed.Active++
+			w.out.Expected.Active++
 		case envelope.FactOpened:
-			w.out.Owed.Shares += len(f.Shares)
+			w.out.Expected.Shares += len(f.Shares)
 		case envelope.FactFinished:
-			w.out.Owed.Finished++
+			w.out.Expected.Finished++
 		case envelope.FactRefunded:
-			w.out.Owed.Refunded++
+			w.out.Expected.Refunded++
 		}
 	}
 }
@@ -201,13 +201,13 @@ func (w *reckoner) readUsers(ctx context.Context) error {
 }
 
 func (w *reckoner) readEvents(ctx context.Context) error {
-	var heard struct {
+	var received struct {
 		Told soak.Facts `json:"told"`
 		soak.Astray
 	}
-	if err := call(ctx, http.MethodGet, w.bed.desc.Events+"/events", nil, &heard); err != nil {
+	if err := call(ctx, http.MethodGet, w.bed.desc.Events+"/events", nil, &received); err != nil {
 		return err
 	}
-	w.out.Told, w.out.Astray = heard.Told, heard.Astray
+	w.out.Received, w.out.Astray = received.Told, received.Astray
 	return nil
 }

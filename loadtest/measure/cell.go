@@ -125,7 +125,7 @@ func per(d time.Duration, n int) float64 { return float64(d.Microseconds()) / fl
 func newCell(mode string, scenario loadtest.Scenario, run *loadtest.Run, spent cost) Cell {
 	m, opened := Of(run), 0
 	for i := range run.Records {
-		if run.Records[i].Told == loadtest.Opened {
+		if run.Records[i].Outcome == loadtest.Opened {
 			opened++
 		}
 	}

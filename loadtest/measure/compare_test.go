@@ -109,7 +109,7 @@ func stormRun(opened []int, ms []int) *loadtest.Run {
 		for k := range n {
 			got := time.Duration(second)*time.Second + time.Duration(k)*time.Second/time.Duration(n)
 			due := got - time.Duration(ms[second])*time.Millisecond
-			run.Records = append(run.Records, loadtest.Record{First: int64(due), Due: int64(due), Sent: int64(due), Got: int64(got), Told: loadtest.Opened})
+			run.Records = append(run.Records, loadtest.Record{First: int64(due), Due: int64(due), Sent: int64(due), Got: int64(got), Outcome: loadtest.Opened})
 		}
 	}
 	return run

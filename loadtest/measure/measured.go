@@ -69,7 +69,7 @@ func (c *Counts) Add(r *loadtest.Record) {
 	case loadtest.Wrong:
 		c.Wrong++
 	}
-	switch r.Told {
+	switch r.Outcome {
 	case loadtest.Opened:
 		c.Opened++
 	case loadtest.AlreadyOpened:
@@ -166,7 +166,7 @@ func Of(r *loadtest.Run) *Measured {
 		case loadtest.Accepted:
 			accepted.add(rec.Due, rec.Got)
 			served.add(rec.First, rec.Got)
-			if within && rec.Told == loadtest.Opened {
+			if within && rec.Outcome == loadtest.Opened {
 				opened++
 			}
 		case loadtest.RefusedFast, loadtest.RefusedSlow:
@@ -225,7 +225,7 @@ func cut(r *loadtest.Run, width time.Duration) []Window {
 
 func (w *Window) add(r *loadtest.Record) {
 	switch {
-	case r.Told == loadtest.Opened:
+	case r.Outcome == loadtest.Opened:
 		w.Opened++
 	case r.Class == loadtest.Accepted:
 		w.Answered++

@@ -10,8 +10,8 @@ import (
 )
 
 func TestOnlyTheMeasuredTimeOfAClosedLoopCounts(t *testing.T) {
-	at := func(got time.Duration, told loadtest.Told, class loadtest.Class) loadtest.Record {
-		return loadtest.Record{Due: int64(got - 10*time.Millisecond), First: int64(got - 30*time.Millisecond), Got: int64(got), Told: told, Class: class}
+	at := func(got time.Duration, told loadtest.Outcome, class loadtest.Class) loadtest.Record {
+		return loadtest.Record{Due: int64(got - 10*time.Millisecond), First: int64(got - 30*time.Millisecond), Got: int64(got), Outcome: told, Class: class}
 	}
 	const s = time.Second
 	run := &loadtest.Run{From: s, To: 3 * s, Records: []loadtest.Record{

@@ -146,7 +146,7 @@ func (r *Phase) sample(at time.Duration, b Backlog) {
 func (r *Phase) count(run *loadtest.Run) {
 	opened, latencies := 0, newHistogram()
 	for i := range run.Records {
-		if rec := &run.Records[i]; rec.Told == loadtest.Opened {
+		if rec := &run.Records[i]; rec.Outcome == loadtest.Opened {
 			opened++
 			latencies.add(rec.Due, rec.Got)
 		}

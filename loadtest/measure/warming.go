@@ -89,7 +89,7 @@ func (c *comparison) openAll(ctx context.Context, s *Server, envelopes int) (sha
 		return 0, errors.Join(err, c.audit(ctx, stage))
 	}
 	for i := range run.Records {
-		if run.Records[i].Told == loadtest.Opened {
+		if run.Records[i].Outcome == loadtest.Opened {
 			shares++
 		}
 	}

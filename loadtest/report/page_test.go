@@ -79,9 +79,9 @@ func sampleRuns() *measure.Runs {
 	run := &loadtest.Run{Open: true, To: 3 * time.Second, Callers: 10, Arrivals: 900}
 	for i := range 900 {
 		at := int64(i) * int64(time.Second) / 300
-		rec := loadtest.Record{First: at, Due: at, Sent: at, Got: at + int64(i%50+1)*int64(time.Millisecond), Told: loadtest.Opened, Status: 200}
+		rec := loadtest.Record{First: at, Due: at, Sent: at, Got: at + int64(i%50+1)*int64(time.Millisecond), Outcome: loadtest.Opened, Status: 200}
 		if i%10 == 0 {
-			rec.Class, rec.Told = loadtest.RefusedFast, loadtest.Nothing
+			rec.Class, rec.Outcome = loadtest.RefusedFast, loadtest.Nothing
 		}
 		run.Records = append(run.Records, rec)
 	}

@@ -56,7 +56,7 @@ func (t Text) Soak(r *soak.Result) {
 	}
 	row("payouts posted", k.Payouts.Count, int64(k.Payouts.Fen))
 	row("refunds posted", k.Refunds.Count, int64(k.Refunds.Fen))
-	row("facts told to the IM backend", k.Told.Active+k.Told.Shares+k.Told.Finished+k.Told.Refunded, "")
+	row("facts told to the IM backend", k.Received.Active+k.Received.Shares+k.Received.Finished+k.Received.Refunded, "")
 	w.AppendSeparator()
 	for _, reason := range soak.Reasons(r.Held) {
 		row("held in this soak: "+reason, r.Held[reason].Count, int64(r.Held[reason].Fen))
@@ -68,7 +68,7 @@ func (t Text) Soak(r *soak.Result) {
 		row("numbers that moved twice, found", len(r.MovedTwice), "")
 	}
 	w.Render()
-	t.lies(r.Told)
+	t.lies(r.Simulated)
 	for _, note := range r.Notes {
 		fmt.Fprintln(t.Out, "note:", note)
 	}

@@ -22,8 +22,8 @@ type Reckoning struct {
 	Overdue   int                    `json:"overdue"`    // active or unpaid beyond their time
 	Unsettled []envelope.ID          `json:"unsettled"`  // finished, all of it posted, and not settled
 	UserBooks []string               `json:"user_books"` // what they break or tell wrongly
-	Owed      Facts                  `json:"facts_owed"` // facts that the IM backend must have been notified of
-	Told      Facts                  `json:"facts_told"` // and was
+	Expected  Facts                  `json:"facts_owed"` // facts that the IM backend must have been notified of
+	Received  Facts                  `json:"facts_told"` // and was notified of
 	Astray    Astray                 `json:"events"`
 
 	Differences []Difference `json:"-"` // between our numbers and the provider's ledger
@@ -108,7 +108,7 @@ type Judgement struct {
 type judging struct {
 	*Judgement
 	before, after *Reckoning
-	told          map[string]int64
+	simulated     map[string]int64
 }
 
 // Judge holds the books after a soak to the faults that were simulated in it: each must have
@@ -165,7 +165,7 @@ func (j *judging) ledger() {
 			j.add("", ruleTwice, "%s moved twice, and the reconciliation says nothing of it", no)
 		}
 	}
-	if told := j.told[lieTwice]; told != int64(len(twice)) {
+	if told := j.simulated[lieTwice]; told != int64(len(twice)) {
 		j.add("", ruleTwice, "%d numbers were to move twice, %d did", told, len(twice))
 	}
 }
@@ -177,15 +177,15 @@ func (j *judging) disputes() {
 		switch {
 		case d.Known && d.Over == 1:
 			j.Explained[lieWrongAmount]++
-		case d.Known && d.Over == 0 && d.Posted && j.told[lieContrary] > 0:
+		case d.Known && d.Over == 0 && d.Posted && j.simulated[lieContrary] > 0:
 			j.Explained[lieContrary]++
 		default:
 			j.add("", ruleExplained, "%s: %s", d.Number, d.What)
 		}
 	}
 	for _, lie := range []string{lieWrongAmount, lieContrary} {
-		if j.Explained[lie] != j.told[lie] {
-			j.add("", ruleNoticed, "%s was told %d times, and %d disputes are about it", lie, j.told[lie], j.Explained[lie])
+		if j.Explained[lie] != j.simulated[lie] {
+			j.add("", ruleNoticed, "%s was told %d times, and %d disputes are about it", lie, j.simulated[lie], j.Explained[lie])
 		}
 	}
 }
@@ -193,7 +193,7 @@ func (j *judging) disputes() {
 func (j *judging) held() {
 	refused := int64(0)
 	for _, lie := range refusing() {
-		refused += j.told[lie]
+		refused += j.simulated[lie]
 	}
 	held := fresh(j.before.Held, j.after.Held)
 	if j.Held = sums(held); int64(len(held)) != refused {
@@ -205,7 +205,7 @@ func (j *judging) events() {
 	if j.after.Astray.Forgotten > j.before.Astray.Forgotten {
 		return // the receiver got events of more envelopes than it can watch
 	}
-	owed, told := j.after.Owed.since(j.before.Owed), j.after.Told.since(j.before.Told)
+	owed, told := j.after.Expected.since(j.before.Expected), j.after.Received.since(j.before.Received)
 	if owed != told {
 		j.add("", ruleEvents, "owed %+v, told %+v", owed, told)
 	}

@@ -14,7 +14,7 @@ func quiet() *Reckoning {
 	return &Reckoning{
 		Books: []measure.Books{{Set: "000"}}, Held: []Held{{"old", "CLOSED", 1}}, Disputes: []Dispute{{Number: "old", What: "nonsense"}},
 		Differences: []Difference{{"old", "moved twice"}}, Twice: []string{"old"},
-		Owed: Facts{9, 9, 9, 9}, Told: Facts{8, 8, 8, 8}, // what was told before the receiver was started is not known to it
+		Expected: Facts{9, 9, 9, 9}, Received: Facts{8, 8, 8, 8}, // what was told before the receiver was started is not known to it
 	}
 }
 
@@ -50,8 +50,8 @@ func TestAReckoningIsJudgedByTheLiesThatWereTold(t *testing.T) {
 		}, map[string]int64{"refuse_closed": 1, "refuse_refund": 1}, ""},
 		"held, and not refused": {func(r *Reckoning) { r.Held = append(r.Held, Held{"d", "ABNORMAL", 5}) }, nil, ruleHeld},
 		"refused, and not held": {func(*Reckoning) {}, map[string]int64{"refuse_limit": 1}, ruleHeld},
-		"owed and told":         {func(r *Reckoning) { r.Owed.Shares++; r.Told.Shares++ }, nil, ""},
-		"owed and not told":     {func(r *Reckoning) { r.Owed.Shares++ }, nil, ruleEvents},
+		"owed and told":         {func(r *Reckoning) { r.Expected.Shares++; r.Received.Shares++ }, nil, ""},
+		"owed and not told":     {func(r *Reckoning) { r.Expected.Shares++ }, nil, ruleEvents},
 		"told in disorder":      {func(r *Reckoning) { r.Astray.Disordered++ }, nil, ruleEvents},
 		"too many to watch":     {func(r *Reckoning) { r.Astray.Disordered++; r.Astray.Forgotten++ }, nil, ""},
 		"rows out of balance":   {func(r *Reckoning) { r.Books[0].Violations = []string{"I1"} }, nil, ruleRows},

@@ -27,9 +27,9 @@ type Config struct {
 	Server *measure.Server
 	Users  func(n int) ([]loadtest.User, error)
 	Liar   Liar
-	// Owed counts what is pending: outbox rows, deliveries and
+	// Pending counts what waits to be carried out: outbox rows, deliveries and
 	// transfers, charges only on demand.
-	Owed     func(ctx context.Context, charges bool) (int, error)
+	Pending  func(ctx context.Context, charges bool) (int, error)
 	Reckon   func(ctx context.Context) (*Reckoning, error)
 	Progress func(done, of int, what string) // called about once a second
 }
@@ -59,7 +59,7 @@ type Result struct {
 	DrainedIn  float64           `json:"drained_in_s"` // from the last request until nothing was pending
 	Rate       float64           `json:"lie_rate"`
 	Bugs       bool              `json:"bugs"`
-	Told       map[string]int64  `json:"lies_told"`
+	Simulated  map[string]int64  `json:"lies_told"`
 	Passed     bool              `json:"passed"`
 	Fates      Fates             `json:"envelopes"`
 	Answers    measure.Counts    `json:"answers"`
@@ -78,7 +78,7 @@ type Fates struct {
 
 func (c *Config) validate() error {
 	switch {
-	case c.Key == "" || c.Server == nil || c.Users == nil || c.Liar == nil || c.Owed == nil || c.Reckon == nil || c.Progress == nil:
+	case c.Key == "" || c.Server == nil || c.Users == nil || c.Liar == nil || c.Pending == nil || c.Reckon == nil || c.Progress == nil:
 		return errors.New("soak: key, server, users, liar, owed, reckon and progress are all required")
 	case c.For < time.Second || c.For > LengthMax:
 		return fmt.Errorf("soak: want 1s <= duration <= %v, have %v", LengthMax, c.For)
@@ -197,7 +197,7 @@ func (s *soaking) crowd(ctx context.Context) (run *loadtest.Run, err error) {
 	})
 	g.Go(func() error {
 		for loadtest.Sleep(lying, time.Second) == nil {
-			if owed, err := s.cfg.Owed(lying, false); err == nil {
+			if owed, err := s.cfg.Pending(lying, false); err == nil {
 				s.say(fmt.Sprintf("people send and open, the provider lies; %d owed", owed))
 			}
 		}
@@ -233,7 +233,7 @@ func (s *soaking) drain(ctx context.Context, when string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, quietMax, fmt.Errorf("%s the soak, something is owed for more than %v", when, quietMax))
 	defer cancel()
 	for {
-		owed, err := s.cfg.Owed(ctx, s.cfg.Of.PayWithin <= loadtest.LifetimeSeenMax)
+		owed, err := s.cfg.Pending(ctx, s.cfg.Of.PayWithin <= loadtest.LifetimeSeenMax)
 		if err == nil && owed == 0 {
 			return nil
 		}
@@ -261,8 +261,8 @@ func (s *soaking) reckon(ctx context.Context, r *Result, before *Reckoning, said
 		if r.Reckoning, err = s.cfg.Reckon(ctx); err != nil {
 			return fmt.Errorf("reckon: %w", err)
 		}
-		r.Told = since(said, told)
-		r.Judgement = r.Reckoning.Judge(before, r.Told)
+		r.Simulated = since(said, told)
+		r.Judgement = r.Reckoning.Judge(before, r.Simulated)
 		if len(r.Findings) == 0 || time.Now().After(deadline) {
 			return nil
 		}
