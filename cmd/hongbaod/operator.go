@@ -13,9 +13,6 @@ import (
 	"hongbao/internal/settings"
 )
 
-// durability says under which promise the numbers of a load run are made.
-const durability = "one node per SET, binlog and redo log fsynced at every commit"
-
 // operator is what answers on the operator's listener.
 func (d *daemon) operator() (*operator.API, error) {
 	return operator.New(operator.Config{
@@ -27,9 +24,8 @@ func (d *daemon) operator() (*operator.API, error) {
 		},
 		Set:       func(id envelope.ID) (operator.Set, error) { return d.sets.Unit(id.Set()) },
 		Operators: d.keys.Operators, Mint: d.router.Minting, Draining: d.api.Draining,
-		Metrics: prometheus.Gatherers{d.metrics, d.sets},
-		Mode:    operator.LoadMode{OpenMode: string(d.mode), Durability: durability},
-		Listen:  d.conf.Listen.Operator, Hosts: d.conf.Listen.OperatorHosts, Log: d.log,
+		Metrics:  prometheus.Gatherers{d.metrics, d.sets},
+		OpenMode: string(d.mode), Listen: d.conf.Listen.Operator, Hosts: d.conf.Listen.OperatorHosts, Log: d.log,
 	})
 }
 

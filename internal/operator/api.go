@@ -57,6 +57,7 @@ type Set interface {
 	ApproveDissolve(ctx context.Context, no, by string) error
 
 	Ping(context.Context) error
+	Durability(context.Context) (orderset.Durability, error)
 
 	Refuse(on bool)   // opens that need the database are answered 503, in this process
 	Refusing() string // why they are, or ""
@@ -70,7 +71,7 @@ type Config struct {
 	Mint      func() error                   // nil when envelopes can be minted; else why not
 	Draining  func() bool                    // the process is about to stop
 	Metrics   prometheus.Gatherer
-	Mode      LoadMode // how this process opens
+	OpenMode  string   // how this process opens
 	Listen    string   // host:port of the listener, a name that requests may be for
 	Hosts     []string // further ones
 	Log       *slog.Logger
@@ -255,7 +256,27 @@ type LoadMode struct {
 	Durability string `json:"durability"`
 }
 
-func (a *API) loadMode(context.Context, Person, None) (LoadMode, error) { return a.cfg.Mode, nil }
+// loadMode asks all SETs and names the weakest promise. What one promises
+// that does not answer is not known, and so is that of all.
+func (a *API) loadMode(ctx context.Context, _ Person, _ None) (LoadMode, error) {
+	type answer struct {
+		is  orderset.Durability
+		err error
+	}
+	weakest := orderset.Durability{Fsynced: true, Copied: true}
+	for _, one := range each(ctx, a, func(ctx context.Context, set Set) answer {
+		is, err := set.Durability(ctx)
+		return answer{is, err}
+	}) {
+		if one.err != nil {
+			return LoadMode{OpenMode: a.cfg.OpenMode, Durability: "not known: a SET does not answer"}, nil
+		}
+		if one.is.Weaker(weakest) {
+			weakest = one.is
+		}
+	}
+	return LoadMode{OpenMode: a.cfg.OpenMode, Durability: weakest.String()}, nil
+}
 
 // healthz: the process answers at all.
 func (a *API) healthz(context.Context, Person, None) (http.Handler, error) {

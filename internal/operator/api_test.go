@@ -96,7 +96,10 @@ func (s *noted) ApproveDissolve(_ context.Context, no, by string) error {
 	return s.note("%s dissolves %s", by, no)
 }
 func (s *noted) Ping(context.Context) error { return s.err }
-func (s *noted) Refuse(on bool)             { s.on = on; _ = s.note("refuse %v", on) }
+func (s *noted) Durability(context.Context) (orderset.Durability, error) {
+	return orderset.Durability{Fsynced: true}, s.err
+}
+func (s *noted) Refuse(on bool) { s.on = on; _ = s.note("refuse %v", on) }
 func (s *noted) Refusing() string {
 	if s.on {
 		return "draining"
