@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"hongbao/envelope"
+	"hongbao/reconcile"
 )
 
 // The rules of the audit, as findings name them. Each says what must be true.
@@ -32,18 +33,6 @@ const (
 	ruleRepeat    = "a repeated send finds the first (I2)"
 )
 
-// ViolationsMax bounds a verdict: a thousand lies are as bad as more.
-const ViolationsMax = 1000
-
-// Violation is one thing that must not be.
-type Violation struct {
-	Rule string      `json:"rule"`
-	ID   envelope.ID `json:"id,omitempty"`
-	What string      `json:"what"`
-}
-
-func (v Violation) String() string { return fmt.Sprintf("%s: %s: %s", v.Rule, v.ID, v.What) }
-
 // History is everything a crowd asked and was answered, and what is shown at the end.
 type History struct {
 	Users     []envelope.UserID // by the number in the records
@@ -63,22 +52,22 @@ type Expected struct {
 
 // Verdict is the result of an audit.
 type Verdict struct {
-	Envelopes      int         `json:"envelopes"`
-	Requests       int         `json:"requests"`
-	Shares         int         `json:"shares"`
-	DrawsVerified  int         `json:"draws_verified"`
-	UnknownTaken   int         `json:"unknown_taken"`     // requests of unknown outcome whose share is there
-	UnknownUntaken int         `json:"unknown_not_taken"` // and those that had no effect
-	Violations     []Violation `json:"violations"`
-	Samples        []string    `json:"samples,omitempty"` // wrong answers, verbatim
+	Envelopes      int                    `json:"envelopes"`
+	Requests       int                    `json:"requests"`
+	Shares         int                    `json:"shares"`
+	DrawsVerified  int                    `json:"draws_verified"`
+	UnknownTaken   int                    `json:"unknown_taken"`     // requests of unknown outcome whose share is there
+	UnknownUntaken int                    `json:"unknown_not_taken"` // and those that had no effect
+	Violations     []reconcile.Difference `json:"violations"`
+	Samples        []string               `json:"samples,omitempty"` // wrong answers, verbatim
 }
 
 // Passed reports whether nothing was found.
 func (v *Verdict) Passed() bool { return len(v.Violations) == 0 }
 
 func (v *Verdict) add(id envelope.ID, rule, format string, args ...any) {
-	if len(v.Violations) < ViolationsMax {
-		v.Violations = append(v.Violations, Violation{Rule: rule, ID: id, What: fmt.Sprintf(format, args...)})
+	if len(v.Violations) < reconcile.DifferencesMax {
+		v.Violations = append(v.Violations, reconcile.Difference{Rule: rule, Key: string(id), Have: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -90,13 +79,13 @@ func (v *Verdict) Join(o *Verdict) {
 	v.DrawsVerified += o.DrawsVerified
 	v.UnknownTaken += o.UnknownTaken
 	v.UnknownUntaken += o.UnknownUntaken
-	v.Violations = append(v.Violations, o.Violations[:min(len(o.Violations), ViolationsMax-len(v.Violations))]...)
+	v.Violations = append(v.Violations, o.Violations[:min(len(o.Violations), reconcile.DifferencesMax-len(v.Violations))]...)
 	v.Samples = append(v.Samples, o.Samples[:min(len(o.Samples), samplesMax-len(v.Samples))]...)
 }
 
 // Audit holds every answer against what it must have been. It takes O(n log n).
 func (h *History) Audit() *Verdict {
-	v := &Verdict{Requests: len(h.Records), Violations: []Violation{}}
+	v := &Verdict{Requests: len(h.Records), Violations: []reconcile.Difference{}}
 	numbers := make(map[envelope.UserID]int32, len(h.Users))
 	for i, name := range h.Users {
 		numbers[name] = int32(i)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"hongbao/envelope"
+	"hongbao/reconcile"
 )
 
 // told is a small history that a liar changes: envelope 0 is lucky, four
@@ -166,7 +167,7 @@ func TestEveryLieIsFound(t *testing.T) {
 		h := told(t)
 		one.tell(h)
 		v := h.Audit()
-		if !slices.ContainsFunc(v.Violations, func(v Violation) bool { return v.Rule == one.rule }) {
+		if !slices.ContainsFunc(v.Violations, func(v reconcile.Difference) bool { return v.Rule == one.rule }) {
 			t.Errorf("%s: want %q broken, found %v", one.name, one.rule, v.Violations)
 		}
 	}
@@ -187,17 +188,17 @@ func TestEveryRuleOfAnAuditCatchesALie(t *testing.T) {
 
 func TestAVerdictIsBounded(t *testing.T) {
 	h := told(t)
-	for range 2 * ViolationsMax {
+	for range 2 * reconcile.DifferencesMax {
 		h.Records = append(h.Records, Record{Gift: 0, User: 4, Sent: 91, Got: 92, Class: Wrong, Status: 500})
 	}
 	v := h.Audit()
-	if len(v.Violations) != ViolationsMax {
-		t.Errorf("%d violations are reported, want %d", len(v.Violations), ViolationsMax)
+	if len(v.Violations) != reconcile.DifferencesMax {
+		t.Errorf("%d violations are reported, want %d", len(v.Violations), reconcile.DifferencesMax)
 	}
 	sum := told(t).Audit()
 	sum.Join(v)
 	sum.Join(v)
-	if len(sum.Violations) != ViolationsMax || sum.Passed() || sum.Requests != 11+2*len(h.Records) {
+	if len(sum.Violations) != reconcile.DifferencesMax || sum.Passed() || sum.Requests != 11+2*len(h.Records) {
 		t.Errorf("joined: %d violations of %d requests", len(sum.Violations), sum.Requests)
 	}
 }

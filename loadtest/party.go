@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hongbao/reconcile"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -139,7 +140,7 @@ func (p *party) pay(ctx context.Context, one *caller, j job) {
 	case ctx.Err() != nil, errors.Is(err, errPaidLate) && late():
 		return
 	default:
-		p.s.found(Violation{Rule: rulePaid, ID: p.s.lives[gift].id, What: err.Error()})
+		p.s.found(reconcile.Difference{Rule: rulePaid, Key: string(p.s.lives[gift].id), Have: err.Error()})
 		return
 	}
 	p.crowd.heads[gift] = p.s.head(gift, "open")

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hongbao/envelope"
+	"hongbao/reconcile"
 )
 
 const (
@@ -72,8 +73,8 @@ type Stage struct {
 
 	mu      sync.Mutex // guards what is below
 	records []Record
-	broken  []Violation // found on the way
-	samples []string    // wrong answers, verbatim
+	broken  []reconcile.Difference // found on the way
+	samples []string               // wrong answers, verbatim
 }
 
 // live is a gift that has been sent.
@@ -187,7 +188,7 @@ func (s *Stage) send(ctx context.Context, gift int) error {
 	}
 	again, err := s.desk.send(ctx, token, key, g, recipient)
 	if err == nil && again.ID != sent.ID {
-		s.found(Violation{Rule: ruleRepeat, ID: sent.ID, What: fmt.Sprintf("the key %s made %s as well", key, again.ID)})
+		s.found(reconcile.Difference{Rule: ruleRepeat, Key: string(sent.ID), Have: fmt.Sprintf("the key %s made %s as well", key, again.ID)})
 	}
 	return err
 }
@@ -226,10 +227,10 @@ func (s *Stage) awaitTicket(ctx context.Context, gift int) error {
 	}
 }
 
-func (s *Stage) found(v Violation) {
+func (s *Stage) found(v reconcile.Difference) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.broken) < ViolationsMax {
+	if len(s.broken) < reconcile.DifferencesMax {
 		s.broken = append(s.broken, v)
 	}
 }

@@ -7,38 +7,27 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/orderset/setdb"
+	"hongbao/reconcile"
 )
-
-// Violation is one way in which stored rows break an invariant.
-type Violation struct {
-	Invariant string      `json:"invariant"` // "I1" …
-	ID        envelope.ID `json:"id"`
-	What      string      `json:"what"`
-}
-
-func (v Violation) String() string { return fmt.Sprintf("%s %s: %s", v.Invariant, v.ID, v.What) }
-
-// violationsMax bounds what one audit reports: a thousand are as bad as more.
-const violationsMax = 1000
 
 // Books is what an audit saw: the whole of one SET's hot tables. Paid is opened,
 // refunded and remaining (I1); opened and refunded are posted, pending and held,
 // and what is still to be spread.
 type Books struct {
-	Set          string       `json:"set"`
-	Envelopes    int          `json:"envelopes"`
-	Shares       int          `json:"shares"`
-	Paid         envelope.Fen `json:"paid_fen"`
-	Opened       envelope.Fen `json:"opened_fen"`
-	Refunded     envelope.Fen `json:"refunded_fen"`
-	Remaining    envelope.Fen `json:"remaining_fen"`
-	Posted       envelope.Fen `json:"posted_fen"` // transfers carried out …
-	Pending      envelope.Fen `json:"pending_fen"`
-	Held         envelope.Fen `json:"held_fen"`
-	PostedCount  int          `json:"posted_count"`
-	PendingCount int          `json:"pending_count"`
-	HeldCount    int          `json:"held_count"`
-	Violations   []Violation  `json:"violations"`
+	Set          string                 `json:"set"`
+	Envelopes    int                    `json:"envelopes"`
+	Shares       int                    `json:"shares"`
+	Paid         envelope.Fen           `json:"paid_fen"`
+	Opened       envelope.Fen           `json:"opened_fen"`
+	Refunded     envelope.Fen           `json:"refunded_fen"`
+	Remaining    envelope.Fen           `json:"remaining_fen"`
+	Posted       envelope.Fen           `json:"posted_fen"` // transfers carried out …
+	Pending      envelope.Fen           `json:"pending_fen"`
+	Held         envelope.Fen           `json:"held_fen"`
+	PostedCount  int                    `json:"posted_count"`
+	PendingCount int                    `json:"pending_count"`
+	HeldCount    int                    `json:"held_count"`
+	Violations   []reconcile.Difference `json:"violations"`
 }
 
 // Auditor reads every envelope and share of one SET and holds them to the
@@ -83,7 +72,7 @@ func (a *Auditor) Close() error { return a.db.Close() }
 // envelope whose rows seem to contradict each other is read again from one
 // snapshot, so others may go on writing.
 func (a *Auditor) Audit(ctx context.Context) (*Books, error) {
-	b := &Books{Violations: []Violation{}}
+	b := &Books{Violations: []reconcile.Difference{}}
 	tables, err := dayTables(ctx, a.db)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)

@@ -14,6 +14,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/reconcile"
 )
 
 // ledger is a world with one envelope of every kind and state, and a way to
@@ -223,7 +224,7 @@ func TestI10EveryPlantedDamageIsFound(t *testing.T) {
 			l.run(t, strings.ReplaceAll(fill.Replace(statement), "\x00", "order_id"))
 		}
 		books := l.w.Audit(t)[0]
-		if !slices.ContainsFunc(books.Violations, func(v orderset.Violation) bool { return v.Invariant == d.breaks }) {
+		if !slices.ContainsFunc(books.Violations, func(v reconcile.Difference) bool { return v.Rule == d.breaks }) {
 			t.Errorf("%s: %s was not found broken: %v", d.name, d.breaks, books)
 		}
 		l.restore(t)
@@ -284,7 +285,7 @@ func TestTheAuditReadsPastOnePage(t *testing.T) {
 	for _, at := range []int{0, 1999, 2000, 3999, 4000, rows - 1} {
 		exec(t, admin, fmt.Sprintf("INSERT INTO %s VALUES ('%s', 1, 'thief', 1, UTC_TIMESTAMP(3))", shares(ids[at]), ids[at]))
 		books := w.Audit(t)[0]
-		if len(books.Violations) == 0 || books.Violations[0].ID != ids[at] {
+		if len(books.Violations) == 0 || books.Violations[0].Key != string(ids[at]) {
 			t.Errorf("the share planted at row %d was not found: %v", at, books)
 		}
 		exec(t, admin, fmt.Sprintf("DELETE FROM %s WHERE order_id = '%s'", shares(ids[at]), ids[at]))
@@ -394,7 +395,7 @@ func TestTheAuditReadsFullEnvelopesInParts(t *testing.T) {
 	exec(t, admin, "UPDATE transfer SET payee_id = 'thief' WHERE seq = 500")
 	books := w.Audit(t)[0]
 	for i, v := range books.Violations {
-		if v.Invariant != "C3" || v.ID != ids[i] {
+		if v.Rule != "C3" || v.Key != string(ids[i]) {
 			t.Errorf("violation %d is %v, want C3 of %s", i, v, ids[i])
 		}
 	}

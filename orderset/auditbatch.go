@@ -6,6 +6,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/reconcile"
 )
 
 // batchPage is how many batches are audited at a time: what is in them is some ten
@@ -27,7 +28,7 @@ const (
 func (r *review) batches(ctx context.Context) error {
 	report := func(no, invariant, format string, args ...any) {
 		id, _ := envelope.ParsePayoutBatchNo(no) // "" of a number that is none of ours
-		r.report([]Violation{violation(invariant, id, format, args...)})
+		r.report([]reconcile.Difference{violation(invariant, id, format, args...)})
 	}
 	err := r.auditor.pages(ctx, selectBatchPage, func(rows *sql.Rows) (no string, err error) {
 		var count, have int

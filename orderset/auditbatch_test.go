@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"hongbao/orderset"
+	"hongbao/reconcile"
 )
 
 func TestI10EveryDamageToABatchIsFound(t *testing.T) {
@@ -39,7 +39,7 @@ func TestI10EveryDamageToABatchIsFound(t *testing.T) {
 		fill := strings.NewReplacer("NO", "'"+b.No+"'", "ENDED", "'"+string(ended.ID)+"'", "ID", "'"+string(e.ID)+"'")
 		exec(t, admin, fill.Replace(d.damage))
 		books := w.Audit(t)[0]
-		if !slices.ContainsFunc(books.Violations, func(v orderset.Violation) bool { return v.Invariant == d.breaks && v.ID == e.ID }) {
+		if !slices.ContainsFunc(books.Violations, func(v reconcile.Difference) bool { return v.Rule == d.breaks && v.Key == string(e.ID) }) {
 			t.Errorf("%s: %s was not found broken: %v", d.name, d.breaks, books)
 		}
 		exec(t, admin, fill.Replace(d.repair))

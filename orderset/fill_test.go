@@ -121,7 +121,7 @@ func TestI10ASpoiledFilledRowIsFound(t *testing.T) {
 		id := filled.Snapshot(n).Envelope.ID
 		exec(t, admin, "UPDATE "+shares(id)+" SET amount_fen = amount_fen + 1 WHERE order_id = '"+string(id)+"' AND seq = 1")
 		books := w.Audit(t)[0]
-		if len(books.Violations) == 0 || books.Violations[0].ID != id {
+		if len(books.Violations) == 0 || books.Violations[0].Key != string(id) {
 			t.Errorf("envelope %d of the fill, %s, was spoiled: %v", n, id, books)
 		}
 		exec(t, admin, "UPDATE "+shares(id)+" SET amount_fen = amount_fen - 1 WHERE order_id = '"+string(id)+"' AND seq = 1")

@@ -8,6 +8,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/reconcile"
 )
 
 // Bounds of an audit's memory and of its reads: short ones hold nothing up and
@@ -55,7 +56,7 @@ func (r *review) table(ctx context.Context, t DayTable) error {
 		}
 		r.books.count(p.page)
 		for _, v := range r.auditor.audit(p.page, nil) {
-			if err := r.suspect(ctx, t, v.ID); err != nil {
+			if err := r.suspect(ctx, t, envelope.ID(v.Key)); err != nil {
 				return err
 			}
 		}
@@ -175,7 +176,7 @@ func (r *review) strays(ctx context.Context, kind stray) error {
 		}
 		for _, id := range ids {
 			if _, err := envelope.ParseID(string(id)); err != nil {
-				r.report([]Violation{violation(kind.invariant, id, "%s of what cannot be an envelope", kind.what)})
+				r.report([]reconcile.Difference{violation(kind.invariant, id, "%s of what cannot be an envelope", kind.what)})
 			} else {
 				sound = append(sound, id)
 			}
@@ -194,7 +195,7 @@ func (r *review) missing(ctx context.Context, t DayTable, ids []envelope.ID, kin
 	states, err := queryStates(ctx, r.auditor.db, t.selectStates(ids, false))
 	if mariadb.NoSuchTable(err) {
 		for _, id := range ids {
-			r.report([]Violation{violation(kind.invariant, id, "%s of a day that has no tables", kind.what)})
+			r.report([]reconcile.Difference{violation(kind.invariant, id, "%s of a day that has no tables", kind.what)})
 		}
 		return nil
 	}
@@ -212,7 +213,7 @@ func (r *review) missing(ctx context.Context, t DayTable, ids []envelope.ID, kin
 
 // suspect remembers an envelope for the second look.
 func (r *review) suspect(ctx context.Context, t DayTable, id envelope.ID) error {
-	if mine := r.suspects[t]; len(mine) > 0 && mine[len(mine)-1] == id || len(r.books.Violations) >= violationsMax {
+	if mine := r.suspects[t]; len(mine) > 0 && mine[len(mine)-1] == id || len(r.books.Violations) >= reconcile.DifferencesMax {
 		return nil
 	}
 	r.suspects[t] = append(r.suspects[t], id)
@@ -222,8 +223,8 @@ func (r *review) suspect(ctx context.Context, t DayTable, id envelope.ID) error 
 	return r.judge(ctx)
 }
 
-func (r *review) report(found []Violation) {
-	room := violationsMax - len(r.books.Violations)
+func (r *review) report(found []reconcile.Difference) {
+	room := reconcile.DifferencesMax - len(r.books.Violations)
 	r.books.Violations = append(r.books.Violations, found[:min(len(found), room)]...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/reconcile"
 )
 
 const (
@@ -15,14 +16,15 @@ const (
 	expiryLagMax = 10 * time.Minute
 )
 
-func violation(invariant string, id envelope.ID, format string, args ...any) Violation {
-	return Violation{Invariant: invariant, ID: id, What: fmt.Sprintf(format, args...)}
+// violation is a difference between rows and an invariant, which says what it wants.
+func violation(invariant string, id envelope.ID, format string, args ...any) reconcile.Difference {
+	return reconcile.Difference{Rule: invariant, Key: string(id), Have: fmt.Sprintf(format, args...)}
 }
 
 // findings are what is wrong with one envelope.
 type findings struct {
 	id  envelope.ID
-	all []Violation
+	all []reconcile.Difference
 }
 
 func (f *findings) add(invariant, format string, args ...any) {
@@ -31,7 +33,7 @@ func (f *findings) add(invariant, format string, args ...any) {
 
 // audit holds the rows of a page to each other. unspread are the envelopes whose
 // transfers may be missing still.
-func (a *Auditor) audit(p *page, unspread map[envelope.ID]bool) (found []Violation) {
+func (a *Auditor) audit(p *page, unspread map[envelope.ID]bool) (found []reconcile.Difference) {
 	shares, transfers, payments := p.shares, p.transfers, p.payments
 	orphans := func(before envelope.ID) {
 		for ; len(shares) > 0 && shares[0].id < before; shares = shares[1:] {

@@ -2,10 +2,10 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
 )
 
 // Movement is money that the provider says it has moved, once a line: from its
@@ -14,13 +14,15 @@ type Movement struct {
 	No         string // out_trade_no, out_refund_no or out_bill_no
 	Amount     envelope.Fen
 	ProviderNo string
+	// Unreadable is why a line of a bill makes no sense; No is the line then.
+	Unreadable string
 }
 
 // Claim is what our books say of one provider number.
 type Claim struct {
 	No         string
 	Amount     envelope.Fen
-	ProviderNo string // "" when it was never told
+	ProviderNo string // "" while it is not known
 	Certainty  Certainty
 }
 
@@ -29,29 +31,34 @@ type Certainty int
 
 // The certainties.
 const (
-	Open  Certainty = iota // owed: moved or not, we have not heard
+	Open  Certainty = iota // pending: moved or not, there is no answer yet
 	Done                   // moved
 	Never                  // refused for good
 )
 
-// Difference is one way in which the provider's books and ours disagree.
-type Difference struct {
-	No   string `json:"no"`
-	What string `json:"what"`
-}
+// The rules of the comparison with the provider.
+const (
+	ruleNumber     = "number (I7)"       // a number of ours is used once
+	ruleProviderNo = "provider's number" // it is of one movement, the same in both books
+	ruleKnown      = "known"             // what moved has a number of ours
+	ruleMovedOnce  = "moved once"        // under a number
+	ruleRefused    = "refused"           // what was refused has not moved
+	ruleAmount     = "amount"            // both books say the same
+	ruleMoved      = "moved"             // what our books say has moved is in theirs
+	ruleReadable   = "line of the bill"  // it can be made out
+)
 
-func (d Difference) String() string { return d.No + ": " + d.What }
+// errPartly is why nothing is compared.
+var errPartly = errors.New("not every SET could be read")
 
-// differencesMax bounds what one comparison reports: a thousand are as bad as
-// more.
-const differencesMax = 1000
-
-// Provider compares our books with the provider's, number by number. The zero
-// value is ready; give it all claims, then all movements, then ask.
+// Provider compares our books with the provider's, number by number.
 type Provider struct {
+	// Movements reads the provider's books.
+	Movements func(ctx context.Context, moved func(Movement)) error
+
 	claims map[string]*claimed
 	theirs map[providerNo]string // our number that claims it
-	found  []Difference
+	found  Found
 }
 
 type claimed struct {
@@ -66,13 +73,21 @@ type providerNo struct {
 	no       string
 }
 
+// Name is "provider".
+func (p *Provider) Name() string { return "provider" }
+
+// Visit claims an envelope's payment and its transfers.
+func (p *Provider) Visit(s *envelope.Statement, transfers []envelope.Transfer) {
+	ClaimsOf(&s.Envelope, transfers, p.Claim)
+}
+
 // Claim takes one line of our books.
 func (p *Provider) Claim(c Claim) {
 	if p.claims == nil {
 		p.claims = map[string]*claimed{}
 	}
 	if p.claims[c.No] != nil {
-		p.add(c.No, "our books use the number twice (I7)")
+		p.found.Add(Difference{ruleNumber, c.No, "used once", "our books use it twice"})
 		return
 	}
 	p.claims[c.No] = &claimed{Claim: c}
@@ -87,7 +102,7 @@ func (p *Provider) claimTheirs(c Claim) {
 	_, _, _, err := envelope.ParseTransferNo(c.No)
 	theirs := providerNo{transfer: err == nil, no: c.ProviderNo}
 	if other, taken := p.theirs[theirs]; taken {
-		p.add(c.No, "the provider's %q is that of %s too", c.ProviderNo, other)
+		p.found.Add(Difference{ruleProviderNo, c.No, fmt.Sprintf("%q for it alone", c.ProviderNo), "that of " + other + " too"})
 		return
 	}
 	if p.theirs == nil {
@@ -98,40 +113,45 @@ func (p *Provider) claimTheirs(c Claim) {
 
 // Moved takes one line of the provider's.
 func (p *Provider) Moved(m Movement) {
+	moved := fmt.Sprintf("%d fen moved", m.Amount)
+	if m.Unreadable != "" {
+		p.found.Add(Difference{ruleReadable, m.No, "one that can be made out", m.Unreadable})
+		return
+	}
 	c := p.claims[m.No]
 	if c == nil {
-		p.add(m.No, "the provider moved %d fen under a number that our books do not know", m.Amount)
+		p.found.Add(Difference{ruleKnown, m.No, "a number of our books", moved})
 		return
 	}
 	c.moved++
 	switch {
 	case c.moved == 2:
-		p.add(m.No, "the provider moved it twice")
+		p.found.Add(Difference{ruleMovedOnce, m.No, "moved once", "moved twice"})
 	case c.moved > 2: // said already
 	case c.Certainty == Never:
-		p.add(m.No, "the provider moved %d fen that it had refused to move", m.Amount)
+		p.found.Add(Difference{ruleRefused, m.No, "nothing moved", moved})
 	case m.Amount != c.Amount:
-		p.add(m.No, "the provider moved %d fen, our books say %d", m.Amount, c.Amount)
+		p.found.Add(Difference{ruleAmount, m.No, fmt.Sprintf("%d fen", c.Amount), moved})
 	case c.ProviderNo != "" && c.ProviderNo != m.ProviderNo:
-		p.add(m.No, "the provider calls it %q, our books %q", m.ProviderNo, c.ProviderNo)
+		p.found.Add(Difference{ruleProviderNo, m.No, fmt.Sprintf("%q", c.ProviderNo), fmt.Sprintf("%q", m.ProviderNo)})
 	}
 }
 
-// Differences is what disagrees, at most a thousand lines of it. What is owed
-// and has moved without our having heard is no difference.
-func (p *Provider) Differences() []Difference {
+// Compare reads the provider's books. Money that is pending with us and has moved
+// is no difference.
+func (p *Provider) Compare(ctx context.Context, whole bool) ([]Difference, error) {
+	if !whole {
+		return nil, errPartly
+	}
+	if err := p.Movements(ctx, p.Moved); err != nil {
+		return nil, err
+	}
 	for _, c := range p.claims {
 		if c.Certainty == Done && c.moved == 0 {
-			p.add(c.No, "our books say %d fen have moved, and the provider knows nothing of it", c.Amount)
+			p.found.Add(Difference{ruleMoved, c.No, fmt.Sprintf("%d fen moved", c.Amount), "nothing in the provider's books"})
 		}
 	}
-	return p.found
-}
-
-func (p *Provider) add(no, format string, args ...any) {
-	if len(p.found) < differencesMax {
-		p.found = append(p.found, Difference{No: no, What: fmt.Sprintf(format, args...)})
-	}
+	return p.found, nil
 }
 
 // ClaimsOf is what an envelope and its transfers claim of the provider.
@@ -144,21 +164,4 @@ func ClaimsOf(e *envelope.Envelope, transfers []envelope.Transfer, claim func(Cl
 		claim(Claim{No: t.No(), Amount: t.Amount, ProviderNo: t.ProviderNo,
 			Certainty: map[envelope.TransferState]Certainty{envelope.Pending: Open, envelope.Stuck: Open, envelope.Posted: Done, envelope.Held: Never}[t.State]})
 	}
-}
-
-// ClaimAll gives the comparison every claim of some SETs, and returns their
-// envelopes, for the comparison with users' books.
-func (p *Provider) ClaimAll(ctx context.Context, sets []*orderset.Auditor) ([]envelope.Statement, error) {
-	var all []envelope.Statement
-	for _, set := range sets {
-		err := set.Walk(ctx, func(s *envelope.Statement, transfers []envelope.Transfer) error {
-			ClaimsOf(&s.Envelope, transfers, p.Claim)
-			all = append(all, *s)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	"hongbao/cmd/internal/command"
 	"hongbao/internal/audit"
@@ -20,25 +19,12 @@ type auditCmd struct {
 // Validate implements the rule.
 func (a auditCmd) Validate() error { return within("looks", a.Looks, 1, 10) }
 
-// auditPause is between two looks: what was under way has been carried out by then.
-const auditPause = 3 * time.Second
-
 func (a auditCmd) Run(ctx context.Context, c *cli) error {
 	s, err := settings.Load(c.Config)
 	if err != nil {
 		return err
 	}
-	report, err := audit.Once(ctx, s)
-	for look := 1; err == nil && look < a.Looks && report.Differs(); look++ {
-		if err = sleep(ctx, auditPause); err != nil {
-			break
-		}
-		var again *audit.Report
-		if again, err = audit.Once(ctx, s); err == nil {
-			again.Keep(report)
-			report = again
-		}
-	}
+	report, err := audit.All(ctx, s, a.Looks)
 	if err != nil {
 		return err
 	}
@@ -51,15 +37,6 @@ func (a auditCmd) Run(ctx context.Context, c *cli) error {
 		err = command.ErrFinding
 	}
 	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 func printAudited(r *audit.Report) {

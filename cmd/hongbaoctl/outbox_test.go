@@ -185,7 +185,7 @@ func testAudit(t *testing.T, p *settest.Live) {
 		}
 	}
 	rename("seq = 1", "CONCAT('other ', provider_no)")
-	wantSaid(t, p, 1, words("audit --looks 2"), "provider: 1 differences", id, "the provider calls it")
+	wantSaid(t, p, 1, words("audit --looks 2"), "provider: 1 differences", id, "provider's number")
 	out := wantSaid(t, p, 1, words("audit --json --looks 1"), `"compared": true`)
 	var found auditReport
 	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found.Provider.Differences) != 1 || len(found.Sets) != 2 {
@@ -199,7 +199,7 @@ func testAudit(t *testing.T, p *settest.Live) {
 type auditReport struct {
 	Sets     []struct{ Set string }
 	Provider struct {
-		Differences []struct{ No, What string }
+		Differences []struct{ Rule, Key, Want, Have string }
 	}
 }
 

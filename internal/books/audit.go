@@ -11,28 +11,28 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/reconcile"
 	"hongbao/schema"
 )
 
-// Violation is one way in which stored rows contradict each other or the truth.
-type Violation struct {
-	User envelope.UserID `json:"user_id"`
-	ID   envelope.ID     `json:"id,omitempty"`
-	What string          `json:"what"`
-}
+// The rules of users' books.
+const (
+	ruleSums  = "sums"  // a year's sums are those of its rows
+	ruleYear  = "year"  // a row stands in the year of its time
+	ruleShard = "shard" // a user's rows stand in one shard
+	ruleLuck  = "luck"  // an envelope has one best luck
+	ruleRow   = "row"   // a row is what the orders say
+)
 
-func (v Violation) String() string { return fmt.Sprintf("%s %s: %s", v.User, v.ID, v.What) }
+// differences are what has been found so far.
+type differences struct{ reconcile.Found }
 
-// violationsMax bounds what one audit reports: a thousand are as bad as more.
-const violationsMax = 1000
-
-// violations collects up to the bound.
-type violations []Violation
-
-func (v *violations) add(user envelope.UserID, id envelope.ID, format string, args ...any) {
-	if len(*v) < violationsMax {
-		*v = append(*v, Violation{User: user, ID: id, What: fmt.Sprintf(format, args...)})
+func (d *differences) add(rule string, k rowKey, want, have string) {
+	key := string(k.user)
+	if k.id != "" {
+		key += " " + string(k.id)
 	}
+	d.Add(reconcile.Difference{Rule: rule, Key: key, Want: want, Have: have})
 }
 
 // Auditor reads every row of all shards.
@@ -106,8 +106,8 @@ var lastUser = envelope.UserID(strings.Repeat("~", 65))
 // stand in the shard and the year where readers look for them, and an envelope
 // has one best luck at most. It may run while posts do: each user is read in one
 // snapshot. One entry is kept in memory for each envelope with a best luck.
-func (a *Auditor) Audit(ctx context.Context) ([]Violation, error) {
-	found := violations{}
+func (a *Auditor) Audit(ctx context.Context) ([]reconcile.Difference, error) {
+	var found differences
 	best := map[envelope.ID]envelope.UserID{}
 	for i, db := range a.shards {
 		for after := envelope.UserID(""); after != lastUser; {
@@ -119,7 +119,7 @@ func (a *Auditor) Audit(ctx context.Context) ([]Violation, error) {
 			after = p.last
 		}
 	}
-	return found, nil
+	return found.Found, nil
 }
 
 // userPage is the rows and sums of some users: those after one, up to another.
@@ -127,7 +127,7 @@ type userPage struct {
 	shard, of   int
 	after, last envelope.UserID
 	rows, sums  map[yearKey]*envelope.BookSummary
-	found       *violations
+	found       *differences
 	best        map[envelope.ID]envelope.UserID // of all pages so far
 }
 
@@ -189,7 +189,7 @@ func (p *userPage) scanReceived(r *sql.Rows) error {
 
 func (p *userPage) astray(y yearKey, table string, rows int) {
 	if rows > 0 {
-		p.found.add(y.user, "", "%d rows of %s stand in %d and are of another year", rows, table, y.year)
+		p.found.add(ruleYear, rowKey{user: y.user}, fmt.Sprintf("only rows of %d", y.year), fmt.Sprintf("%d rows of %s that stand in %d and are of another year", rows, table, y.year))
 	}
 }
 
@@ -198,7 +198,7 @@ func (p *userPage) scanBest(r *sql.Rows) error {
 	var id envelope.ID
 	err := r.Scan(&user, &id)
 	if other, twice := p.best[id]; twice {
-		p.found.add(user, id, "best luck, which %s has already", other)
+		p.found.add(ruleLuck, rowKey{user, id}, "best luck of one user", fmt.Sprintf("best luck, which %s has already", other))
 	}
 	p.best[id] = user
 	return err
@@ -208,15 +208,15 @@ func (p *userPage) scanBest(r *sql.Rows) error {
 func (p *userPage) judge() {
 	for y, sum := range p.sums {
 		if counted := p.counted(y); *counted != *sum {
-			p.found.add(y.user, "", "the sums of %d are %+v, the rows add up to %+v", y.year, *sum, *counted)
+			p.found.add(ruleSums, rowKey{user: y.user}, fmt.Sprintf("the sums of %d as the rows add up to: %+v", y.year, *counted), fmt.Sprintf("%+v", *sum))
 		}
 	}
 	for y, counted := range p.rows {
 		if p.sums[y] == nil {
-			p.found.add(y.user, "", "no sums of %d, the rows add up to %+v", y.year, *counted)
+			p.found.add(ruleSums, rowKey{user: y.user}, fmt.Sprintf("the sums of %d as the rows add up to: %+v", y.year, *counted), fmt.Sprintf("no sums of %d", y.year))
 		}
 		if home := shardOf(y.user, p.of); home != p.shard {
-			p.found.add(y.user, "", "stands in shard %d, belongs in %d", p.shard, home)
+			p.found.add(ruleShard, rowKey{user: y.user}, fmt.Sprintf("rows in shard %d", home), fmt.Sprintf("rows in shard %d", p.shard))
 		}
 	}
 }

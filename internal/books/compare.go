@@ -1,13 +1,16 @@
 package books
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"iter"
+	"time"
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/reconcile"
 )
 
 // rowsPage is how many rows one query of a walk reads.
@@ -54,50 +57,87 @@ func (a *Auditor) walk(ctx context.Context, query string, scan func(*sql.Rows) (
 	return nil
 }
 
-// Compare holds the books to the truth: all envelopes, each with all its shares.
-// Every share is in its opener's book and every envelope that was paid in time
-// in its sender's, as it is; nothing else is in any. Run it when all is posted.
-// The rows that there should be are kept in memory.
-func (a *Auditor) Compare(ctx context.Context, truth iter.Seq[envelope.Statement]) ([]Violation, error) {
-	found := violations{}
-	received, sent := map[rowKey]ReceivedRow{}, map[rowKey]SentRow{}
-	for s := range truth {
-		e := &s.Envelope
-		if e.PaidAt.IsZero() || e.State == envelope.Closed {
-			continue
-		}
-		row := sentRow(e, s.Refund.Amount)
-		sent[row.key()] = row
-		best := envelope.BestLuck(e, s.Shares)
-		for _, share := range s.Shares {
-			row := receivedRow(e, share, share.Seq == best)
-			received[row.key()] = row
-		}
-	}
-	if err := a.Received(ctx, func(got ReceivedRow) error { return hold(&found, received, got.key(), got, ReceivedRow.same) }); err != nil {
-		return nil, err
-	}
-	if err := a.Sent(ctx, func(got SentRow) error { return hold(&found, sent, got.key(), got, SentRow.same) }); err != nil {
-		return nil, err
-	}
-	for k, want := range received {
-		found.add(k.user, k.id, "not in the book: received %+v", want)
-	}
-	for k, want := range sent {
-		found.add(k.user, k.id, "not in the book: sent %+v", want)
-	}
-	return found, nil
+// Comparison holds users' books to what the SETs say: each share stands in its
+// opener's book and each envelope in its sender's, once, and nothing else does.
+// An envelope that was never paid, or too late, is in no book. Use it when all is
+// posted; the rows that there should be are kept in memory.
+type Comparison struct {
+	auditor  *Auditor
+	received map[rowKey]ReceivedRow
+	sent     map[rowKey]SentRow
+	found    differences
 }
 
-// hold compares a row with the one that there should be, and crosses that out.
-func hold[R any](found *violations, want map[rowKey]R, k rowKey, got R, same func(a, b R) bool) error {
+// Comparison is of all shards, and good for one use.
+func (a *Auditor) Comparison() *Comparison {
+	return &Comparison{auditor: a, received: map[rowKey]ReceivedRow{}, sent: map[rowKey]SentRow{}}
+}
+
+// Name is "users' books".
+func (c *Comparison) Name() string { return "users' books" }
+
+// Visit notes the rows that must be there.
+func (c *Comparison) Visit(s *envelope.Statement, _ []envelope.Transfer) {
+	e := &s.Envelope
+	if e.PaidAt.IsZero() || e.State == envelope.Closed {
+		return
+	}
+	row := sentRow(e, s.Refund.Amount)
+	c.sent[row.key()] = row
+	best := envelope.BestLuck(e, s.Shares)
+	for _, share := range s.Shares {
+		row := receivedRow(e, share, share.Seq == best)
+		c.received[row.key()] = row
+	}
+}
+
+// pingMax is how long a shard may take to answer at all; a comparison has no
+// bound of its own.
+const pingMax = 5 * time.Second
+
+// errPartly is why the books were only held to their own rules.
+var errPartly = errors.New("not every SET could be read")
+
+// Compare holds the books to their own rules and, when all SETs were read whole,
+// to what they say.
+func (c *Comparison) Compare(ctx context.Context, whole bool) ([]reconcile.Difference, error) {
+	if err := c.ping(ctx); err != nil {
+		return nil, err
+	}
+	within, err := c.auditor.Audit(ctx)
+	c.found.Found = within
+	if err != nil || !whole {
+		return within, cmp.Or(err, errPartly)
+	}
+	if err := c.auditor.Received(ctx, func(got ReceivedRow) error { return hold(&c.found, c.received, got.key(), got, ReceivedRow.same) }); err != nil {
+		return within, err
+	}
+	if err := c.auditor.Sent(ctx, func(got SentRow) error { return hold(&c.found, c.sent, got.key(), got, SentRow.same) }); err != nil {
+		return within, err
+	}
+	for k, want := range c.received {
+		c.found.add(ruleRow, k, fmt.Sprintf("received %+v", want), "no such row in the book")
+	}
+	for k, want := range c.sent {
+		c.found.add(ruleRow, k, fmt.Sprintf("sent %+v", want), "no such row in the book")
+	}
+	return c.found.Found, nil
+}
+
+func (c *Comparison) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingMax)
+	defer cancel()
+	return c.auditor.Ping(ctx)
+}
+
+func hold[R any](found *differences, want map[rowKey]R, k rowKey, got R, same func(a, b R) bool) error {
 	w, ok := want[k]
 	delete(want, k)
 	switch {
 	case !ok:
-		found.add(k.user, k.id, "in the book, and never happened: %+v", got)
+		found.add(ruleRow, k, "no row of what never happened", fmt.Sprintf("%+v", got))
 	case !same(w, got):
-		found.add(k.user, k.id, "the book says %+v, the truth is %+v", got, w)
+		found.add(ruleRow, k, fmt.Sprintf("%+v", w), fmt.Sprintf("%+v", got))
 	}
 	return nil
 }

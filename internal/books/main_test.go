@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"hongbao/internal/books"
 	"hongbao/internal/cluster"
 	"hongbao/internal/settest"
+	"hongbao/reconcile"
 	"hongbao/schema"
 )
 
@@ -135,17 +135,23 @@ func (l *library) post(t testing.TB, facts ...envelope.Fact) {
 // wantTruth audits the books and compares them with what happened.
 func (l *library) wantTruth(t testing.TB, truth ...envelope.Statement) {
 	t.Helper()
-	contradictions, err := l.auditor.Audit(t.Context())
+	found, err := l.compare(t, truth...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lies, err := l.auditor.Compare(t.Context(), slices.Values(truth))
-	if err != nil {
-		t.Fatal(err)
+	for _, d := range found {
+		t.Error(d)
 	}
-	for _, v := range append(contradictions, lies...) {
-		t.Error(v)
+}
+
+// compare holds the books to their own rules and to what happened.
+func (l *library) compare(t testing.TB, truth ...envelope.Statement) ([]reconcile.Difference, error) {
+	t.Helper()
+	c := l.auditor.Comparison()
+	for i := range truth {
+		c.Visit(&truth[i], nil)
 	}
+	return c.Compare(t.Context(), true)
 }
 
 func (l *library) summary(t testing.TB, user envelope.UserID, year int) envelope.BookSummary {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -27,61 +26,64 @@ const quietMax = 2 * time.Minute
 func (p *Live) CheckBooks(t testing.TB) (all []*orderset.Books) {
 	t.Helper()
 	p.AwaitQuiet(t)
-	ctx := context.Background()
-	for _, a := range p.auditors {
-		set, err := a.Audit(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(set.Violations) > 0 {
-			t.Errorf("the books do not balance: %v", set)
-		}
-		all = append(all, set)
-	}
-	var provider reconcile.Provider
-	truth, err := provider.ClaimAll(ctx, p.auditors)
+	users, err := books.NewAuditor(p.booksDSNs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.checkProvider(t, &provider)
-	p.checkUsers(t, truth)
+	defer users.Close()
+	driver := reconcile.Driver{Looks: 1, Comparisons: func() []reconcile.Comparison {
+		return []reconcile.Comparison{&reconcile.Provider{Movements: p.movements}, users.Comparison()}
+	}}
+	for _, a := range p.auditors {
+		driver.Sources = append(driver.Sources, sourceOf(a, func(b *orderset.Books) { all = append(all, b) }))
+	}
+	run(t, driver)
 	return all
 }
 
-func (p *Live) checkProvider(t testing.TB, provider *reconcile.Provider) {
-	t.Helper()
-	err := simulator.ReadLedger(context.Background(), p.PaymentSimulator, func(no, providerNo string, fen int64) {
-		provider.Moved(reconcile.Movement{No: no, Amount: envelope.Fen(fen), ProviderNo: providerNo})
+// movements reads what the simulated provider has moved.
+func (p *Live) movements(ctx context.Context, moved func(reconcile.Movement)) error {
+	return simulator.ReadLedger(ctx, p.PaymentSimulator, func(no, providerNo string, fen int64) {
+		moved(reconcile.Movement{No: no, Amount: envelope.Fen(fen), ProviderNo: providerNo})
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	report(t, "our books and the provider's differ", provider.Differences())
 }
 
-func (p *Live) checkUsers(t testing.TB, truth []envelope.Statement) {
+// sourceOf is a SET whose books are kept when they have been read.
+func sourceOf(a *orderset.Auditor, keep func(*orderset.Books)) reconcile.Source {
+	return reconcile.Source{
+		Name: "orders",
+		Check: func(ctx context.Context) ([]reconcile.Difference, error) {
+			b, err := a.Audit(ctx)
+			if err != nil {
+				return nil, err
+			}
+			keep(b)
+			return b.Violations, nil
+		},
+		Walk: a.Walk,
+	}
+}
+
+// run fails the test at any difference, and ends it where a book cannot be read.
+func run(t testing.TB, driver reconcile.Driver) {
 	t.Helper()
-	a, err := books.NewAuditor(p.booksDSNs)
+	found, err := driver.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close()
-	within, err := a.Audit(context.Background())
-	if err != nil {
+	for _, err := range found.Unread() {
 		t.Fatal(err)
 	}
-	against, err := a.Compare(context.Background(), slices.Values(truth))
-	if err != nil {
-		t.Fatal(err)
+	for _, b := range append(found.Sources, found.Comparisons...) {
+		report(t, b.Name, b.Differences)
 	}
-	report(t, "users' books", append(within, against...))
 }
 
 // reportMax bounds what a failing test prints of a kind: ten are as telling as a
 // thousand.
 const reportMax = 10
 
-func report[D any](t testing.TB, what string, differences []D) {
+func report(t testing.TB, what string, differences []reconcile.Difference) {
 	t.Helper()
 	for _, d := range differences[:min(len(differences), reportMax)] {
 		t.Errorf("%s: %v", what, d)

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/internal/books"
-	"hongbao/internal/payment/simulator"
+	"hongbao/internal/audit"
 	"hongbao/loadtest/soak"
 	"hongbao/orderset"
 	"hongbao/reconcile"
@@ -23,7 +21,7 @@ const overdueSlack = time.Minute
 func (bed *Testbed) Reckon(ctx context.Context) (*soak.Reckoning, error) {
 	w := &reckoner{bed: bed, ours: map[string]claimed{}, out: &soak.Reckoning{States: map[envelope.State]int{},
 		Unsettled: []envelope.ID{}, UserBooks: []string{}}}
-	for _, step := range []func(context.Context) error{w.readSets, w.readBatches, w.readProvider, w.readDisputes, w.readUsers, w.readEvents} {
+	for _, step := range []func(context.Context) error{w.readBooks, w.readBatches, w.readDisputes, w.readEvents} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -33,11 +31,9 @@ func (bed *Testbed) Reckon(ctx context.Context) (*soak.Reckoning, error) {
 
 // reckoner is a reckoning under way.
 type reckoner struct {
-	bed      *Testbed
-	provider reconcile.Provider
-	truth    []envelope.Statement
-	ours     map[string]claimed // by our number
-	out      *soak.Reckoning
+	bed  *Testbed
+	ours map[string]claimed // by our number
+	out  *soak.Reckoning
 }
 
 // claimed is what our rows say of one number.
@@ -52,7 +48,7 @@ func (bed *Testbed) auditors(do func(*orderset.Auditor) error) error {
 	if err != nil {
 		return err
 	}
-	audit, err := bed.settings.Account("audit", bed.settings.Accounts.Audit)
+	account, err := bed.settings.Account("audit", bed.settings.Accounts.Audit)
 	if err != nil {
 		return err
 	}
@@ -61,7 +57,7 @@ func (bed *Testbed) auditors(do func(*orderset.Auditor) error) error {
 		return err
 	}
 	for _, spec := range topology.Specs() {
-		auditor, err := orderset.OpenAuditor(spec, audit, key)
+		auditor, err := orderset.OpenAuditor(spec, account, key)
 		if err != nil {
 			return err
 		}
@@ -72,21 +68,49 @@ func (bed *Testbed) auditors(do func(*orderset.Auditor) error) error {
 	return nil
 }
 
-func (w *reckoner) readSets(ctx context.Context) error {
-	return w.bed.auditors(func(a *orderset.Auditor) error {
-		b, err := a.Audit(ctx)
-		if err != nil {
-			return err
-		}
+// readBooks compares all books, and counts what passes by.
+func (w *reckoner) readBooks(ctx context.Context) error {
+	open, err := audit.Open(w.bed.settings)
+	if err != nil {
+		return err
+	}
+	defer open.Close()
+	found, err := open.Driver(1, 0, func() []reconcile.Comparison {
+		return []reconcile.Comparison{&reconcile.Provider{Movements: w.movements}, w}
+	}).Run(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range open.Sets() {
 		w.out.Books = append(w.out.Books, booksOf(b))
-		return a.Walk(ctx, w.visit)
+	}
+	for _, d := range found.Comparisons[0].Differences {
+		w.out.UserBooks = append(w.out.UserBooks, d.String())
+	}
+	w.out.Differences = found.Comparisons[1].Differences
+	return errors.Join(found.Unread()...)
+}
+
+// Name is that of a comparison that only counts.
+func (w *reckoner) Name() string { return "count" }
+
+// Compare finds nothing.
+func (w *reckoner) Compare(context.Context, bool) ([]reconcile.Difference, error) { return nil, nil }
+
+// movements reads the provider's ledger and notes the numbers that moved twice.
+func (w *reckoner) movements(ctx context.Context, moved func(reconcile.Movement)) error {
+	times := map[string]int{}
+	return audit.Movements(w.bed.desc.PaymentSimulator)(ctx, func(m reconcile.Movement) {
+		moved(m)
+		if times[m.No]++; times[m.No] == 2 {
+			w.out.Twice = append(w.out.Twice, m.No)
+		}
 	})
 }
 
-func (w *reckoner) visit(s *envelope.Statement, transfers []envelope.Transfer) error {
+// Visit counts one envelope and its transfers.
+func (w *reckoner) Visit(s *envelope.Statement, transfers []envelope.Transfer) {
 	e := &s.Envelope
-	reconcile.ClaimsOf(e, transfers, w.provider.Claim)
-	w.truth = append(w.truth, *s)
 	w.out.States[e.State]++
 	w.ours[string(e.ID)] = claimed{e.Total, e.TransactionID != ""}
 	unposted := 0
@@ -104,7 +128,6 @@ func (w *reckoner) visit(s *envelope.Statement, transfers []envelope.Transfer) e
 		w.out.Overdue++
 	}
 	w.expect(s)
-	return nil
 }
 
 func (w *reckoner) transfer(t *envelope.Transfer) {
@@ -138,20 +161,6 @@ func (w *reckoner) expect(s *envelope.Statement) {
 	}
 }
 
-func (w *reckoner) readProvider(ctx context.Context) error {
-	moved := map[string]int{}
-	err := simulator.ReadLedger(ctx, w.bed.desc.PaymentSimulator, func(no, providerNo string, fen int64) {
-		w.provider.Moved(reconcile.Movement{No: no, Amount: envelope.Fen(fen), ProviderNo: providerNo})
-		if moved[no]++; moved[no] == 2 {
-			w.out.Twice = append(w.out.Twice, no)
-		}
-	})
-	for _, d := range w.provider.Differences() {
-		w.out.Differences = append(w.out.Differences, soak.Difference(d))
-	}
-	return err
-}
-
 // readBatches makes the batches' numbers known: the provider speaks of them too.
 func (w *reckoner) readBatches(ctx context.Context) error {
 	return w.bed.auditors(func(a *orderset.Auditor) error {
@@ -174,30 +183,6 @@ func (w *reckoner) readDisputes(ctx context.Context) error {
 			w.out.Disputes = append(w.out.Disputes, one)
 		})
 	})
-}
-
-func (w *reckoner) readUsers(ctx context.Context) error {
-	audit, err := w.bed.settings.Account("audit", w.bed.settings.Accounts.Audit)
-	if err != nil {
-		return err
-	}
-	var shards []books.Shard
-	for _, b := range w.bed.settings.Books {
-		shards = append(shards, books.Shard{Addr: b.Primary})
-	}
-	a, err := books.OpenAuditor(shards, audit)
-	if err != nil {
-		return err
-	}
-	within, err := a.Audit(ctx)
-	var against []books.Violation
-	if err == nil {
-		against, err = a.Compare(ctx, slices.Values(w.truth))
-	}
-	for _, v := range slices.Concat(within, against) {
-		w.out.UserBooks = append(w.out.UserBooks, v.String())
-	}
-	return errors.Join(err, a.Close())
 }
 
 func (w *reckoner) readEvents(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/loadtest"
+	"hongbao/reconcile"
 )
 
 // The open modes a comparison knows.
@@ -165,7 +166,7 @@ func newComparison(cfg CompareConfig) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &comparison{cfg: cfg, users: users, count: compareCount, openers: compareOpeners, spans: newSpans(cfg.Hurry), figures: &Figures{}, verdict: &loadtest.Verdict{Violations: []loadtest.Violation{}}, started: time.Now()}, nil
+	return &comparison{cfg: cfg, users: users, count: compareCount, openers: compareOpeners, spans: newSpans(cfg.Hurry), figures: &Figures{}, verdict: &loadtest.Verdict{Violations: []reconcile.Difference{}}, started: time.Now()}, nil
 }
 
 func (c *comparison) progress(format string, args ...any) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hongbao/loadtest"
+	"hongbao/reconcile"
 )
 
 // hasty is a comparison on services in memory, twenty times too fast.
@@ -67,7 +68,7 @@ func TestAComparisonMeasuresEverythingItPromises(t *testing.T) {
 }
 
 func TestAComparisonWithALieHasNoFigures(t *testing.T) {
-	lie := &loadtest.Verdict{Violations: []loadtest.Violation{{Rule: "a position belongs to one person (I4)", What: "share 3 was told to a and to b"}}}
+	lie := &loadtest.Verdict{Violations: []reconcile.Difference{{Rule: "a position belongs to one person (I4)", Have: "share 3 was told to a and to b"}}}
 	for name, c := range map[string]*comparison{
 		"an answer": {verdict: lie, figures: &Figures{}, cfg: CompareConfig{Progress: func(int, int, string) {}}},
 		"the books": {verdict: &loadtest.Verdict{}, figures: &Figures{}, cfg: CompareConfig{Progress: func(int, int, string) {},

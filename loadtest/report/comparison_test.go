@@ -7,6 +7,7 @@ import (
 
 	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
+	"hongbao/reconcile"
 )
 
 // sampleComparison has a figure of every kind.
@@ -47,7 +48,7 @@ func TestAComparisonIsAPageByItself(t *testing.T) {
 }
 
 func TestAComparisonWithALieShowsNoFigures(t *testing.T) {
-	lie := &loadtest.Verdict{Violations: []loadtest.Violation{{Rule: "a position belongs to one person (I4)", What: "share 3 was told to a and to b"}}}
+	lie := &loadtest.Verdict{Violations: []reconcile.Difference{{Rule: "a position belongs to one person (I4)", Have: "share 3 was told to a and to b"}}}
 	for name, c := range map[string]*measure.Comparison{
 		"an answer": {Session: measure.Session{Verdict: lie}},
 		"the books": {Session: measure.Session{Verdict: &loadtest.Verdict{}, Books: []measure.Books{{Violations: []string{"I1 …"}}}}},
@@ -71,7 +72,7 @@ func TestTextOfALieHasNoFigures(t *testing.T) {
 		t.Errorf("a good one: %s%s", out.String(), errs.String())
 	}
 	out.Reset()
-	c.Passed, c.Verdict = false, &loadtest.Verdict{Violations: []loadtest.Violation{{Rule: "r", What: "share 3"}}}
+	c.Passed, c.Verdict = false, &loadtest.Verdict{Violations: []reconcile.Difference{{Rule: "r", Have: "share 3"}}}
 	if text.Comparison(c); strings.Contains(out.String(), "storm") || !strings.Contains(errs.String(), "share 3") || !strings.Contains(errs.String(), "no throughput worth printing") {
 		t.Errorf("one that failed: %s%s", out.String(), errs.String())
 	}

@@ -100,7 +100,7 @@ func auditSection(v *loadtest.Verdict, books []measure.Books) section {
 		v.Requests, v.Envelopes, v.Shares, v.DrawsVerified, v.UnknownTaken, v.UnknownUntaken)}
 	found := pageTable{Name: "Violations", Head: []string{"Rule", "Envelope", "What"}, texts: []string{"Rule", "Envelope", "What"}}
 	for _, one := range v.Violations {
-		found.Rows = append(found.Rows, []string{one.Rule, string(one.ID), one.What})
+		found.Rows = append(found.Rows, []string{one.Rule, one.Key, one.Have})
 	}
 	sets := pageTable{Name: "Books", Head: []string{"SET", "Envelopes", "Shares", "Paid", "Opened", "Refunded", "Remaining", "Violations"}}
 	for _, b := range books {

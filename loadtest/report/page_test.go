@@ -13,6 +13,7 @@ import (
 
 	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
+	"hongbao/reconcile"
 )
 
 var (
@@ -106,7 +107,7 @@ func TestAReportIsAPageByItself(t *testing.T) {
 
 func TestAReportOfALieShowsTheLieAndNoChart(t *testing.T) {
 	r := sampleRuns()
-	lie := &loadtest.Verdict{Violations: []loadtest.Violation{{Rule: "an envelope's numbers add up (I1, I4, I5)", ID: "1", What: `<script>alert("x")</script>`}}, Samples: []string{"<b>500</b>"}}
+	lie := &loadtest.Verdict{Violations: []reconcile.Difference{{Rule: "an envelope's numbers add up (I1, I4, I5)", Key: "1", Have: `<script>alert("x")</script>`}}, Samples: []string{"<b>500</b>"}}
 	r.Add(&measure.Result{Plan: loadtest.PlanConfig{Scenario: loadtest.Hot}, Verdict: lie})
 	var page bytes.Buffer
 	if err := WriteRuns(&page, r); err != nil {

@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"hongbao/envelope"
-	"hongbao/loadtest"
 	"hongbao/loadtest/measure"
+	"hongbao/reconcile"
 )
 
 // Reckoning is all books at one moment, when nothing is under way.
@@ -26,9 +26,9 @@ type Reckoning struct {
 	Received  Facts                  `json:"facts_told"` // and was notified of
 	Astray    Astray                 `json:"events"`
 
-	Differences []Difference `json:"-"` // between our numbers and the provider's ledger
-	Twice       []string     `json:"-"` // numbers under which the ledger itself moves money twice
-	Disputes    []Dispute    `json:"-"`
+	Differences []reconcile.Difference `json:"-"` // between our numbers and the provider's ledger
+	Twice       []string               `json:"-"` // numbers under which the ledger itself moves money twice
+	Disputes    []Dispute              `json:"-"`
 }
 
 // Sum is some transfers.
@@ -66,12 +66,6 @@ type Astray struct {
 	Forgotten  int `json:"forgotten"` // envelopes whose order the receiver no longer watches
 }
 
-// Difference is one number that the provider's ledger and our orders disagree on.
-type Difference struct {
-	No   string `json:"no"`
-	What string `json:"what"`
-}
-
 // Dispute is something that the provider said and our rows deny.
 type Dispute struct {
 	Number string
@@ -98,10 +92,10 @@ const (
 // Judgement is what a soak has left in the books: what the lies in it explain,
 // and what nothing does.
 type Judgement struct {
-	Explained  map[string]int64     `json:"disputes_explained"` // by the lie they are about
-	Held       map[string]Sum       `json:"held"`               // by reason
-	MovedTwice []string             `json:"moved_twice,omitempty"`
-	Findings   []loadtest.Violation `json:"findings"`
+	Explained  map[string]int64       `json:"disputes_explained"` // by the lie they are about
+	Held       map[string]Sum         `json:"held"`               // by reason
+	MovedTwice []string               `json:"moved_twice,omitempty"`
+	Findings   []reconcile.Difference `json:"findings"`
 }
 
 // judging compares two reckonings: what was there before explains nothing.
@@ -114,7 +108,7 @@ type judging struct {
 // Judge holds the books after a soak to the faults that were simulated in it: each must have
 // left behind what it must, no more and no less.
 func (r *Reckoning) Judge(before *Reckoning, told map[string]int64) Judgement {
-	j := &judging{&Judgement{Explained: map[string]int64{}, Findings: []loadtest.Violation{}}, before, r, told}
+	j := &judging{&Judgement{Explained: map[string]int64{}, Findings: []reconcile.Difference{}}, before, r, told}
 	j.rows()
 	j.ledger()
 	j.disputes()
@@ -124,8 +118,8 @@ func (r *Reckoning) Judge(before *Reckoning, told map[string]int64) Judgement {
 }
 
 func (j *judging) add(id envelope.ID, rule, format string, args ...any) {
-	if len(j.Findings) < loadtest.ViolationsMax {
-		j.Findings = append(j.Findings, loadtest.Violation{Rule: rule, ID: id, What: fmt.Sprintf(format, args...)})
+	if len(j.Findings) < reconcile.DifferencesMax {
+		j.Findings = append(j.Findings, reconcile.Difference{Rule: rule, Key: string(id), Have: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -154,11 +148,11 @@ func (j *judging) ledger() {
 	twice, found := fresh(j.before.Twice, j.after.Twice), map[string]bool{}
 	j.MovedTwice = twice
 	for _, d := range fresh(j.before.Differences, j.after.Differences) {
-		if slices.Contains(twice, d.No) && !found[d.No] {
-			found[d.No] = true
+		if slices.Contains(twice, d.Key) && !found[d.Key] {
+			found[d.Key] = true
 			continue
 		}
-		j.add("", ruleLedger, "%s: %s", d.No, d.What)
+		j.add("", ruleLedger, "%v", d)
 	}
 	for _, no := range twice {
 		if !found[no] {

@@ -6,6 +6,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/loadtest/measure"
+	"hongbao/reconcile"
 )
 
 // quiet is books in which nothing is wrong: one dispute, one transfer held and
@@ -13,7 +14,7 @@ import (
 func quiet() *Reckoning {
 	return &Reckoning{
 		Books: []measure.Books{{Set: "000"}}, Held: []Held{{"old", "CLOSED", 1}}, Disputes: []Dispute{{Number: "old", What: "nonsense"}},
-		Differences: []Difference{{"old", "moved twice"}}, Twice: []string{"old"},
+		Differences: []reconcile.Difference{{Rule: "moved once", Key: "old"}}, Twice: []string{"old"},
 		Expected: Facts{9, 9, 9, 9}, Received: Facts{8, 8, 8, 8}, // what was told before the receiver was started is not known to it
 	}
 }
@@ -21,7 +22,7 @@ func quiet() *Reckoning {
 func TestAReckoningIsJudgedByTheLiesThatWereTold(t *testing.T) {
 	wrong := Dispute{Number: "a", What: "a fen too much", Known: true, Over: 1}
 	contrary := Dispute{Number: "b", What: "posted, and now refused", Known: true, Posted: true}
-	twice := Difference{"c", "moved twice"}
+	twice := reconcile.Difference{Rule: "moved once", Key: "c"}
 	for name, row := range map[string]struct {
 		change func(*Reckoning)
 		told   map[string]int64
