@@ -34,7 +34,7 @@ build: toolchain ## build bin/hongbaod (serves) and bin/hongbaoctl (operates)
 # its exit code is make's, and it is stopped if make is killed. Everywhere else it takes the
 # shell's place, so that a signal sent to make or to its process group reaches it.
 .PHONY: run
-run: deps build ## start the playground: databases, memcached, payment simulator, hongbaod, console (ARGS="--sets 4")
+run: deps build ## start the playground: databases, memcached, payment simulator, receiver of events, hongbaod (ARGS="--sets 4")
 	@read -r _ _ _ _ group _ _ foreground _ < /proc/$$$$/stat; \
 	if [ "$$group" != "$$foreground" ] || [ ! -t 2 ]; then exec bin/hongbaoctl playground up $(ARGS); fi; \
 	trap 'kill $$(jobs -p) 2>/dev/null || true' EXIT; \

@@ -22,7 +22,7 @@ type files map[string]string
 
 func rules() []rule {
 	return slices.Concat(importRules(), shapeRules(), stateRules(), textRules(), failureRules(),
-		packageRules(), callerRules(), moduleRules(), kitRules())
+		packageRules(), callerRules(), moduleRules(), nameRules(), kitRules())
 }
 
 func TestTheTreeKeepsTheHouseRules(t *testing.T) {

@@ -29,7 +29,9 @@ type tree struct {
 	top     []string  // the names of the directories in the root
 	// failures is the text of the catalogue of failures.
 	failures string
-	goMod    string // what the module requires; "" in a small tree
+	guides   []script // texts that name what is in the tree
+	paths    []string // of all files, and of the directories that are not entered
+	goMod    string   // what the module requires; "" in a small tree
 }
 
 // A source is one parsed Go file.
@@ -69,6 +71,16 @@ func read(root fs.FS) (*tree, error) {
 			return err
 		case entry.IsDir():
 			return t.enter(name)
+		}
+		t.paths = append(t.paths, name)
+		if isGuide(name) {
+			text, err := fs.ReadFile(root, name)
+			t.guides = append(t.guides, script{name, string(text)})
+			if err != nil {
+				return err
+			}
+		}
+		switch {
 		case strings.HasSuffix(name, ".go"):
 			return t.parse(root, name)
 		case strings.HasSuffix(name, ".sql"):
@@ -103,6 +115,7 @@ func (t *tree) enter(dir string) error {
 		t.top = append(t.top, dir)
 	}
 	if base[0] == '.' || base == "testdata" || dir == "bin" || dir == "tools" {
+		t.paths = append(t.paths, dir)
 		return fs.SkipDir
 	}
 	return nil
