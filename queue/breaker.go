@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// breaker remembers whether a store answers. It opens after failuresMax
-// failures in a row; while it is open one caller per probeEvery is told to
-// probe, and any success closes it.
+// breaker is a circuit breaker in front of a store. It opens after failuresMax
+// failures in a row; while it is open one caller per probeEvery probes, and any
+// success closes it, also of a call that began before. A library's would take a
+// mutex for every opener and read its own clock; this takes one atomic load.
 type breaker struct {
 	failuresMax int32
 	probeEvery  time.Duration

@@ -18,7 +18,7 @@ import (
 // field but Servers means its default.
 type MemcachedConfig struct {
 	Servers   []string      // host:port or socket paths, at least one; keys are spread over them
-	Prefix    string        // before every key, at most 100 bytes of ASCII without spaces and '#'; default "hb:gate:". A SET puts its reign here, so that leases of an old reign do not count
+	Prefix    string        // before every key, at most 100 bytes of ASCII without spaces and '#'; default "hb:gate:"
 	OpTimeout time.Duration // of dialling, and of one round trip, 1 ms..1 s; default 30 ms
 	OpsMax    int           // operations in flight, 1..1024; default 64
 }

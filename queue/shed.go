@@ -141,17 +141,17 @@ func NewShedder(cfg ShedConfig) (*Shedder, error) {
 }
 
 // Admit lets a request in or refuses it with a *BusyError, at once. Every
-// ticket must be given back with Done.
-func (s *Shedder) Admit() (Ticket, error) { return s.admit(true) }
+// admission must be given back with Done.
+func (s *Shedder) Admit() (Admission, error) { return s.admit(true) }
 
 // AdmitElsewhere is Admit for a request that can go elsewhere: it is never made
 // the probe of a database that is down, because a frozen one does not answer.
-func (s *Shedder) AdmitElsewhere() (Ticket, error) { return s.admit(false) }
+func (s *Shedder) AdmitElsewhere() (Admission, error) { return s.admit(false) }
 
 // Down reports whether the database is thought to be down: only probes reach it.
 func (s *Shedder) Down() bool { return s.health.state() == isDown }
 
-func (s *Shedder) admit(mayProbeDown bool) (Ticket, error) {
+func (s *Shedder) admit(mayProbeDown bool) (Admission, error) {
 	if s.draining.Load() {
 		return s.refuse(isDraining)
 	}
@@ -166,7 +166,7 @@ func (s *Shedder) admit(mayProbeDown bool) (Ticket, error) {
 	case s.gauges.late.Load():
 		return s.refuse(isLate)
 	}
-	t := Ticket{s: s}
+	t := Admission{s: s}
 	if ill := s.health.state(); ill != well {
 		if ill == isDown && !mayProbeDown || !s.health.probe(now) {
 			return s.refuse(ill)
@@ -183,9 +183,9 @@ func (s *Shedder) admit(mayProbeDown bool) (Ticket, error) {
 	return t, nil
 }
 
-func (s *Shedder) refuse(c cause) (Ticket, error) {
+func (s *Shedder) refuse(c cause) (Admission, error) {
 	s.refused[c].Add(1)
-	return Ticket{}, s.refusals[c].next()
+	return Admission{}, s.refusals[c].next()
 }
 
 // Ending is how an admitted request ended, for the adaptive limit.
@@ -196,15 +196,15 @@ const (
 	Dropped               // refused further on, answered from memory, or left by its caller
 )
 
-// Ticket is an admitted request.
-type Ticket struct {
+// Admission is an admitted request.
+type Admission struct {
 	s      *Shedder
 	permit adaptivelimiter.Permit // nil for a probe
 	probe  bool
 }
 
-// Done gives the ticket back. Doing it again with the same Ticket does nothing.
-func (t *Ticket) Done(e Ending) {
+// Done gives the admission back. Doing it again with the same Admission does nothing.
+func (t *Admission) Done(e Ending) {
 	s := t.s
 	if s == nil {
 		return
@@ -241,7 +241,7 @@ func (s *Shedder) now() time.Duration { return time.Since(s.epoch) }
 
 // ShedStats is a snapshot of a shedder. Counters count from its start.
 type ShedStats struct {
-	InFlight  int               // tickets out
+	InFlight  int               // admissions out
 	Limit     int               // the adaptive limit
 	CPU       float64           // smoothed share, 0..1
 	Age       time.Duration     // what Config.Age says

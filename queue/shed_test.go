@@ -30,13 +30,13 @@ func quietShedder(t *testing.T, d *dials, cfg queue.ShedConfig) *queue.Shedder {
 	return newShedder(t, cfg)
 }
 
-func admit(t *testing.T, s *queue.Shedder) queue.Ticket {
+func admit(t *testing.T, s *queue.Shedder) queue.Admission {
 	t.Helper()
-	ticket, err := s.Admit()
+	admission, err := s.Admit()
 	if err != nil {
 		t.Fatalf("Admit: %v", err)
 	}
-	return ticket
+	return admission
 }
 
 func wantRefused(t *testing.T, s *queue.Shedder, reason queue.Reason) {
@@ -57,7 +57,7 @@ func TestAHealthyShedderAdmitsAndCounts(t *testing.T) {
 	if st := s.Stats(); st.InFlight != 0 {
 		t.Errorf("%d in flight, want none", st.InFlight)
 	}
-	new(queue.Ticket).Done(queue.Served)
+	new(queue.Admission).Done(queue.Served)
 }
 
 func TestDrainingRefusesEverything(t *testing.T) {
@@ -263,7 +263,7 @@ type crowd struct {
 
 func (c *crowd) ask() {
 	for range 4 {
-		ticket, err := c.s.Admit()
+		admission, err := c.s.Admit()
 		if busy, refused := errors.AsType[*queue.BusyError](err); refused {
 			c.mu.Lock()
 			c.refusedAt = time.Now()
@@ -274,7 +274,7 @@ func (c *crowd) ask() {
 		wait := c.enqueue()
 		time.Sleep(wait)
 		c.s.Observe(time.Second/200, nil) // the transaction, without the queue before it
-		ticket.Done(queue.Served)
+		admission.Done(queue.Served)
 		c.mu.Lock()
 		c.served++
 		c.mu.Unlock()
