@@ -12,7 +12,7 @@ const (
 	Drained       Outcome = "empty"          // others were faster
 	TooLate       Outcome = "expired"        // the envelope's life is over
 	Openable      Outcome = "openable"       // grab: worth opening; promises nothing
-	NotPaid       Outcome = "unpaid"         // grab: nobody has paid yet
+	NotPaid       Outcome = "unpaid"         // grab: it is not paid yet
 )
 
 // Opening is the answer to one opener.
@@ -25,10 +25,10 @@ type Opening struct {
 // Decide says what each opener gets, in the order they came, and what the
 // envelope's header is afterwards. It is the only place where money is divided.
 //
-// e is the header under its row lock; had answers, for openers who already hold
+// e is the header under its row lock; had answers, for openers that already hold
 // a share, with that share; now is the database's clock, read under the same
 // lock. An opener listed twice gets AlreadyOpened the second time. The header
-// comes back unchanged, Ver too, when nobody got a new share.
+// comes back unchanged, Ver too, when no opener got a new share.
 //
 // Decide never moves an envelope to Expired: the sweep does that, with its
 // refund (I6).

@@ -10,7 +10,7 @@ import (
 	"hash"
 )
 
-// DrawKey is the secret that no reader of the database has: whoever holds it
+// DrawKey is the secret that no reader of the database has: a holder
 // can compute every draw. The secret is behind a function, the one kind of value
 // that fmt, log/slog and encoding/json print as an address or not at all,
 // wherever the key is kept.

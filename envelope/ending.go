@@ -2,7 +2,7 @@ package envelope
 
 import "time"
 
-// Expire ends an envelope's life: what nobody took is refunded, to the fen and
+// Expire ends an envelope's life: what was not taken is refunded, to the fen and
 // once (I6). e is the header under its row lock, now the database's clock under
 // the same lock. It reports false, and leaves the header as it is, when there is
 // nothing to end.
@@ -16,7 +16,7 @@ func Expire(e Envelope, now time.Time) (Envelope, bool) {
 	return e, true
 }
 
-// Close ends an envelope that nobody paid for. The provider must have closed the
+// Close ends an unpaid envelope. The provider must have closed the
 // charge before.
 func Close(e Envelope) (Envelope, bool) {
 	if e.State != Unpaid {

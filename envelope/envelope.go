@@ -63,7 +63,7 @@ func (e *Envelope) Bounds() Bounds { return Bounds{Min: max(1, e.ShareMin), Max:
 // Remaining is the money still inside (I1).
 func (e *Envelope) Remaining() Fen { return e.Total - e.Opened - e.Refunded }
 
-// SharesLeft is how many shares nobody has taken.
+// SharesLeft is how many shares are not taken.
 func (e *Envelope) SharesLeft() int { return e.Count - e.OpenedCount }
 
 // ExpiredAt reports whether the envelope's life is over at now, whether or not

@@ -18,7 +18,7 @@ var (
 	// Of an ID that is known to be ours it says that this server does not know of
 	// the SET (yet, or any more), and not that the envelope is absent.
 	ErrUnknownSet = fmt.Errorf("the SET is not in the topology: %w", ErrNotFound)
-	// ErrNotActive refuses to open an envelope that nobody has paid for.
+	// ErrNotActive refuses to open an unpaid envelope.
 	ErrNotActive = errors.New("the envelope is not paid")
 	// ErrKeyReused refuses an idempotency key that came before with another
 	// request: the caller has mixed up two sends.
@@ -28,7 +28,7 @@ var (
 	ErrPaymentMismatch = errors.New("the payment does not match the envelope")
 	// ErrPayoutHeld refuses to begin a payout anew: it waits for people to decide.
 	ErrPayoutHeld = errors.New("the payout is held")
-	// ErrUnknownOutcome says that nobody knows yet whether the request took
+	// ErrUnknownOutcome says that it is not known yet whether the request took
 	// effect. Asking again with the same request finds out; it never means
 	// failed.
 	ErrUnknownOutcome = errors.New("the outcome is not known yet")

@@ -52,7 +52,7 @@ func TestFA18FirstSharesAreUniformBetweenTheBounds(t *testing.T) {
 	}
 }
 
-// TestFA18EveryPositionExpectsTheMean: nobody gains by coming early or late.
+// TestFA18EveryPositionExpectsTheMean: no opener gains by coming early or late.
 // Rounding moves an expectation by less than half a fen at each step, so that
 // the last of n may lose up to half the n-th harmonic number.
 func TestFA18EveryPositionExpectsTheMean(t *testing.T) {

@@ -98,7 +98,7 @@ func crowd(n int) []UserID {
 
 func nobody(UserID) (Share, bool) { return Share{}, false }
 
-// holders remembers who has which share, as the table does.
+// holders remembers the holder of each share, as the table does.
 type holders map[UserID]Share
 
 func (h holders) had(u UserID) (Share, bool) { s, ok := h[u]; return s, ok }

@@ -44,7 +44,7 @@ func (b Body) Time() time.Time {
 }
 
 // Day is the business day of the body: its own timestamp in UTC+08:00, never
-// the clock of whoever asks.
+// the clock of the caller.
 func (b Body) Day() Day { return DayOf(b.Time()) }
 
 // TableDigit spreads bodies over the ten tables of a day. A body's low bits are

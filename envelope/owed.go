@@ -76,7 +76,7 @@ type Fact struct {
 	Then     Cursor  // what a receiver knows once it has acknowledged this one
 }
 
-// Owed is what a receiver who knows at does not know yet, and what it knows
+// Owed is what a receiver at a cursor does not know yet, and what it knows
 // afterwards. Facts follow from the envelope alone, so nothing is lost between a
 // commit and its telling, and a receiver that was away is told in fewer, larger
 // facts.

@@ -54,7 +54,7 @@ type Keys interface {
 // That makes one payable envelope a key at most: a home holds one record a key and
 // never changes it, any two majorities share a home, and so no two envelopes have
 // one. A send that dies between its writes, a commit that is late, a home that is
-// down and sends of one key at the same time change who wins, and not that one
+// down and sends of one key at the same time change which one wins, and not that one
 // does. While a majority answers, a send goes on: what the silent home may hold
 // alone was never charged for.
 type ballot struct {

@@ -162,7 +162,7 @@ func sendAll(t *testing.T, seed uint64, fails int, forgets bool) (charged, answe
 	return len(s.charged), s.answered
 }
 
-// FS2: whatever fails, and whoever sends at the same time, at most one envelope of
+// FS2: whatever fails, and whatever is sent at the same time, at most one envelope of
 // a key is ever charged for.
 func TestAKeyIsChargedForOnce(t *testing.T) {
 	const rounds = 150

@@ -17,7 +17,7 @@ import (
 //
 //	base64url( version ‖ key number ‖ HMAC-SHA256(key, "hongbao/ticket/1" ‖ order ID)[:16] )
 //
-// A ticket says which envelope, the bearer token says who; both are needed.
+// A ticket says which envelope, the bearer token names the user; both are needed.
 const (
 	ticketVersion   = 1
 	ticketMACBytes  = 16

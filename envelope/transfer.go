@@ -58,7 +58,7 @@ const RoundMax = 9
 func (t *Transfer) IsRefund() bool { return t.Seq == 0 }
 
 // No is the provider's number for the transfer: order ID, "P" and the share's
-// position, or "R" for the refund. It follows from what is owed, so whoever
+// position, or "R" for the refund. It follows from what is owed, so any call that
 // carries it out, however often, uses the same one (I7). A round after the first
 // is another intent, which people have decided on, and says so in its number.
 func (t *Transfer) No() string { return TransferNo(t.OrderNo, t.Seq, t.Round) }

@@ -134,7 +134,7 @@ func TestFG3AWordThatContradictsChangesNothing(t *testing.T) {
 }
 
 // Whatever the provider says, in whatever order and however often: what is
-// posted or held stays so (I8), and who gets how much is never touched.
+// posted or held stays so (I8), and payee and amount are never touched.
 func TestATransferIsDecidedAtMostOnce(t *testing.T) {
 	words := []Progress{ProgressUnknown, ProgressAbsent, ProgressUnderWay, ProgressAwaiting, ProgressDone, ProgressRefused}
 	rapid.Check(t, func(t *rapid.T) {

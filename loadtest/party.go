@@ -119,7 +119,7 @@ func (p *party) do(ctx context.Context, one *caller, j job) {
 }
 
 // pay pays an envelope, waits for its message and lets people tap it. A payer
-// who is late, for want of haste or of an answer, may find that it can not be paid any
+// a late one, for want of haste or of an answer, may find that it can not be paid any
 // more.
 func (p *party) pay(ctx context.Context, one *caller, j job) {
 	gift, closed := int(j.tap.Gift), false

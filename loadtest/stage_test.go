@@ -89,7 +89,7 @@ func TestACrowdOpensEverythingAndPasses(t *testing.T) {
 	if all.Asked != taps || all.Opened != 100 || all.AlreadyOpened == 0 || all.Opened+all.AlreadyOpened+all.Empty != all.Asked {
 		t.Errorf("of %d taps came %+v", taps, all)
 	}
-	// Who was answered after the plan was used up is not measured.
+	// An answer after the plan was used up is not measured.
 	if !m.Dry || m.Counts.Asked < all.Asked-8 || m.Counts.Asked > all.Asked {
 		t.Errorf("measured are %d of %d (dry %v)", m.Counts.Asked, all.Asked, m.Dry)
 	}

@@ -26,7 +26,7 @@ const (
 	outcomes
 )
 
-// flight is one acquisition, shared by all who wait for it.
+// flight is one acquisition, shared by all calls that wait for it.
 type flight struct {
 	done    chan struct{}
 	outcome outcome // before done is closed
@@ -76,7 +76,7 @@ func (g *Gate) fly(sh *shard, k *warmKey, f *flight, renewal bool) {
 	close(f.done)
 }
 
-// acquire puts this process's lease of key into the store. A key nobody has
+// acquire puts this process's lease of key into the store. A key that was not
 // asked for lately, the most frequent kind, costs one round trip.
 func (g *Gate) acquire(ctx context.Context, key string, renewal bool) (outcome, error) {
 	store, ttl := g.cfg.Store, g.cfg.LeaseFor+time.Second

@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	// ErrUnknown means that a request was handed to Serve and nobody knows
+	// ErrUnknown means that a request was handed to Serve and it is unknown
 	// whether it took effect. Ask again with the same request; never report a
 	// failure. A Serve that returns it (wrapped) is not run again.
 	ErrUnknown = errors.New("outcome unknown")

@@ -1,4 +1,4 @@
-// Package queue is admission: it decides who may go to the database, when, and
+// Package queue is admission: it decides which requests may go to the database, when, and
 // in whose company. It knows keys, not envelopes, and imports nothing of ours.
 //
 // Three parts, used in this order on the way in, cheapest first:

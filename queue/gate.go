@@ -75,7 +75,7 @@ const gateShards = 64
 // at most PermitsMax at once.
 //
 // A lease is renewed in the background by the first caller after a quarter to a
-// half of its life: it is still good then, so nobody waits for the round trips,
+// half of its life: it is still good then, so no request waits for the round trips,
 // and a renewal that fails has the rest to be tried again. A lease is not given
 // back. It ends by itself soon after the last caller, and a key that was hot a
 // moment ago is likely to be hot again.
@@ -125,7 +125,7 @@ func NewGate(cfg GateConfig) (*Gate, error) {
 
 // Enter takes a permit of key. On a warm key that is a map lookup; on a cold
 // one it waits for the store, for at most AcquireMax and a round trip, together
-// with everybody who asks for the same key. It returns *BusyError at once when
+// with all calls for the same key. It returns *BusyError at once when
 // the key is over its cap, and when ctx ends before the store has answered.
 func (g *Gate) Enter(ctx context.Context, key string) (Permit, error) {
 	sh := &g.shards[maphash.String(g.seed, key)%gateShards]
@@ -230,7 +230,7 @@ func (p Permit) Leave() {
 	sh.leave(g, k)
 }
 
-// storeUp reports whether the store is worth asking. While it is not, somebody
+// storeUp reports whether the store is worth asking. While it is not, one call
 // is sent now and then to look, in the background: no caller waits for a store
 // that does not answer (FB4).
 func (g *Gate) storeUp(now time.Duration) bool {

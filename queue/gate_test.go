@@ -249,7 +249,7 @@ func TestAKeyOverItsCapIsRefusedUnaskedForAWhile(t *testing.T) {
 		if n := s.trips.Load() - before; n != 2 {
 			t.Errorf("%d round trips for 100 refusals, want 2", n)
 		}
-		time.Sleep(time.Second) // the lease nobody renews ends
+		time.Sleep(time.Second) // the lease that is not renewed ends
 		enter(t, second, "k")
 	})
 }

@@ -119,7 +119,7 @@ func TestFB3LeavingTwiceIsLeavingOnce(t *testing.T) {
 		wg.Wait()
 		enter(t, g, "k") // the one place that came free
 		refused(t, g, "k", queue.ReasonOverCap)
-		p.Leave() // a late repeat does not hit whoever has the slot now
+		p.Leave() // a late repeat does not hit the request that has the slot now
 		refused(t, g, "k", queue.ReasonOverCap)
 		queue.Permit{}.Leave()
 		if st := g.Stats(); st.DoubleLeaves != 16 || st.Permits != 3 {
@@ -128,7 +128,7 @@ func TestFB3LeavingTwiceIsLeavingOnce(t *testing.T) {
 	})
 }
 
-// fallen brings g to its local caps by asking for keys nobody has asked for.
+// fallen brings g to its local caps by asking for keys that were not asked for.
 func fallen(t *testing.T, g *queue.Gate) {
 	t.Helper()
 	for i := 0; !g.Stats().Fallen; i++ {

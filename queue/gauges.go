@@ -22,7 +22,7 @@ type gauges struct {
 	cpu    float64 // smoothed share
 }
 
-// look refreshes the signals if that is due and nobody else is at it.
+// look refreshes the signals if that is due and no other call is at it.
 func (g *gauges) look(cfg *ShedConfig, now time.Duration) {
 	if int64(now) < g.lookAt.Load() || !g.mu.TryLock() {
 		return

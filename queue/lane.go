@@ -207,7 +207,7 @@ func (l *Lane[K, Req, Res]) finish(c *cell[K, Req, Res], a Answer[Res]) {
 	l.recycle(c)
 }
 
-// recycle returns a cell nobody refers to. A closed lane pools nothing: Close
+// recycle returns a cell without references. A closed lane pools nothing: Close
 // may have answered a cell that the worker still holds.
 func (l *Lane[K, Req, Res]) recycle(c *cell[K, Req, Res]) {
 	if l.closed.Load() {
@@ -218,7 +218,7 @@ func (l *Lane[K, Req, Res]) recycle(c *cell[K, Req, Res]) {
 }
 
 // reap answers the requests that have waited WaitMax, so that a Serve that
-// hangs holds nobody in the queue (FA11). It is set while requests wait and
+// hangs holds no request in the queue (FA11). It is set while requests wait and
 // runs about once a WaitMax, whatever the load.
 func (l *Lane[K, Req, Res]) reap() {
 	var late []*cell[K, Req, Res]
@@ -243,7 +243,7 @@ func (l *Lane[K, Req, Res]) reap() {
 // Close refuses new requests and waits until everything admitted has been
 // served. When ctx ends first, waiting requests are answered busy, the ones
 // being served ErrUnknown, and Serve's context ends; Close then returns without
-// waiting for Serve. Nobody is left without an answer (FA15). It may be called
+// waiting for Serve. No request is left without an answer (FA15). It may be called
 // again.
 func (l *Lane[K, Req, Res]) Close(ctx context.Context) error {
 	l.mu.Lock()

@@ -334,7 +334,7 @@ func TestACallerWhoLeavesWhileBeingServedLearnsUnknown(t *testing.T) {
 		next := ask(t.Context(), l, "a", 2)
 		close(s.hold)
 		synctest.Wait()
-		wantAnswer(t, next, 2) // and not what the one who left would have heard
+		wantAnswer(t, next, 2) // and not the answer of the one that left
 		closeLane(t, l)
 	})
 }

@@ -38,7 +38,7 @@ type tally struct {
 
 // Age returns how long the oldest waiting request has waited, or the batch in
 // service has been served, whichever is longer; 0 when the lane is idle. A Serve
-// that hangs so grows old even when nobody waits behind it. It takes no lock.
+// that hangs so grows old even when no request waits behind it. It takes no lock.
 func (l *Lane[K, Req, Res]) Age() time.Duration {
 	since := l.queued.oldest.Load()
 	if began := l.serving.Load(); since < 0 || began >= 0 && began < since {

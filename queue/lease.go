@@ -7,7 +7,7 @@ import (
 )
 
 // leaseVersion starts every stored lease list; a value that starts otherwise
-// is somebody else's and counts as absent (FB5).
+// is not ours and counts as absent (FB5).
 const leaseVersion = "hbl1"
 
 const (
@@ -40,7 +40,7 @@ func encodeLeases(leases []lease) []byte {
 }
 
 // otherLeases reads the leases that are alive at nowMs and not holder's own.
-// Anything malformed makes the whole value nobody's, and a lease that claims
+// Anything malformed makes the whole value absent, and a lease that claims
 // to outlive leaseMax is a broken clock or a broken value: it counts as dead.
 func otherLeases(value []byte, holder string, nowMs int64) []lease {
 	fields := bytes.Split(value, []byte{' '})

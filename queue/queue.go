@@ -19,7 +19,7 @@ type Answer[Res any] struct {
 	Err error
 }
 
-// States of a cell. Whoever moves it out of pending decides what the caller
+// States of a cell. The one that moves it out of pending decides what the caller
 // hears, so an answer and a departure can never both happen.
 const (
 	pending  = iota // queued or being served, the caller waits
@@ -28,14 +28,14 @@ const (
 )
 
 // cell is one request while it is in a lane. It belongs to its caller, except
-// that a caller who leaves while being served leaves the cell to the worker.
+// that a caller that leaves while being served leaves the cell to the worker.
 type cell[K comparable, Req, Res any] struct {
 	item     Item[K, Req]
 	ctx      context.Context
 	admitted time.Duration // since the lane's epoch
 
 	state  atomic.Int32
-	answer Answer[Res]   // written by whoever moved state to answered, before done
+	answer Answer[Res]   // written by the one that moved state to answered, before done
 	done   chan struct{} // one buffered signal per answered cell: answering never blocks
 
 	// Guarded by Lane.mu.

@@ -168,7 +168,7 @@ func TestADeadDatabaseIsProbedOneRequestAtATime(t *testing.T) {
 		probe.Done(queue.Served)
 		wantRefused(t, s, queue.ReasonDatabaseDown)
 		time.Sleep(100 * time.Millisecond)
-		admit(t, s) // a probe nobody gives back
+		admit(t, s) // a probe that is not given back
 		time.Sleep(5*time.Second - time.Millisecond)
 		wantRefused(t, s, queue.ReasonDatabaseDown)
 		time.Sleep(time.Millisecond)
@@ -198,7 +198,7 @@ func TestWhoCanGoElsewhereIsNeverTheProbeOfADeadDatabase(t *testing.T) {
 		if _, err := s.AdmitElsewhere(); err == nil {
 			t.Error("admitted to a dead database though it could go elsewhere")
 		}
-		admit(t, s) // who cannot is the probe
+		admit(t, s) // the one that cannot is the probe
 	})
 }
 
@@ -250,7 +250,7 @@ func TestASlowDatabaseRefusesUntilItIsClearlyFast(t *testing.T) {
 }
 
 // crowd sends requests to a database that does one at a time, 200 a second.
-// Who is refused comes back after RetryAfter, three times, as naive clients do.
+// A refused client comes back after RetryAfter, three times, as naive clients do.
 type crowd struct {
 	s  *queue.Shedder
 	wg sync.WaitGroup

@@ -11,7 +11,7 @@ import (
 // both succeed.
 //
 // Every method returns within ctx, or within twice the store's own operation
-// timeout after it. An error means that nobody knows whether the operation
+// timeout after it. An error means that it is unknown whether the operation
 // took place. ttl is rounded up to whole seconds and is at most ttlMax.
 type Store interface {
 	// Get returns the value and the token that a swap must show; found is

@@ -84,7 +84,7 @@ func (g *Gate) armSweeper() {
 }
 
 // sweep forgets the idle keys whose lease or refusal is over, so that a key
-// nobody asks for costs no memory half a lease after it. It runs while there
+// that is not asked for costs no memory half a lease after it. It runs while there
 // are keys.
 func (g *Gate) sweep() {
 	for i := range g.shards {

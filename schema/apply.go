@@ -12,7 +12,7 @@ import (
 
 var environmentShape = regexp.MustCompile(`^[a-z]{1,16}$`)
 
-// checkEnvironment refuses a mark that nobody could compare with anything.
+// checkEnvironment refuses a mark that cannot be compared with anything.
 func checkEnvironment(environment string) error {
 	if !environmentShape.MatchString(environment) {
 		return fmt.Errorf("environment %q: does not match %v", environment, environmentShape)
@@ -44,7 +44,7 @@ func (d database) markAs(ctx context.Context, conn *sql.Conn, environment string
 	was, place, err := d.marked(ctx, conn)
 	if errors.Is(err, sql.ErrNoRows) {
 		if _, err = conn.ExecContext(ctx, d.fill.Replace(d.mark.insert), environment); err == nil {
-			was, place, err = d.marked(ctx, conn) // what somebody else wrote meanwhile stays
+			was, place, err = d.marked(ctx, conn) // what was written meanwhile stays
 		}
 	}
 	if err != nil {
@@ -86,7 +86,7 @@ func (d database) makeAccounts(ctx context.Context, conn *sql.Conn) error {
 }
 
 // inSession runs do on a connection of its own, on which DDL gives up after one
-// second behind somebody's metadata lock: behind DDL that waits, everybody
+// second behind a metadata lock: behind DDL that waits, every statement
 // waits (FC19). The connection is thrown away with all it was set to.
 func inSession(ctx context.Context, db *sql.DB, do func(*sql.Conn) error) error {
 	conn, err := db.Conn(ctx)

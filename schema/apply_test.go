@@ -154,7 +154,7 @@ func TestCredentialsPrintWithoutTheirPassword(t *testing.T) {
 	}
 }
 
-// TestFC19DayTablesDoNotWaitForAMetadataLock has somebody hold the lock that
+// TestFC19DayTablesDoNotWaitForAMetadataLock holds the lock that
 // CREATE TABLE needs, for longer than anybody would want to wait.
 func TestFC19DayTablesDoNotWaitForAMetadataLock(t *testing.T) {
 	cfg := madeSet(t)

@@ -128,7 +128,7 @@ func TestNonsenseAboutBooksIsRefused(t *testing.T) {
 		want   string
 		change func(*bookPlan)
 	}{
-		{"0 <= shard < 99", func(p *bookPlan) { p.Number, p.Of = 99, 99 }}, // newBooks gives 99 to nobody
+		{"0 <= shard < 99", func(p *bookPlan) { p.Number, p.Of = 99, 99 }}, // newBooks never gives 99
 		{"0 <= shard < 3", func(p *bookPlan) { p.Number, p.Of = -1, 3 }},
 		{"1 <= shards <= 100", func(p *bookPlan) { p.Of = 0 }},
 		{"1 <= shards <= 100", func(p *bookPlan) { p.Of = 101 }},

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"hongbao/internal/mariadb"
@@ -62,7 +64,7 @@ func (v *verification) columns(ctx context.Context, db mariadb.Queryer) error {
 		return err
 	}
 	tables := v.of.tables
-	for name := range have {
+	for _, name := range slices.Sorted(maps.Keys(have)) {
 		if t, ok := v.of.day(name); ok {
 			tables = append(tables[:len(tables):len(tables)], t)
 		}

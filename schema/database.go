@@ -15,7 +15,7 @@ type database struct {
 	mark     mark
 	tables   []table        // those that are always there, with that of the mark
 	passing  *regexp.Regexp // names of tables that come and go; nil is none
-	accounts []account      // who works on it, and what each may do there
+	accounts []account      // that work on it, and what each may do there
 }
 
 // mark is the one row that says what a database is, for good.

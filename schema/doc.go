@@ -1,5 +1,5 @@
 // Package schema holds the only DDL and the only grants: what the database of a
-// SET, or of a shard of the users' books, contains, who may do what in it, and how
+// SET, or of a shard of the users' books, contains, which account may do what in it, and how
 // to tell that it is still so.
 //
 // A SET S lives in the database hb_S. It has control tables (set_info,

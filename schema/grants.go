@@ -13,7 +13,7 @@ const (
 	auditPrivileges    = "SELECT"
 )
 
-// What switching primaries takes on the whole server. Nobody else gets what writes
+// What switching primaries takes on the whole server. No other account gets what writes
 // to a server that is read_only (READ_ONLY ADMIN, CONNECTION_ADMIN): then read_only
 // would fence nothing.
 const (

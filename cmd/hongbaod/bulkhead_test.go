@@ -69,7 +69,7 @@ func TestAFrozenDatabaseDoesNotSlowTheOtherSet(t *testing.T) {
 	stop()
 	crowd.Wait()
 	thaw()
-	for u := range 50 { // thawed, it serves again, and nobody was paid twice
+	for u := range 50 { // thawed, it serves again, and no payout was made twice
 		if err := c.open(ctx, ill, tickets[ill], fmt.Sprintf("ill-%d", u)); err != nil {
 			t.Fatal(err)
 		}

@@ -98,7 +98,7 @@ func (p *heldMoney) movements() map[string]string {
 	return moved
 }
 
-// wantUnauthorized asks for a proposal as nobody, and as the IM backends' user.
+// wantUnauthorized asks for a proposal without a token, and as the IM backends' user.
 func (p *heldMoney) wantUnauthorized(no string) {
 	p.t.Helper()
 	for _, user := range []string{"", "ann"} {

@@ -61,7 +61,7 @@ func (s *stage) aboutEnvelope(c *campaign, verb, wrongScope string, wrongMethods
 	s.uninvitedBodies(c)
 }
 
-// credentials breaks the rules of who may ask.
+// credentials breaks the rules of authentication.
 func (s *stage) credentials(c *campaign, wrongScope string) {
 	const never = "401 unauthenticated"
 	now := time.Now().Unix()
@@ -105,7 +105,7 @@ func (s *stage) credentials(c *campaign, wrongScope string) {
 	c.add("403 insufficient_scope", "scope: none", c.good.bearing(mint(fmt.Sprintf(`{"sub":"sender","scope":"","exp":%d}`, now+600))))
 }
 
-// spoofs claims to be somebody without a token (FH14), or in the query (FH5).
+// spoofs claims to be a user without a token (FH14), or in the query (FH5).
 func (s *stage) spoofs(c *campaign) {
 	for _, line := range []string{"X-User-ID: sender", "X-Forwarded-User: sender", "X-Remote-User: sender", "Remote-User: sender",
 		"Cookie: token=" + s.pg.Token("sender"), "X-Authorization: Bearer " + s.pg.Token("sender"), "Proxy-Authorization: Bearer " + s.pg.Token("sender"),

@@ -86,7 +86,7 @@ func (p *party) goesOn() (facts []envelope.Fact) {
 	return facts
 }
 
-// guest is the n-th to open an envelope: nobody does twice.
+// guest is the n-th to open an envelope: each opens once.
 func guest(number, n int) envelope.UserID {
 	return envelope.UserID(fmt.Sprintf("guest-%06d", (number*7919+n*1009)%partyPeople))
 }

@@ -27,7 +27,7 @@
 //   - A post that fails may have written some of its rows, and whole shards. Post
 //     it again.
 //   - Freshness, and the order in which rows arrive: one that is posted late takes
-//     its place in the list, where a reader who has passed it does not see it.
+//     its place in the list, where a reader that has passed it does not see it.
 //   - A row that contradicts the fact it was written from is not corrected here;
 //     [Auditor] finds it.
 package books

@@ -78,7 +78,7 @@ func TestFA1AConnectionLostAnywhereLeavesTheSumsRight(t *testing.T) {
 	}
 }
 
-// TestFA9APostWaitsForALockAndIsRunAgain has somebody hold a user's sums for
+// TestFA9APostWaitsForALockAndIsRunAgain holds a user's sums for
 // longer than one lock wait.
 func TestFA9APostWaitsForALockAndIsRunAgain(t *testing.T) {
 	l := newLibrary(t, 1)

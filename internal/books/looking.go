@@ -15,7 +15,7 @@ import (
 const lookMax = 100
 
 // look writes rows that may be there, as far as they are not or know less. The
-// sums that they count in are locked, so nobody else writes them meanwhile.
+// sums that they count in are locked, so no other transaction writes them meanwhile.
 func (w *writing) look(ctx context.Context, rows *entries) error {
 	w.added = map[yearKey]*envelope.BookSummary{}
 	if err := w.putReceived(ctx, rows.received); err != nil {

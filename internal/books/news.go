@@ -2,7 +2,7 @@ package books
 
 import "hongbao/envelope"
 
-// split parts the rows that nobody has written yet, unless the same was posted
+// split parts the rows that are not written yet, unless the same was posted
 // before, from those that may add to a row.
 func (all *entries) split() (news, others entries) {
 	news.received = make([]ReceivedRow, 0, len(all.received))

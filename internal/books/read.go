@@ -30,7 +30,7 @@ const (
 	positionBytes     = positionTimeBytes + 23
 )
 
-// cursor spells the position for callers, who must not look into it.
+// cursor spells the position for callers, which must not look into it.
 func (p position) cursor() string {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, positionBytes), uint64(p.at.UnixMilli()))
 	return base64.RawURLEncoding.EncodeToString(append(b, p.id...))

@@ -14,7 +14,7 @@ type writing struct {
 	written int                               // rows, new or changed
 }
 
-// run locks the sums of everyone the rows are about; whoever writes rows of the
+// run locks the sums of everyone the rows are about; a writer of rows of the
 // same user and year comes before or after. Under the lock it writes rows that
 // are taken for news without a look, and what the lock has added to the sums is
 // theirs: if one is there already, the primary key refuses it, and nothing of the

@@ -110,7 +110,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// alive reports whether pid runs; a zombie that nobody reaped does not.
+// alive reports whether pid runs; a zombie that was not reaped does not.
 func alive(pid int) bool {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -25,7 +25,7 @@ type Keyring struct {
 	Operators     *bearer.Authenticator // nil: nothing can be changed on their listener
 	OperatorTLS   *tls.Config           // of their listener; nil: it speaks none
 	Provider      *payment.Client
-	Sender        *webhook.Sender // of events; nil: nobody is told
+	Sender        *webhook.Sender // of events; nil: none are sent
 }
 
 // Read reads all of it. The error names every setting whose file is missing

@@ -79,7 +79,7 @@ func LostRace(err error) bool {
 }
 
 // CommitRefused reports whether the server itself said that a COMMIT had no
-// effect. After any other error of a COMMIT nobody knows.
+// effect. After any other error of a COMMIT it is unknown.
 func CommitRefused(err error) bool {
 	switch number(err) {
 	case errReadOnly, errReadOnlyTx, errReadOnlyMode, errDeadlock, errCommitFailed:

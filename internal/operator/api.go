@@ -166,7 +166,7 @@ func secured[I, O any](pattern string, do func(context.Context, Person, I) (O, e
 	}}
 }
 
-// open is a call that shows counts and states, to all who reach the listener.
+// open is a call that shows counts and states, to every client of the listener.
 func open[I, O any](pattern string, do func(context.Context, Person, I) (O, error)) call {
 	c := secured(pattern, do)
 	c.open = true
@@ -217,7 +217,7 @@ func answer(w http.ResponseWriter, r *http.Request, value any) {
 	if p, is := value.(partial); is && !p.complete() {
 		w.WriteHeader(http.StatusMultiStatus)
 	}
-	_ = json.NewEncoder(w).Encode(value) // the error of a client that has gone is nobody's
+	_ = json.NewEncoder(w).Encode(value) // the error of a client that has gone is ignored
 }
 
 // person is the caller, by the token.
@@ -282,7 +282,7 @@ func (a *API) loadMode(ctx context.Context, _ Person, _ None) (LoadMode, error) 
 func (a *API) healthz(context.Context, Person, None) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("ok\n")) // the error of a client that has gone is nobody's
+		_, _ = w.Write([]byte("ok\n")) // the error of a client that has gone is ignored
 	}), nil
 }
 

@@ -7,7 +7,7 @@
 //
 //   - Whatever changes something, moves money, names a person or costs the process
 //     its time wants a token with scope operate, signed under keys.operators.
-//     Open to those who reach the listener are counts and states only: health,
+//     Open to every client of the listener are counts and states only: health,
 //     readiness, metrics, the outbox's counts and the open mode.
 //   - A request that names another host than the listener's is refused, so that no
 //     name can be pointed at it from a web page, and one that a page of another

@@ -99,6 +99,6 @@ func operationID(method, path string) string {
 func (a *API) openAPI(context.Context, Person, None) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(a.described) // the error of a client that has gone is nobody's
+		_, _ = w.Write(a.described) // the error of a client that has gone is ignored
 	}), nil
 }

@@ -12,6 +12,6 @@
 // left, and all that were admitted have an answer.
 //
 // Not guaranteed: correctness does not depend on any of it. The row lock and the
-// unique keys of the SET decide who has a share; without memory, gate and lane the
+// unique keys of the SET decide the holder of a share; without memory, gate and lane the
 // same answers come more slowly.
 package orderserver

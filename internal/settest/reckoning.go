@@ -16,7 +16,7 @@ import (
 	"hongbao/reconcile"
 )
 
-// quietMax is how long what is owed may take to be carried out once nobody adds
+// quietMax is how long what is owed may take to be carried out once nothing is added
 // to it: under the race detector, on two cores, after every lie was told.
 const quietMax = 2 * time.Minute
 

@@ -2,6 +2,7 @@ package tidy
 
 import (
 	"cmp"
+	"fmt"
 	"go/ast"
 	"os"
 	"regexp"
@@ -13,6 +14,36 @@ import (
 // persons are words that comments keep for people: a payer, an opener, an
 // operator.
 var persons = regexp.MustCompile(`(?i)\b(?:who|whoever|nobody|somebody)\b`)
+
+// personsMax bounds the comment lines with such a word, per 1,000.
+const personsMax = 8
+
+func wordRules() []rule {
+	const lines = "// It waits.\n"
+	return []rule{{
+		name:   "Comments keep who and nobody for people",
+		why:    "the subject of a sentence about code is the code: a reader can search for it, and not for who",
+		check:  checkWords,
+		caught: []files{{"queue/a.go": "package queue\n\n// Whoever waits.\n" + strings.Repeat(lines, 100)}},
+		passed: []files{
+			{"queue/a.go": "package queue\n\n// An opener who waits.\n" + strings.Repeat(lines, 1000/personsMax)},
+			{"queue/a.go": "package queue\n\nconst who = \"nobody\"\n\n" + lines},
+		},
+	}}
+}
+
+func checkWords(t *tree) []finding {
+	var all wordy
+	for _, s := range t.sources {
+		w := s.words()
+		all.comments, all.hits = all.comments+w.comments, all.hits+w.hits
+	}
+	if all.hits*1000 <= personsMax*all.comments {
+		return nil
+	}
+	return []finding{{".", fmt.Sprintf("%d of %d comment lines have one, want at most %d per 1,000: go test ./internal/tidy -run Measures -v names the files",
+		all.hits, all.comments, personsMax)}}
+}
 
 // TestMeasures prints what the tree comes to: go test ./internal/tidy -run Measures -v
 func TestMeasures(t *testing.T) {

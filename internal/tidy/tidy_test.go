@@ -22,7 +22,7 @@ type files map[string]string
 
 func rules() []rule {
 	return slices.Concat(importRules(), shapeRules(), stateRules(), textRules(), failureRules(),
-		packageRules(), callerRules(), moduleRules(), nameRules(), kitRules())
+		packageRules(), callerRules(), moduleRules(), nameRules(), wordRules(), kitRules())
 }
 
 func TestTheTreeKeepsTheHouseRules(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 	seriesMax   = 4 // as many as the page has colours and dashes
 )
 
-// chart is a drawing with its numbers, for readers who cannot see the drawing.
+// chart is a drawing with its numbers, for reading without the drawing.
 type chart struct {
 	Title string
 	SVG   template.HTML
