@@ -19,7 +19,7 @@ func lines(all ...reconcile.Movement) func(context.Context, func(reconcile.Movem
 	}
 }
 
-func TestFG18EveryPlantedDifferenceWithTheProviderIsFoundNumberByNumber(t *testing.T) {
+func TestFG18EveryPlantedDifferenceIsFound(t *testing.T) {
 	posted := reconcile.Claim{No: "p", Amount: 100, ProviderNo: "w", Certainty: reconcile.Done}
 	moved := reconcile.Movement{No: "p", Amount: 100, ProviderNo: "w"}
 	with := func(c reconcile.Claim, certainty reconcile.Certainty) []reconcile.Claim {

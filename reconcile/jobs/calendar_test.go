@@ -158,7 +158,8 @@ func TestASETThatIsDownHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func TestFC19MakingDaysWaitsForNoTransactionAndKeepsItsRows(t *testing.T) {
+// Its rows are kept, too.
+func TestFC19MakingDaysWaitsForNoTransaction(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 3})
 	tx, err := w.Admin(t, 0).BeginTx(t.Context(), nil)

@@ -39,7 +39,8 @@ func expiryOf(t *testing.T, sets ...jobs.Expirer) jobs.Job {
 	return s
 }
 
-func TestFG14FG15TwoSweepsAtOnceFindWhatFellDueWhileNobodyLookedAndRefundItOnce(t *testing.T) {
+// What fell due while no process ran is found by its state, and refunded once.
+func TestFG14FG15TwoSweepsAtOnceRefundOnce(t *testing.T) {
 	w := servers.World(t, 2)
 	var ids []envelope.ID
 	for set := range 2 {
@@ -88,7 +89,7 @@ func (deaf) Expire(context.Context, envelope.ID) (envelope.Envelope, error) {
 	return envelope.Envelope{}, errDeaf
 }
 
-func TestASetThatFailsHoldsUpNoOtherAndIsNotAskedForEver(t *testing.T) {
+func TestASetThatFailsHoldsUpNoOther(t *testing.T) {
 	w := servers.World(t, 2)
 	overdue(t, w, 0, 3)
 	well := overdue(t, w, 1, 3)
