@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,6 +22,10 @@ type Source struct {
 	Walk func(ctx context.Context, visit func(*envelope.Statement, []envelope.Transfer) error) error
 }
 
+// ErrPartly is why a comparison has compared nothing, when all it could do was to
+// hold the other book to its own rules.
+var ErrPartly = errors.New("not every SET could be read")
+
 // Comparison holds what all sources say to one other book. It is used once.
 type Comparison interface {
 	Name() string
@@ -28,7 +33,7 @@ type Comparison interface {
 	Visit(*envelope.Statement, []envelope.Transfer)
 	// Compare reads the other book and returns what differs. Unless the sources
 	// were read whole, only what the other book breaks by itself is known, and
-	// the error says that nothing was compared.
+	// the error is ErrPartly.
 	Compare(ctx context.Context, whole bool) ([]Difference, error)
 }
 
@@ -36,6 +41,7 @@ type Comparison interface {
 type Book struct {
 	Name        string       `json:"name"`
 	Error       string       `json:"error,omitempty"` // it was not read, or not compared
+	Partly      bool         `json:"partly"`          // not compared, because of another book
 	Differences []Difference `json:"differences"`
 }
 
@@ -121,7 +127,7 @@ func (s Source) check(ctx context.Context) ([]Difference, error) {
 func book(name string, found []Difference, err error) Book {
 	b := Book{Name: name, Differences: append([]Difference{}, found...)}
 	if err != nil {
-		b.Error = err.Error()
+		b.Error, b.Partly = err.Error(), errors.Is(err, ErrPartly)
 	}
 	return b
 }

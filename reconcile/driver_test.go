@@ -72,7 +72,7 @@ func TestEveryBookIsReadOnceForAllComparisons(t *testing.T) {
 }
 
 func TestASourceThatFailsHidesNoOther(t *testing.T) {
-	m := memory{found: []reconcile.Difference{difference("m")}, err: errors.New("compared in part")}
+	m := memory{found: []reconcile.Difference{difference("m")}, err: reconcile.ErrPartly}
 	report, err := reconcile.Driver{
 		Sources:     []reconcile.Source{source("down", 2, errors.New("no answer")), source("up", 3, nil, difference("u"))},
 		Comparisons: func() []reconcile.Comparison { return []reconcile.Comparison{&m} },
@@ -81,7 +81,10 @@ func TestASourceThatFailsHidesNoOther(t *testing.T) {
 	if err != nil || m.visited != 3 || m.whole || len(all(report)) != 2 {
 		t.Errorf("visited %d, whole %t, found %v, %v", m.visited, m.whole, all(report), err)
 	}
-	if unread := report.Unread(); len(unread) != 2 || unread[0].Error() != "down: no answer" || unread[1].Error() != "memory: compared in part" {
+	if !report.Comparisons[0].Partly || report.Sources[0].Partly {
+		t.Errorf("partly read: %+v", report)
+	}
+	if unread := report.Unread(); len(unread) != 2 || unread[0].Error() != "down: no answer" || unread[1].Error() != "memory: not every SET could be read" {
 		t.Errorf("unread %v", unread)
 	}
 }

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"hongbao/envelope"
@@ -47,9 +46,6 @@ const (
 	ruleMoved      = "moved"             // what our books say has moved is in theirs
 	ruleReadable   = "line of the bill"  // it can be made out
 )
-
-// errPartly is why nothing is compared.
-var errPartly = errors.New("not every SET could be read")
 
 // Provider compares our books with the provider's, number by number.
 type Provider struct {
@@ -141,7 +137,7 @@ func (p *Provider) Moved(m Movement) {
 // is no difference.
 func (p *Provider) Compare(ctx context.Context, whole bool) ([]Difference, error) {
 	if !whole {
-		return nil, errPartly
+		return nil, ErrPartly
 	}
 	if err := p.Movements(ctx, p.Moved); err != nil {
 		return nil, err

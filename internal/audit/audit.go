@@ -73,6 +73,9 @@ func (b *Books) report(found *reconcile.Report) *Report {
 	}
 	users := found.Comparisons[0]
 	r.UserBooks = UserBooks{Error: users.Error, Compared: users.Error == "", Violations: users.Differences}
+	if users.Partly {
+		r.UserBooks.Error = "" // they were read; what could not be is said of the SET
+	}
 	if len(found.Comparisons) > 1 {
 		provider := found.Comparisons[1]
 		r.Provider = Provider{Why: provider.Error, Compared: provider.Error == "", Differences: provider.Differences}

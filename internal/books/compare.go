@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -95,9 +94,6 @@ func (c *Comparison) Visit(s *envelope.Statement, _ []envelope.Transfer) {
 // bound of its own.
 const pingMax = 5 * time.Second
 
-// errPartly is why the books were only held to their own rules.
-var errPartly = errors.New("not every SET could be read")
-
 // Compare holds the books to their own rules and, when all SETs were read whole,
 // to what they say.
 func (c *Comparison) Compare(ctx context.Context, whole bool) ([]reconcile.Difference, error) {
@@ -107,7 +103,7 @@ func (c *Comparison) Compare(ctx context.Context, whole bool) ([]reconcile.Diffe
 	within, err := c.auditor.Audit(ctx)
 	c.found.Found = within
 	if err != nil || !whole {
-		return within, cmp.Or(err, errPartly)
+		return within, cmp.Or(err, reconcile.ErrPartly)
 	}
 	if err := c.auditor.Received(ctx, func(got ReceivedRow) error { return hold(&c.found, c.received, got.key(), got, ReceivedRow.same) }); err != nil {
 		return within, err
