@@ -8,6 +8,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // unconfirmed is a payout whose payee did not confirm it in time.
@@ -21,7 +22,7 @@ func unconfirmed(t testing.TB, w *settest.World, reason string) (*orderset.Set, 
 
 func again(t testing.TB, s *orderset.Set, tr envelope.Transfer) (envelope.Transfer, error) {
 	t.Helper()
-	return s.Again(t.Context(), tr.OrderNo, tr.Seq, tr.Payee)
+	return s.Desk().Again(t.Context(), tr.OrderNo, tr.Seq, tr.Payee)
 }
 
 // wantHeldStill fails unless asking is refused and begins nothing.
@@ -49,8 +50,8 @@ func TestThePayeeHasAnUnconfirmedPayoutBegunAnew(t *testing.T) {
 					t.Fatalf("asked again: %+v, %v", next, err)
 				}
 			}
-			ds, err := s.Decisions(t.Context(), tr.No(), 10)
-			if err != nil || len(ds) != 1 || ds[0].Action != orderset.ActionAgain || ds[0].By != string(tr.Payee) || ds[0].State != "approved" {
+			ds, err := s.Desk().Decisions(t.Context(), tr.No(), 10)
+			if err != nil || len(ds) != 1 || ds[0].Action != decision.ActionAgain || ds[0].By != string(tr.Payee) || ds[0].State != "approved" {
 				t.Errorf("decisions %+v, %v, want one of its payee", ds, err)
 			}
 			w.CheckBooks(t)
@@ -79,7 +80,7 @@ func TestSomeHeldPayoutsAreNotBegunAnewByTheirPayee(t *testing.T) {
 			seq  int
 			user envelope.UserID
 		}{{tr.Seq, "eve"}, {tr.Seq, ""}, {0, tr.Payee}, {9, tr.Payee}} {
-			if _, err := s.Again(t.Context(), tr.OrderNo, of.seq, of.user); !errors.Is(err, envelope.ErrNotFound) {
+			if _, err := s.Desk().Again(t.Context(), tr.OrderNo, of.seq, of.user); !errors.Is(err, envelope.ErrNotFound) {
 				t.Errorf("%d of %q: %v, want ErrNotFound", of.seq, of.user, err)
 			}
 		}
@@ -87,7 +88,7 @@ func TestSomeHeldPayoutsAreNotBegunAnewByTheirPayee(t *testing.T) {
 	t.Run("a disputed one", func(t *testing.T) {
 		w := servers.World(t, 1)
 		s, tr := unconfirmed(t, w, envelope.CodeOverdue)
-		if _, err := s.HearTransfers(t.Context(), say(envelope.ProgressDone, tr)); err != nil {
+		if _, err := s.Owed().RecordTransfers(t.Context(), say(envelope.ProgressDone, tr)); err != nil {
 			t.Fatal(err)
 		}
 		wantHeldStill(t, w, s, tr)
@@ -102,14 +103,14 @@ func TestSomeHeldPayoutsAreNotBegunAnewByTheirPayee(t *testing.T) {
 	t.Run("one that people would give to another", func(t *testing.T) {
 		w := servers.World(t, 1)
 		s, tr := unconfirmed(t, w, envelope.CodeOverdue)
-		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRedirect, "heir"); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", decision.ActionRedirect, "heir"); err != nil {
 			t.Fatal(err)
 		}
 		wantHeldStill(t, w, s, tr)
-		if err := s.Withdraw(t.Context(), tr.No(), "ann"); err != nil {
+		if err := s.Desk().Withdraw(t.Context(), tr.No(), "ann"); err != nil {
 			t.Fatal(err)
 		}
-		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
 		if next, err := again(t, s, tr); err != nil || next.Round != 2 { // what was proposed, too
@@ -144,7 +145,7 @@ func TestAskingAgainWhoseCommitIsLostBeginsOneRound(t *testing.T) {
 		if next, err := again(t, s, tr); err != nil || next.Round != 2 || next.State != envelope.Pending {
 			t.Errorf("%s: %+v, %v", half, next, err)
 		}
-		if ds, err := s.Decisions(t.Context(), tr.No(), 10); err != nil || len(ds) != 1 {
+		if ds, err := s.Desk().Decisions(t.Context(), tr.No(), 10); err != nil || len(ds) != 1 {
 			t.Errorf("%s: decisions %+v, %v, want one", half, ds, err)
 		}
 		carryOut(t, s)
@@ -157,29 +158,29 @@ func TestADisputedBatchIsNotDissolved(t *testing.T) {
 	s, _, b := owedBatch(t, w, 2)
 	word := putOff(b.No, envelope.ProgressRejected, 0)
 	word.Code, word.Attempt = "INVALID_REQUEST", b.Attempts
-	if err := s.PutOffBatch(t.Context(), word); err != nil {
+	if err := s.Owed().PutOffBatch(t.Context(), word); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ProposeDissolve(t.Context(), b.No, "ann"); err != nil {
+	if err := s.Desk().ProposeDissolve(t.Context(), b.No, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, w.Admin(t, 0), "INSERT INTO dispute (kind, number, order_id, what, amount_fen, created_at) VALUES ('transfer', '"+b.No+"', '"+
 		string(b.Payouts[0].OrderNo)+"', 'paid after all', 1, UTC_TIMESTAMP(3))")
-	err := s.ApproveDissolve(t.Context(), b.No, "bob")
+	err := s.Desk().ApproveDissolve(t.Context(), b.No, "bob")
 	wantInvalid(t, err, "batch")
 	if !strings.Contains(err.Error(), "paid after all") {
 		t.Errorf("got %v, want it to say what is disputed", err)
 	}
-	if _, bs, err := s.Stuck(t.Context(), 10); err != nil || len(bs) != 1 || bs[0].Proposal == nil {
+	if _, bs, err := s.Desk().Stuck(t.Context(), 10); err != nil || len(bs) != 1 || bs[0].Proposal == nil {
 		t.Errorf("stuck are %+v, %v, want the batch as it was", bs, err)
 	}
-	if err := proposing(t, s, b.Payouts[0].No(), "ann", orderset.ActionDismiss, ""); err != nil {
+	if err := proposing(t, s, b.Payouts[0].No(), "ann", decision.ActionDismiss, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := approve(t, s, b.Payouts[0].No(), "bob"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ApproveDissolve(t.Context(), b.No, "bob"); err != nil {
+	if err := s.Desk().ApproveDissolve(t.Context(), b.No, "bob"); err != nil {
 		t.Error(err)
 	}
 }

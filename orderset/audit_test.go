@@ -13,7 +13,7 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/settest"
-	"hongbao/orderset"
+	"hongbao/orderset/audit"
 	"hongbao/reconcile"
 )
 
@@ -306,11 +306,11 @@ func TestTheAuditReportsAThousandViolationsAndNoMore(t *testing.T) {
 
 func TestAnAuditNeedsADSNThatIsOne(t *testing.T) {
 	for _, dsn := range []string{"nonsense", "audit@nowhere"} {
-		if _, err := orderset.NewAuditor(dsn, envelope.DrawKey{}); err == nil {
+		if _, err := audit.OpenDSN(dsn, envelope.DrawKey{}); err == nil {
 			t.Errorf("%q was taken for a DSN", dsn)
 		}
 	}
-	a, err := orderset.NewAuditor("audit:x@tcp("+nobodyThere(t)+")/hb_000", envelope.DrawKey{})
+	a, err := audit.OpenDSN("audit:x@tcp("+nobodyThere(t)+")/hb_000", envelope.DrawKey{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,15 +342,15 @@ func TestFG19AnAuditWhileEverythingMovesRaisesNoFalseAlarm(t *testing.T) {
 					reqs = append(reqs, envelope.OpenRequest{ID: es[i].ID, User: envelope.UserID(fmt.Sprintf("u%d-%d", o, round))})
 				}
 				_, openErr := s.Open(t.Context(), reqs)
-				_, spreadErr := s.Spread(t.Context(), 8)
+				_, spreadErr := s.Owed().Spread(t.Context(), 8)
 				due, dueErr := s.DueExpiries(t.Context(), 3)
 				for _, id := range due {
 					if _, err := s.Expire(t.Context(), id); err != nil && !isBusy(err) {
 						t.Error(err)
 					}
 				}
-				ts, claimErr := s.ClaimTransfers(t.Context(), 200, lease)
-				_, hearErr := s.HearTransfers(t.Context(), say(envelope.ProgressDone, ts...))
+				ts, claimErr := s.Owed().ClaimTransfers(t.Context(), 200, lease)
+				_, hearErr := s.Owed().RecordTransfers(t.Context(), say(envelope.ProgressDone, ts...))
 				if err := errors.Join(openErr, spreadErr, dueErr, claimErr, hearErr); err != nil && !isBusy(err) {
 					t.Error(err)
 				}

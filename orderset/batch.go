@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"hongbao/envelope"
+	"hongbao/orderset/layout"
 )
 
 // batch is some open requests sorted for one transaction: by table, then by
@@ -20,7 +21,7 @@ type batch struct {
 
 // group is the requests for one envelope.
 type group struct {
-	table DayTable
+	table layout.DayTable
 	id    envelope.ID
 	users []envelope.UserID
 	at    []int // positions in reqs
@@ -34,7 +35,7 @@ func newBatch(reqs []envelope.OpenRequest) *batch {
 		if !known {
 			g = len(b.groups)
 			index[r.ID] = g
-			b.groups = append(b.groups, group{table: TableOf(r.ID), id: r.ID})
+			b.groups = append(b.groups, group{table: layout.TableOf(r.ID), id: r.ID})
 		}
 		b.groups[g].users = append(b.groups[g].users, r.User)
 		b.groups[g].at = append(b.groups[g].at, i)
@@ -57,7 +58,7 @@ func (b *batch) of(groups []group) *batch {
 }
 
 // tables cuts the groups into runs of the same table.
-func (b *batch) tables(do func(t DayTable, groups []group) error) error {
+func (b *batch) tables(do func(t layout.DayTable, groups []group) error) error {
 	for rest := b.groups; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].table == rest[0].table {

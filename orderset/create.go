@@ -9,6 +9,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
 	"hongbao/internal/sendkey"
+	"hongbao/orderset/layout"
 )
 
 // chargeFirst is how long after a send the provider is first asked whether it was
@@ -23,17 +24,17 @@ const insertChargeDelivery = "INSERT INTO delivery (order_id, topic, state, due_
 // When the SET has a record of the key already, that is returned and nothing is made.
 func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecord, error) {
 	e, r := &n.Envelope, n.Record()
-	e.CreatedAt, e.ExpiresAt = asStored(e.CreatedAt), asStored(e.ExpiresAt)
+	e.CreatedAt, e.ExpiresAt = layout.AsStored(e.CreatedAt), layout.AsStored(e.ExpiresAt)
 	err := s.db.TxAgain(ctx, func(ctx context.Context, c *sql.Conn) error {
 		if err := sendkey.Insert(ctx, c, r); err != nil {
 			return err
 		}
-		_, err := c.ExecContext(ctx, TableOf(e.ID).insertEnvelope(), e.ID, e.Kind, e.Sender, e.Group, e.Recipient, e.Greeting,
+		_, err := c.ExecContext(ctx, insertEnvelope(layout.TableOf(e.ID)), e.ID, e.Kind, e.Sender, e.Group, e.Recipient, e.Greeting,
 			e.Total, e.Count, e.Bounds().Min, e.ShareMax, e.Commitment[:], e.CreatedAt, e.ExpiresAt)
 		if err != nil {
 			return err
 		}
-		_, err = c.ExecContext(ctx, insertChargeDelivery, e.ID, push(chargeFirst))
+		_, err = c.ExecContext(ctx, insertChargeDelivery, e.ID, layout.Wait(chargeFirst))
 		return err
 	})
 	switch {
@@ -56,7 +57,3 @@ func (s *Set) Create(ctx context.Context, n envelope.Sending) (envelope.KeyRecor
 	}
 	return envelope.KeyRecord{}, s.db.Answer("create "+string(e.ID), err)
 }
-
-// asStored is a time as DATETIME(3) keeps it. MariaDB cuts what is finer, MySQL
-// rounds it, into the next day if need be.
-func asStored(at time.Time) time.Time { return at.UTC().Truncate(time.Millisecond) }

@@ -9,6 +9,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // disputed is a transfer that was refused for good, and then reported as paid; in a
@@ -17,7 +18,7 @@ func disputed(t *testing.T, w *settest.World, batches bool) (*orderset.Set, enve
 	t.Helper()
 	if !batches {
 		s, tr := held(t, w)
-		errs, err := s.HearTransfers(t.Context(), say(envelope.ProgressDone, tr))
+		errs, err := s.Owed().RecordTransfers(t.Context(), say(envelope.ProgressDone, tr))
 		if err != nil || !errors.Is(errs[0], envelope.ErrTransferConflict) {
 			t.Fatalf("paid after all: %v, %v", errs, err)
 		}
@@ -25,15 +26,15 @@ func disputed(t *testing.T, w *settest.World, batches bool) (*orderset.Set, enve
 	}
 	s, _, b := owedBatch(t, w, 2)
 	hearBatch(t, s, but(&b, 0))
-	if err := s.HearBatch(t.Context(), allPaid(&b)); !errors.Is(err, envelope.ErrTransferConflict) {
+	if err := s.Owed().RecordBatch(t.Context(), allPaid(&b)); !errors.Is(err, envelope.ErrTransferConflict) {
 		t.Fatalf("paid after all: %v", err)
 	}
 	return s, b.Payouts[0]
 }
 
-func heldOne(t *testing.T, s *orderset.Set) orderset.HeldTransfer {
+func heldOne(t *testing.T, s *orderset.Set) decision.HeldTransfer {
 	t.Helper()
-	list, err := s.Held(t.Context(), orderset.HeldQuery{Max: 10})
+	list, err := s.Desk().Held(t.Context(), decision.HeldQuery{Max: 10})
 	if err != nil || len(list) != 1 {
 		t.Fatalf("held are %+v, %v, want one", list, err)
 	}
@@ -51,9 +52,9 @@ func TestADisputeStopsARelease(t *testing.T) {
 			if h := heldOne(t, s); len(h.Disputes) != 1 || h.Disputes[0] == "" {
 				t.Errorf("shown with disputes %q", h.Disputes)
 			}
-			wantInvalid(t, proposing(t, s, no, "ann", orderset.ActionRelease, ""), "transfer")
-			wantInvalid(t, proposing(t, s, no, "ann", orderset.ActionRedirect, "carl"), "transfer")
-			if err := proposing(t, s, no, "ann", orderset.ActionDismiss, ""); err != nil {
+			wantInvalid(t, proposing(t, s, no, "ann", decision.ActionRelease, ""), "transfer")
+			wantInvalid(t, proposing(t, s, no, "ann", decision.ActionRedirect, "carl"), "transfer")
+			if err := proposing(t, s, no, "ann", decision.ActionDismiss, ""); err != nil {
 				t.Fatal(err)
 			}
 			if now, err := approve(t, s, no, "bob"); err != nil || now.State != envelope.Held || now.Round != 1 {
@@ -62,8 +63,8 @@ func TestADisputeStopsARelease(t *testing.T) {
 			if ds := disputes(t, s); len(ds) != 1 || ds[0].ResolvedAt.IsZero() {
 				t.Errorf("disputes: %+v", ds)
 			}
-			wantInvalid(t, proposing(t, s, no, "ann", orderset.ActionDismiss, ""), "transfer")
-			if err := proposing(t, s, no, "ann", orderset.ActionRelease, ""); err != nil {
+			wantInvalid(t, proposing(t, s, no, "ann", decision.ActionDismiss, ""), "transfer")
+			if err := proposing(t, s, no, "ann", decision.ActionRelease, ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -74,10 +75,10 @@ func TestADisputeStopsARelease(t *testing.T) {
 func TestADisputeThatComesAfterAProposalStopsItsApproval(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
-	if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+	if err := proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.HearTransfers(t.Context(), say(envelope.ProgressDone, tr)); err != nil {
+	if _, err := s.Owed().RecordTransfers(t.Context(), say(envelope.ProgressDone, tr)); err != nil {
 		t.Fatal(err)
 	}
 	_, err := approve(t, s, tr.No(), "bob")
@@ -97,7 +98,7 @@ func TestTwoPeopleSettleWhatTheProviderHasPaid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := servers.World(t, 1)
 			s, tr := disputed(t, w, batches)
-			if err := proposing(t, s, tr.No(), "ann", orderset.ActionSettle, ""); err != nil {
+			if err := proposing(t, s, tr.No(), "ann", decision.ActionSettle, ""); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {
@@ -108,7 +109,7 @@ func TestTwoPeopleSettleWhatTheProviderHasPaid(t *testing.T) {
 			wantState(t, w, tr.OrderNo, envelope.Settled, 4)
 			if batches {
 				b := envelope.PayoutBatchNo(tr.No())
-				if err := s.HearBatch(t.Context(), envelope.PayoutBatchStatus{No: b, Progress: envelope.ProgressDone, Paid: 2, PaidAmount: 100}); err != nil {
+				if err := s.Owed().RecordBatch(t.Context(), envelope.PayoutBatchStatus{No: b, Progress: envelope.ProgressDone, Paid: 2, PaidAmount: 100}); err != nil {
 					t.Errorf("the provider says the same once more: %v", err)
 				}
 			} else {
@@ -119,7 +120,7 @@ func TestTwoPeopleSettleWhatTheProviderHasPaid(t *testing.T) {
 	t.Run("an earlier round, to the payee of that round", func(t *testing.T) {
 		w := servers.World(t, 1)
 		s, tr := held(t, w)
-		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRedirect, "carl"); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", decision.ActionRedirect, "carl"); err != nil {
 			t.Fatal(err)
 		}
 		next, err := approve(t, s, tr.No(), "bob")
@@ -128,11 +129,11 @@ func TestTwoPeopleSettleWhatTheProviderHasPaid(t *testing.T) {
 		}
 		claim(t, s, 10)
 		hear(t, s, say(envelope.ProgressRefused, next))
-		if _, err := s.HearTransfers(t.Context(), say(envelope.ProgressDone, tr)); err != nil { // round 1 was paid
+		if _, err := s.Owed().RecordTransfers(t.Context(), say(envelope.ProgressDone, tr)); err != nil { // round 1 was paid
 			t.Fatal(err)
 		}
-		wantInvalid(t, proposing(t, s, next.No(), "ann", orderset.ActionRelease, ""), "transfer")
-		if err := proposing(t, s, tr.No(), "ann", orderset.ActionSettle, ""); err != nil {
+		wantInvalid(t, proposing(t, s, next.No(), "ann", decision.ActionRelease, ""), "transfer")
+		if err := proposing(t, s, tr.No(), "ann", decision.ActionSettle, ""); err != nil {
 			t.Fatal(err)
 		}
 		_, err = approve(t, s, next.No(), "bob") // it is about round 1
@@ -148,7 +149,7 @@ func TestTwoPeopleSettleWhatTheProviderHasPaid(t *testing.T) {
 		e := expired(t, w, envelope.Order{Total: 1000, Count: 10})
 		refund := claim(t, s, 10)[0]
 		hear(t, s, say(envelope.ProgressRefused, refund))
-		if err := proposing(t, s, refund.No(), "ann", orderset.ActionSettle, ""); err != nil {
+		if err := proposing(t, s, refund.No(), "ann", decision.ActionSettle, ""); err != nil {
 			t.Fatal(err)
 		}
 		if now, err := approve(t, s, refund.No(), "bob"); err != nil || now.State != envelope.Posted {
@@ -165,31 +166,31 @@ func TestTwoPeopleSettleWhatTheProviderHasPaid(t *testing.T) {
 func TestAnApprovalNamesWhatItApproves(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
-	p, err := s.Propose(t.Context(), tr.No(), "ann", orderset.ActionRedirect, "carl")
-	if err != nil || p.Action != orderset.ActionRedirect || p.Payee != "carl" || p.By != "ann" || time.Since(p.At).Abs() > time.Minute {
+	p, err := s.Desk().Propose(t.Context(), tr.No(), "ann", decision.ActionRedirect, "carl")
+	if err != nil || p.Action != decision.ActionRedirect || p.Payee != "carl" || p.By != "ann" || time.Since(p.At).Abs() > time.Minute {
 		t.Fatalf("proposed: %+v, %v", p, err)
 	}
 	other := p
-	for field, seen := range map[string]func(*orderset.Proposal){
-		"action": func(p *orderset.Proposal) { p.Action, p.Payee = orderset.ActionRelease, "" },
-		"payee":  func(p *orderset.Proposal) { p.Payee = "dora" },
-		"time":   func(p *orderset.Proposal) { p.At = p.At.Add(-time.Millisecond) },
-		"all":    func(p *orderset.Proposal) { *p = orderset.Proposal{} },
+	for field, seen := range map[string]func(*decision.Proposal){
+		"action": func(p *decision.Proposal) { p.Action, p.Payee = decision.ActionRelease, "" },
+		"payee":  func(p *decision.Proposal) { p.Payee = "dora" },
+		"time":   func(p *decision.Proposal) { p.At = p.At.Add(-time.Millisecond) },
+		"all":    func(p *decision.Proposal) { *p = decision.Proposal{} },
 	} {
 		other = p
 		seen(&other)
-		_, err := s.Approve(t.Context(), tr.No(), "bob", other)
+		_, err := s.Desk().Approve(t.Context(), tr.No(), "bob", other)
 		wantInvalid(t, err, "proposal")
 		if !strings.Contains(err.Error(), "redirect to carl, proposed by ann at ") {
 			t.Errorf("%s: %v, want it to say what stands", field, err)
 		}
 	}
 	for _, name := range []string{"Ann", "ANN", "ａｎｎ", "ann ", " ann", "", "ånn", strings.Repeat("a", 65)} {
-		_, err := s.Approve(t.Context(), tr.No(), name, p)
+		_, err := s.Desk().Approve(t.Context(), tr.No(), name, p)
 		wantInvalid(t, err, "approved_by")
-		wantInvalid(t, proposing(t, s, tr.No(), name, orderset.ActionRelease, ""), "proposed_by")
+		wantInvalid(t, proposing(t, s, tr.No(), name, decision.ActionRelease, ""), "proposed_by")
 	}
-	if next, err := s.Approve(t.Context(), tr.No(), "bob", p); err != nil || next.Payee != "carl" {
+	if next, err := s.Desk().Approve(t.Context(), tr.No(), "bob", p); err != nil || next.Payee != "carl" {
 		t.Errorf("approved as %+v, %v", next, err)
 	}
 	carryOut(t, s)
@@ -200,31 +201,31 @@ func TestAProposalIsWithdrawnByItsProposerAndStaysListed(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
 	no := tr.No()
-	wantInvalid(t, s.Withdraw(t.Context(), no, "ann"), "transfer")
-	first, err := s.Propose(t.Context(), no, "ann", orderset.ActionRelease, "")
+	wantInvalid(t, s.Desk().Withdraw(t.Context(), no, "ann"), "transfer")
+	first, err := s.Desk().Propose(t.Context(), no, "ann", decision.ActionRelease, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantInvalid(t, s.Withdraw(t.Context(), no, "bob"), "withdrawn_by")
+	wantInvalid(t, s.Desk().Withdraw(t.Context(), no, "bob"), "withdrawn_by")
 	for range 2 {
-		if err := s.Withdraw(t.Context(), no, "ann"); err != nil {
+		if err := s.Desk().Withdraw(t.Context(), no, "ann"); err != nil {
 			t.Error(err)
 		}
 	}
-	_, err = s.Approve(t.Context(), no, "bob", first)
+	_, err = s.Desk().Approve(t.Context(), no, "bob", first)
 	wantInvalid(t, err, "transfer")
-	if err := proposing(t, s, no, "bob", orderset.ActionRelease, ""); err != nil {
+	if err := proposing(t, s, no, "bob", decision.ActionRelease, ""); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, w.Admin(t, 0), "UPDATE decision SET proposed_at = proposed_at - INTERVAL 24 HOUR WHERE state = 'standing'")
-	if err := proposing(t, s, no, "cat", orderset.ActionRelease, ""); err != nil {
+	if err := proposing(t, s, no, "cat", decision.ActionRelease, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := approve(t, s, no, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	for _, of := range []string{no, ""} {
-		ds, err := s.Decisions(t.Context(), of, 10)
+		ds, err := s.Desk().Decisions(t.Context(), of, 10)
 		if err != nil || len(ds) != 3 {
 			t.Fatalf("%d decisions, %v, want 3", len(ds), err)
 		}
@@ -234,7 +235,7 @@ func TestAProposalIsWithdrawnByItsProposerAndStaysListed(t *testing.T) {
 			}
 		}
 	}
-	if _, err := s.Decisions(t.Context(), "nonsense", 10); !errors.Is(err, envelope.ErrNotFound) {
+	if _, err := s.Desk().Decisions(t.Context(), "nonsense", 10); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("decisions about nonsense: %v", err)
 	}
 	carryOut(t, s)
@@ -256,16 +257,16 @@ func TestWhatIsHeldIsListedWithItsAgeSenderAndOrder(t *testing.T) {
 	}
 	exec(t, w.Admin(t, 0), "UPDATE transfer SET due_at = due_at - INTERVAL 2 HOUR WHERE amount_fen = 200")
 	for _, c := range []struct {
-		q    orderset.HeldQuery
+		q    decision.HeldQuery
 		want []envelope.Fen
 	}{
-		{orderset.HeldQuery{Max: 10}, []envelope.Fen{300, 200, 100}},
-		{orderset.HeldQuery{Max: 2}, []envelope.Fen{300, 200}},
-		{orderset.HeldQuery{Sort: orderset.HeldByAge, Max: 10}, []envelope.Fen{200, 100, 300}},
-		{orderset.HeldQuery{Sort: orderset.HeldByReason, Max: 10}, []envelope.Fen{200, 100, 300}},
-		{orderset.HeldQuery{Reason: "OTHER", Max: 10}, []envelope.Fen{300}},
+		{decision.HeldQuery{Max: 10}, []envelope.Fen{300, 200, 100}},
+		{decision.HeldQuery{Max: 2}, []envelope.Fen{300, 200}},
+		{decision.HeldQuery{Sort: decision.HeldByAge, Max: 10}, []envelope.Fen{200, 100, 300}},
+		{decision.HeldQuery{Sort: decision.HeldByReason, Max: 10}, []envelope.Fen{200, 100, 300}},
+		{decision.HeldQuery{Reason: "OTHER", Max: 10}, []envelope.Fen{300}},
 	} {
-		list, err := s.Held(t.Context(), c.q)
+		list, err := s.Desk().Held(t.Context(), c.q)
 		if err != nil || len(list) != len(c.want) {
 			t.Fatalf("%+v: %+v, %v", c.q, list, err)
 		}

@@ -43,7 +43,7 @@ func TestWhatHappensWhileAReceiverIsToldKeepsItOwed(t *testing.T) {
 		t.Errorf("claimed twice at a time: %+v", more)
 	}
 	first[0].At = envelope.Cursor{Stage: envelope.StageActive}
-	if err := s.FinishDeliveries(t.Context(), first); err != nil {
+	if err := s.Owed().FinishDeliveries(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
 	if hasty := deliveries(t, s, envelope.TopicBook); len(hasty) != 0 {
@@ -55,7 +55,7 @@ func TestWhatHappensWhileAReceiverIsToldKeepsItOwed(t *testing.T) {
 		t.Fatalf("claimed %+v after %+v", second, first)
 	}
 	second[0].At.Seq = 1
-	if err := s.FinishDeliveries(t.Context(), second); err != nil {
+	if err := s.Owed().FinishDeliveries(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
 	rested(t, w)
@@ -72,7 +72,7 @@ func TestABusyEnvelopeIsToldOfOnceInAWhileAndAQuietOneAtOnce(t *testing.T) {
 		if len(told) != 1 {
 			t.Fatalf("claimed %+v, want the envelope that has been quiet", told)
 		}
-		if err := s.FinishDeliveries(t.Context(), told); err != nil {
+		if err := s.Owed().FinishDeliveries(t.Context(), told); err != nil {
 			t.Fatal(err)
 		}
 		open(t, s, requests(e.ID, user))
@@ -102,7 +102,7 @@ func TestFG7AClaimThatHasBeenOvertakenChangesNothing(t *testing.T) {
 		t.Helper()
 		before := stored()
 		d.At = envelope.Cursor{Stage: envelope.StageRefunded, Seq: 9}
-		if err := errors.Join(s.FinishDeliveries(t.Context(), []envelope.Delivery{d}), s.PutOffDelivery(t.Context(), d, time.Minute, "stale"), s.ParkDelivery(t.Context(), d, 0, "stale")); err != nil {
+		if err := errors.Join(s.Owed().FinishDeliveries(t.Context(), []envelope.Delivery{d}), s.Owed().PutOffDelivery(t.Context(), d, time.Minute, "stale"), s.Owed().ParkDelivery(t.Context(), d, 0, "stale")); err != nil {
 			t.Fatal(err)
 		}
 		if now := stored(); now != before {
@@ -114,7 +114,7 @@ func TestFG7AClaimThatHasBeenOvertakenChangesNothing(t *testing.T) {
 	second := deliveries(t, s, envelope.TopicBook)[0]
 	stale(first, "while another has it")
 	second.At.Stage = envelope.StageActive
-	if err := s.FinishDeliveries(t.Context(), []envelope.Delivery{second}); err != nil {
+	if err := s.Owed().FinishDeliveries(t.Context(), []envelope.Delivery{second}); err != nil {
 		t.Fatal(err)
 	}
 	stale(first, "when another has finished it")
@@ -124,11 +124,11 @@ func TestFG7AClaimThatHasBeenOvertakenChangesNothing(t *testing.T) {
 	third := deliveries(t, s, envelope.TopicBook)[0]
 	stale(first, "when it is owed again, with the same number of attempts")
 	third.At = envelope.Cursor{Stage: envelope.StageActive, Seq: 1} // FS30: as far as it was acknowledged
-	if s.ParkDelivery(t.Context(), third, 0, "poison") != nil {
+	if s.Owed().ParkDelivery(t.Context(), third, 0, "poison") != nil {
 		t.Fatal("not parked")
 	}
 	stale(third, "when it is parked")
-	if err := s.UnparkDelivery(t.Context(), e.ID, envelope.TopicBook); err != nil {
+	if err := s.Owed().UnparkDelivery(t.Context(), e.ID, envelope.TopicBook); err != nil {
 		t.Fatal(err)
 	}
 	deliveries(t, s, envelope.TopicBook)
@@ -139,7 +139,7 @@ func TestWhatIsPutOffComesBackAndWhatIsParkedWaitsForPeople(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
 	d := deliveries(t, s, envelope.TopicEvent)[0]
-	if err := s.PutOffDelivery(t.Context(), d, 30*time.Millisecond, strings.Repeat("紅", 300)); err != nil {
+	if err := s.Owed().PutOffDelivery(t.Context(), d, 30*time.Millisecond, strings.Repeat("紅", 300)); err != nil {
 		t.Fatal(err)
 	}
 	var again []envelope.Delivery
@@ -147,7 +147,7 @@ func TestWhatIsPutOffComesBackAndWhatIsParkedWaitsForPeople(t *testing.T) {
 	if again[0].Attempts != 2 || !again[0].Since.Equal(d.Since) {
 		t.Errorf("came back as %+v after %+v", again[0], d)
 	}
-	if err := s.ParkDelivery(t.Context(), again[0], 0, "410 gone"); err != nil {
+	if err := s.Owed().ParkDelivery(t.Context(), again[0], 0, "410 gone"); err != nil {
 		t.Fatal(err)
 	}
 	open(t, s, requests(e.ID, "ann", "bob"))
@@ -155,14 +155,14 @@ func TestWhatIsPutOffComesBackAndWhatIsParkedWaitsForPeople(t *testing.T) {
 	if ds := deliveries(t, s, envelope.TopicEvent); len(ds) > 0 {
 		t.Errorf("parked, and claimed: %+v", ds)
 	}
-	parked, err := s.ParkedDeliveries(t.Context(), 10)
+	parked, err := s.Owed().ParkedDeliveries(t.Context(), 10)
 	if err != nil || len(parked) != 1 || parked[0].ID != e.ID || parked[0].Topic != envelope.TopicEvent || parked[0].Reason != "410 gone" {
 		t.Errorf("parked are %+v, %v", parked, err)
 	}
-	if err := s.UnparkDelivery(t.Context(), e.ID, envelope.TopicEvent); err != nil {
+	if err := s.Owed().UnparkDelivery(t.Context(), e.ID, envelope.TopicEvent); err != nil {
 		t.Fatal(err)
 	}
-	wantNotParked(t, s.UnparkDelivery(t.Context(), e.ID, envelope.TopicEvent))
+	wantNotParked(t, s.Owed().UnparkDelivery(t.Context(), e.ID, envelope.TopicEvent))
 	if facts := tell(t, s, envelope.TopicEvent); len(facts) != 2 || len(facts[1].Shares) != 2 {
 		t.Errorf("told %v, want what happened meanwhile", kinds(facts))
 	}
@@ -179,10 +179,10 @@ func wantNotParked(t *testing.T, err error) {
 func TestUnparkingWhatIsNotParkedIsRefusedAndWhatIsNotThereIsNotFound(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
-	wantNotParked(t, s.UnparkDelivery(t.Context(), e.ID, envelope.TopicBook))
+	wantNotParked(t, s.Owed().UnparkDelivery(t.Context(), e.ID, envelope.TopicBook))
 	other := w.Sending(t, 0, envelope.Order{Total: 1000, Count: 5}).Envelope
 	for _, topic := range []envelope.Topic{envelope.TopicBook, "nonsense", ""} {
-		if err := s.UnparkDelivery(t.Context(), other.ID, topic); !errors.Is(err, envelope.ErrNotFound) {
+		if err := s.Owed().UnparkDelivery(t.Context(), other.ID, topic); !errors.Is(err, envelope.ErrNotFound) {
 			t.Errorf("%q of an envelope nobody has paid: %v, want ErrNotFound", topic, err)
 		}
 	}
@@ -198,11 +198,11 @@ func TestFG7FourRelaysTellOneReceiverSerially(t *testing.T) {
 	var mu sync.Mutex // guards the fields below
 	told, busy := map[envelope.ID]int{}, map[envelope.ID]bool{}
 	relay := func(s *orderset.Set) error {
-		ds, err := s.ClaimDeliveries(t.Context(), envelope.TopicBook, 7, lease)
+		ds, err := s.Owed().ClaimDeliveries(t.Context(), envelope.TopicBook, 7, lease)
 		if err != nil || len(ds) == 0 {
 			return err
 		}
-		statements, err := s.Statements(t.Context(), ds)
+		statements, err := s.Owed().Statements(t.Context(), ds)
 		if err != nil {
 			return err
 		}
@@ -231,7 +231,7 @@ func TestFG7FourRelaysTellOneReceiverSerially(t *testing.T) {
 			delete(busy, d.ID)
 		}
 		mu.Unlock()
-		return s.FinishDeliveries(t.Context(), ds)
+		return s.Owed().FinishDeliveries(t.Context(), ds)
 	}
 	var openers, relays sync.WaitGroup
 	stop := make(chan struct{})
@@ -250,8 +250,8 @@ func TestFG7FourRelaysTellOneReceiverSerially(t *testing.T) {
 		own := serverOf(t, w, 0).Sets()[0]
 		relays.Go(func() {
 			for over := false; ; {
-				spread, err := own.Spread(t.Context(), 8)
-				waiting, backlogErr := own.Backlog(t.Context())
+				spread, err := own.Owed().Spread(t.Context(), 8)
+				waiting, backlogErr := own.Owed().Backlog(t.Context())
 				if err = errors.Join(err, relay(own), backlogErr); err != nil && !isBusy(err) {
 					t.Error(err)
 				}
@@ -292,15 +292,15 @@ func TestADeliveryWhoseStatementIsLostIsFinishedOnce(t *testing.T) {
 			t.Run(statement+" "+half, func(t *testing.T) {
 				s, e := owedBook(t, w)
 				w.Proxies[0].Lose(fault, statement)
-				ds, err := s.ClaimDeliveries(t.Context(), envelope.TopicBook, 10, lease)
+				ds, err := s.Owed().ClaimDeliveries(t.Context(), envelope.TopicBook, 10, lease)
 				if err != nil { // a claim that was lost comes back when its lease ends
 					exec(t, w.Admin(t, 0), "UPDATE delivery SET due_at = since WHERE state = 'pending'")
 					eventually(t, 5*time.Second, "the lost claim lets go", func() bool { ds = deliveries(t, s, envelope.TopicBook); return len(ds) > 0 })
 				}
 				ds[0].At.Stage = envelope.StageActive
-				if err = s.FinishDeliveries(t.Context(), ds); err != nil {
+				if err = s.Owed().FinishDeliveries(t.Context(), ds); err != nil {
 					wantBusy(t, err, "set_unavailable")
-					if err = s.FinishDeliveries(t.Context(), ds); err != nil {
+					if err = s.Owed().FinishDeliveries(t.Context(), ds); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -331,14 +331,14 @@ func TestADeliveryThatIsPutOffOrParkedKeepsItsCursor(t *testing.T) {
 	}
 	d := claim()
 	d.At = envelope.Cursor{Stage: envelope.StageActive}
-	if err := s.PutOffDelivery(t.Context(), d, 0, "500"); err != nil {
+	if err := s.Owed().PutOffDelivery(t.Context(), d, 0, "500"); err != nil {
 		t.Fatal(err)
 	}
 	if again := claim(); again.At != d.At {
 		t.Errorf("put off at %+v, claimed again at %+v", d.At, again.At)
 	} else {
 		again.At.Seq = 3
-		if err := errors.Join(s.ParkDelivery(t.Context(), again, 0, "422"), s.UnparkDelivery(t.Context(), e.ID, envelope.TopicBook)); err != nil {
+		if err := errors.Join(s.Owed().ParkDelivery(t.Context(), again, 0, "422"), s.Owed().UnparkDelivery(t.Context(), e.ID, envelope.TopicBook)); err != nil {
 			t.Fatal(err)
 		}
 		if third := claim(); third.At != again.At {

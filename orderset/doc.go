@@ -1,7 +1,7 @@
 // Package orderset knows where orders live. A SET is one primary database, its
 // replicas, the order servers stuck to it and the memcached beside them; SETs
 // share nothing and fail alone. An order ID is a full address, so an ID becomes
-// a transaction here: [Router] finds the SET, [DayTable] the tables, and one
+// a transaction here: [Router] finds the SET, [layout.DayTable] the tables, and one
 // method is one transaction on them.
 //
 // Guaranteed:

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
 	"time"
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/layout"
+	"hongbao/orderset/owed"
 	"hongbao/orderset/setdb"
 )
 
@@ -22,12 +23,12 @@ func (s *Set) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, er
 		if !ends {
 			return nil
 		}
-		err := setdb.Move(ctx, c, TableOf(id).updateExpired(), next.Ver, next.Refunded, next.FinishedAt, id, e.Ver)
+		err := setdb.Move(ctx, c, updateExpired(layout.TableOf(id)), next.Ver, next.Refunded, next.FinishedAt, id, e.Ver)
 		if err != nil {
 			return err
 		}
 		*e = next
-		return refund(ctx, c, e)
+		return owed.InsertRefund(ctx, c, e)
 	})
 }
 
@@ -39,7 +40,7 @@ func (s *Set) Close(ctx context.Context, id envelope.ID) (envelope.Envelope, err
 		if !ends {
 			return nil
 		}
-		err := setdb.Move(ctx, c, TableOf(id).updateClosed(), next.Ver, id, e.Ver)
+		err := setdb.Move(ctx, c, updateClosed(layout.TableOf(id)), next.Ver, id, e.Ver)
 		*e = next
 		return err
 	})
@@ -59,16 +60,16 @@ func (s *Set) end(ctx context.Context, what string, id envelope.ID, decide func(
 			return err
 		}
 		moved = true
-		return touched(ctx, c, id)
+		return owed.Enqueue(ctx, c, id)
 	})
 	if moved || err != nil {
-		s.memory.Load().forget(id)
+		s.memory.Load().Forget(id)
 	}
 	if err != nil {
 		return envelope.Envelope{}, s.db.Answer(what+" "+string(id), err)
 	}
 	if moved {
-		s.touch()
+		s.owed.Touch()
 		s.flows.entered(e.State, 1)
 	}
 	return e, nil
@@ -76,7 +77,7 @@ func (s *Set) end(ctx context.Context, what string, id envelope.ID, decide func(
 
 // locked locks one header, and reads it and the clock under the lock.
 func (s *Set) locked(ctx context.Context, c *sql.Conn, id envelope.ID) (envelope.Envelope, time.Time, error) {
-	es, now, err := queryHeaders(ctx, c, TableOf(id).lockHeader(), id)
+	es, now, err := layout.QueryHeaders(ctx, c, layout.TableOf(id).LockHeader(), id)
 	if mariadb.NoSuchTable(err) || err == nil && len(es) == 0 {
 		return envelope.Envelope{}, now, envelope.ErrNotFound
 	}
@@ -87,9 +88,8 @@ func (s *Set) locked(ctx context.Context, c *sql.Conn, id envelope.ID) (envelope
 }
 
 const (
-	selectEnvelopeTables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'envelope\\_%'"
-	expiriesMax          = 10_000 // IDs in one answer
-	expiryTablesMax      = 100    // in one statement
+	expiriesMax     = 10_000 // IDs in one answer
+	expiryTablesMax = 100    // in one statement
 )
 
 // DueExpiries lists up to max active envelopes whose life is over, 10,000 at
@@ -103,7 +103,7 @@ func (s *Set) DueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {
 }
 
 func (s *Set) dueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {
-	tables, err := dayTables(ctx, s.db)
+	tables, err := layout.DayTables(ctx, s.db)
 	if err != nil {
 		return nil, err
 	}
@@ -134,21 +134,4 @@ func (s *Set) dueExpiries(ctx context.Context, max int) ([]envelope.ID, error) {
 type expiry struct {
 	id envelope.ID
 	at time.Time
-}
-
-// dayTables lists the tables that there are.
-func dayTables(ctx context.Context, q mariadb.Queryer) (tables []DayTable, err error) {
-	err = mariadb.Each(ctx, q, func(rows *sql.Rows) error {
-		var name string
-		var t DayTable
-		if err := rows.Scan(&name); err != nil {
-			return err
-		}
-		if _, err := fmt.Sscanf(name, "envelope_%d_%d", &t.Digit, &t.Day); err != nil {
-			return fmt.Errorf("table %s is not a day table", name)
-		}
-		tables = append(tables, t)
-		return nil
-	}, selectEnvelopeTables)
-	return tables, err
 }

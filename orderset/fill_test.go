@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"hongbao/envelope"
+	"hongbao/internal/fill"
 	"hongbao/internal/settest"
 	"hongbao/loadtest/past"
 	"hongbao/orderset"
+	"hongbao/orderset/layout"
 )
 
 // filledMachine is a number of a block that no world grants.
@@ -30,9 +32,9 @@ func pastOf(t testing.TB, w *settest.World, envelopes int) *past.Past {
 	return filled
 }
 
-func fillerOf(t testing.TB, spec orderset.SetSpec) *orderset.Filler {
+func fillerOf(t testing.TB, spec orderset.SetSpec) *fill.Filler {
 	t.Helper()
-	f, err := orderset.OpenFiller(t.Context(), spec, orderset.Account{User: "migrator", Password: "migrator-test"})
+	f, err := fill.Open(t.Context(), spec.Number, spec.Primary, orderset.Account{User: "migrator", Password: "migrator-test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,10 +93,10 @@ func TestFilledEnvelopesServe(t *testing.T) {
 func TestAFullBatchIsWrittenBeforeTheNext(t *testing.T) {
 	w := servers.World(t, 1)
 	filled := pastOf(t, w, 80_000) // some 2,700 in each table of a whole day
-	table := orderset.TableOf(filled.Snapshot(40_000).Envelope.ID)
+	table := layout.TableOf(filled.Snapshot(40_000).Envelope.ID)
 	mine := func(yield func(envelope.Snapshot) bool) {
 		for snap := range filled.Of(0) {
-			if orderset.TableOf(snap.Envelope.ID) == table && !yield(snap) {
+			if layout.TableOf(snap.Envelope.ID) == table && !yield(snap) {
 				return
 			}
 		}
@@ -152,13 +154,13 @@ func TestOnlyPlaygroundsAndDrillsAreFilled(t *testing.T) {
 	w := servers.World(t, 1)
 	admin, migrator := w.Admin(t, 0), orderset.Account{User: "migrator", Password: "migrator-test"}
 	exec(t, admin, "UPDATE set_info SET environment = 'production'")
-	if _, err := orderset.OpenFiller(t.Context(), w.Specs[0], migrator); err == nil || !strings.Contains(err.Error(), "production") {
+	if _, err := fill.Open(t.Context(), w.Specs[0].Number, w.Specs[0].Primary, migrator); err == nil || !strings.Contains(err.Error(), "production") {
 		t.Errorf("in production: %v", err)
 	}
 	exec(t, admin, "UPDATE set_info SET environment = 'drill'")
 	wrong := w.Specs[0]
 	wrong.Primary = nobodyThere(t)
-	if _, err := orderset.OpenFiller(t.Context(), wrong, migrator); err == nil {
+	if _, err := fill.Open(t.Context(), wrong.Number, wrong.Primary, migrator); err == nil {
 		t.Error("filled where there is no database")
 	}
 	fillerOf(t, w.Specs[0])

@@ -14,8 +14,8 @@ import (
 // lost counts nowhere, so these are rates to watch; the books are what money is
 // counted by.
 type flows struct {
-	paid, opened, refunded, paidOut                 atomic.Int64
-	unpaid, active, empty, expired, closed, settled atomic.Int64
+	paid, opened                           atomic.Int64
+	unpaid, active, empty, expired, closed atomic.Int64
 }
 
 // entered counts envelopes that came into a state.
@@ -34,7 +34,7 @@ type stateCount struct {
 
 func (f *flows) states() []stateCount {
 	return []stateCount{{envelope.Unpaid, &f.unpaid}, {envelope.Active, &f.active}, {envelope.Empty, &f.empty},
-		{envelope.Expired, &f.expired}, {envelope.Closed, &f.closed}, {envelope.Settled, &f.settled}}
+		{envelope.Expired, &f.expired}, {envelope.Closed, &f.closed}}
 }
 
 // paidIn counts a payment that was committed for e.
@@ -57,20 +57,6 @@ func (f *flows) openedBy(b *batch) {
 	f.entered(envelope.Empty, b.emptied)
 }
 
-// heard counts the transfers that a committed transaction posted.
-func (f *flows) heard(changed []heard, settled int) {
-	for i := range changed {
-		switch t := &changed[i]; {
-		case t.State != envelope.Posted:
-		case t.IsRefund():
-			f.refunded.Add(int64(t.Amount))
-		default:
-			f.paidOut.Add(int64(t.Amount))
-		}
-	}
-	f.entered(envelope.Settled, settled)
-}
-
 func (f *flows) register(reg prometheus.Registerer) error {
 	counter := func(name, help string, labels prometheus.Labels, v *atomic.Int64) error {
 		return reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hongbao_set_" + name, Help: help, ConstLabels: labels},
@@ -79,8 +65,6 @@ func (f *flows) register(reg prometheus.Registerer) error {
 	err := errors.Join(
 		counter("paid_fen_total", "Fen that payers paid, as this process committed it.", nil, &f.paid),
 		counter("opened_fen_total", "Fen in shares that were opened, as this process committed it.", nil, &f.opened),
-		counter("refunded_fen_total", "Fen that went back to senders and arrived, as this process recorded it.", nil, &f.refunded),
-		counter("paid_out_fen_total", "Fen that went to openers and arrived, as this process recorded it.", nil, &f.paidOut),
 	)
 	for _, one := range f.states() {
 		err = errors.Join(err, counter("envelopes_total", "Envelopes that came into a state, as this process committed it.",

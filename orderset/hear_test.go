@@ -12,6 +12,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // owing has one envelope with some transfers that have been claimed.
@@ -29,9 +30,9 @@ func owing(t testing.TB, w *settest.World, n int) (*orderset.Set, []envelope.Tra
 	return s, ts
 }
 
-func disputes(t testing.TB, s *orderset.Set) []orderset.Dispute {
+func disputes(t testing.TB, s *orderset.Set) []decision.Dispute {
 	t.Helper()
-	ds, err := s.Disputes(t.Context(), 1000)
+	ds, err := s.Desk().Disputes(t.Context(), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestFG3AFailureAfterSuccessChangesNothingAndIsKeptForPeople(t *testing.T) {
 	tooMuch[0].Amount++
 	words = append(words, tooMuch...)
 	for range 2 { // callbacks are repeated
-		errs, err := s.HearTransfers(t.Context(), words)
+		errs, err := s.Owed().RecordTransfers(t.Context(), words)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +114,7 @@ func TestWordsAboutTransfersThatAreNotThereAreNotFoundAndKept(t *testing.T) {
 	}
 	unknown := len(words)
 	words = append(words, say(envelope.ProgressDone, ts...)...) // what is sound is recorded beside it
-	errs, err := s.HearTransfers(t.Context(), words)
+	errs, err := s.Owed().RecordTransfers(t.Context(), words)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestWordsAboutTransfersThatAreNotThereAreNotFoundAndKept(t *testing.T) {
 		t.Errorf("%d disputes, want %d: %v", len(ds), unknown, ds)
 	}
 	wantState(t, w, ts[0].OrderNo, envelope.Settled, 4)
-	if _, err := s.HearTransfers(t.Context(), make([]envelope.TransferWord, 1025)); err == nil {
+	if _, err := s.Owed().RecordTransfers(t.Context(), make([]envelope.TransferWord, 1025)); err == nil {
 		t.Error("1025 words were heard at once")
 	}
 }
@@ -179,7 +180,7 @@ func TestFG6ARelayThatDiedAfterItsCallIsFollowedByOneThatAsksFirst(t *testing.T)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 1})
 	open(t, s, requests(e.ID, "ann"))
 	spread(t, s)
-	first, err := s.ClaimTransfers(t.Context(), 10, 50*time.Millisecond)
+	first, err := s.Owed().ClaimTransfers(t.Context(), 10, 50*time.Millisecond)
 	if err != nil || len(first) != 1 || first[0].Placed {
 		t.Fatalf("claimed %+v, %v, want one that was never placed", first, err)
 	}
@@ -233,7 +234,7 @@ func TestAWordWhoseCommitIsLostIsRecordedOnce(t *testing.T) {
 				}
 				hits := w.Proxies[0].Hits()
 				w.Proxies[0].Lose(fault, statement)
-				errs, err := s.HearTransfers(t.Context(), words)
+				errs, err := s.Owed().RecordTransfers(t.Context(), words)
 				if w.Proxies[0].Hits() != hits+1 {
 					t.Fatal("nothing was lost")
 				}
@@ -261,9 +262,9 @@ func TestTheLastTwoPostingsOfAnEnvelopeSettleItWhoeverIsLast(t *testing.T) {
 		for i := range ts {
 			s := serverOf(t, w, 0).Sets()[0]
 			both.Go(func() {
-				errs, err := s.HearTransfers(t.Context(), say(envelope.ProgressDone, ts[i]))
+				errs, err := s.Owed().RecordTransfers(t.Context(), say(envelope.ProgressDone, ts[i]))
 				for isBusy(err) {
-					errs, err = s.HearTransfers(t.Context(), say(envelope.ProgressDone, ts[i]))
+					errs, err = s.Owed().RecordTransfers(t.Context(), say(envelope.ProgressDone, ts[i]))
 				}
 				if err := errors.Join(append(errs, err)...); err != nil {
 					t.Error(err)
@@ -287,11 +288,11 @@ func TestWhatASetCouldNotRecordItRecordsAgain(t *testing.T) {
 		if lost {
 			w.Proxies[set].Lose(settest.LostBefore, "START")
 		}
-		errs, err := s.HearTransfers(t.Context(), words)
+		errs, err := s.Owed().RecordTransfers(t.Context(), words)
 		if isBusy(err) != lost || !lost && (err != nil || errors.Join(errs[:2]...) != nil) {
 			t.Errorf("SET %d: %v, %v", set, errs, err)
 		}
-		if errs, err = s.HearTransfers(t.Context(), words); err != nil || errors.Join(errs[:2]...) != nil || !errors.Is(errs[2], envelope.ErrNotFound) {
+		if errs, err = s.Owed().RecordTransfers(t.Context(), words); err != nil || errors.Join(errs[:2]...) != nil || !errors.Is(errs[2], envelope.ErrNotFound) {
 			t.Errorf("the repeat: %v, %v", errs, err)
 		}
 	}

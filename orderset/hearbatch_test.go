@@ -9,6 +9,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // allPaid is the word that a batch is done and nobody was refused.
@@ -30,7 +31,7 @@ func but(b *envelope.PayoutBatch, refused ...int) envelope.PayoutBatchStatus {
 // hearBatch records a word that contradicts nothing.
 func hearBatch(t testing.TB, s *orderset.Set, status envelope.PayoutBatchStatus) {
 	t.Helper()
-	if err := s.HearBatch(t.Context(), status); err != nil {
+	if err := s.Owed().RecordBatch(t.Context(), status); err != nil {
 		t.Fatalf("hear %s: %v", status.No, err)
 	}
 }
@@ -93,7 +94,7 @@ func TestFG17WhoIsRefusedInABatchIsHeldAndGoesOnAloneInANewOne(t *testing.T) {
 	status.Refused[1].Code = ""
 	hearBatch(t, s, status)
 	wantState(t, w, e.ID, envelope.Empty, 3)
-	held, err := s.Held(t.Context(), orderset.HeldQuery{Max: 10})
+	held, err := s.Desk().Held(t.Context(), decision.HeldQuery{Max: 10})
 	if err != nil || len(held) != 2 || held[0].Reason+held[1].Reason != "ACCOUNT_FROZENrefused" && held[0].Reason+held[1].Reason != "refusedACCOUNT_FROZEN" {
 		t.Fatalf("held are %+v, %v", held, err)
 	}
@@ -102,9 +103,9 @@ func TestFG17WhoIsRefusedInABatchIsHeldAndGoesOnAloneInANewOne(t *testing.T) {
 	if owedRows(t, w) != before {
 		t.Error("a repeat has changed what is recorded")
 	}
-	for i, action := range []string{orderset.ActionRelease, orderset.ActionRedirect} {
+	for i, action := range []string{decision.ActionRelease, decision.ActionRedirect} {
 		payee := envelope.UserID("")
-		if action == orderset.ActionRedirect {
+		if action == decision.ActionRedirect {
 			payee = "heir"
 		}
 		no := b.Payouts[1+2*i].No()
@@ -144,7 +145,7 @@ func TestARoundAfterABatchIsABillWherePayoutsAreBillsAndTheOtherWayRound(t *test
 	hearBatch(t, batches, but(&b, 0))
 	release := func(s *orderset.Set, no string) {
 		t.Helper()
-		if err := proposing(t, s, no, "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, no, "ann", decision.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := approve(t, s, no, "bob"); err != nil {
@@ -187,7 +188,7 @@ func TestAWordThatDoesNotAddUpToItsBatchIsKeptAndTheBatchRests(t *testing.T) {
 	before := owedRows(t, w)
 	for i, word := range words {
 		for range 2 {
-			if err := s.HearBatch(t.Context(), word); !errors.Is(err, envelope.ErrTransferConflict) {
+			if err := s.Owed().RecordBatch(t.Context(), word); !errors.Is(err, envelope.ErrTransferConflict) {
 				t.Errorf("word %d: got %v, want a conflict", i, err)
 			}
 		}
@@ -214,7 +215,7 @@ func TestAWordThatDoesNotAddUpToItsBatchIsKeptAndTheBatchRests(t *testing.T) {
 	kept := len(disputes(t, s))
 	before = owedRows(t, w)
 	for _, word := range []envelope.PayoutBatchStatus{allPaid(&b), but(&b, 1, 2)} { // and something else
-		if err := s.HearBatch(t.Context(), word); !errors.Is(err, envelope.ErrTransferConflict) {
+		if err := s.Owed().RecordBatch(t.Context(), word); !errors.Is(err, envelope.ErrTransferConflict) {
 			t.Errorf("got %v, want a conflict", err)
 		}
 	}
@@ -234,14 +235,14 @@ func TestAWordThatIsNotTheEndHurriesABatchAndIsHeldAgainstOneThatHasEnded(t *tes
 	}
 	other := word
 	other.Total++
-	if err := s.HearBatch(t.Context(), other); !errors.Is(err, envelope.ErrTransferConflict) {
+	if err := s.Owed().RecordBatch(t.Context(), other); !errors.Is(err, envelope.ErrTransferConflict) {
 		t.Errorf("of another sum: got %v, want a conflict", err)
 	}
 	hearBatch(t, s, allPaid(&b))
 	hearBatch(t, s, word)
 	kept := len(disputes(t, s))
 	word.Paid, word.PaidAmount = 0, 0 // taken back
-	if err := s.HearBatch(t.Context(), word); !errors.Is(err, envelope.ErrTransferConflict) {
+	if err := s.Owed().RecordBatch(t.Context(), word); !errors.Is(err, envelope.ErrTransferConflict) {
 		t.Errorf("taken back: got %v, want a conflict", err)
 	}
 	if ds := disputes(t, s); len(ds) != kept+1 || ds[0].Amount != b.Total() {
@@ -255,7 +256,7 @@ func TestAnotherSumOfABatchThatWasPaidIsAConflict(t *testing.T) {
 	hearBatch(t, s, allPaid(&b))
 	word := allPaid(&b)
 	word.PaidAmount--
-	if err := s.HearBatch(t.Context(), word); !errors.Is(err, envelope.ErrTransferConflict) {
+	if err := s.Owed().RecordBatch(t.Context(), word); !errors.Is(err, envelope.ErrTransferConflict) {
 		t.Errorf("got %v, want a conflict", err)
 	}
 }
@@ -268,7 +269,7 @@ func TestAWordAboutABatchThatIsNotThereIsNotFoundAndKept(t *testing.T) {
 		envelope.PayoutBatchNo(envelope.TransferNo(e.ID, 2, 1)),
 	} {
 		kept := len(disputes(t, s))
-		if err := s.HearBatch(t.Context(), envelope.PayoutBatchStatus{No: no, Progress: envelope.ProgressDone, Paid: 1, PaidAmount: 7}); !errors.Is(err, envelope.ErrNotFound) {
+		if err := s.Owed().RecordBatch(t.Context(), envelope.PayoutBatchStatus{No: no, Progress: envelope.ProgressDone, Paid: 1, PaidAmount: 7}); !errors.Is(err, envelope.ErrNotFound) {
 			t.Errorf("%q: got %v, want ErrNotFound", no, err)
 		}
 		if ds := disputes(t, s); len(ds) != kept+1 || ds[0].Amount != 7 {
@@ -277,7 +278,7 @@ func TestAWordAboutABatchThatIsNotThereIsNotFoundAndKept(t *testing.T) {
 	}
 	word := allPaid(&b)
 	for _, p := range []envelope.Progress{envelope.ProgressUnderWay, envelope.ProgressAbsent, ""} {
-		if word.Progress = p; s.HearBatch(t.Context(), word) == nil {
+		if word.Progress = p; s.Owed().RecordBatch(t.Context(), word) == nil {
 			t.Errorf("a batch that is %q was recorded", p)
 		}
 	}
@@ -308,7 +309,7 @@ func TestAWordAboutAPayoutByItselfThatIsInABatchIsAConflict(t *testing.T) {
 	s, e, b := owedBatch(t, w, 2)
 	before := owedRows(t, w)
 	for _, p := range []envelope.Progress{envelope.ProgressDone, envelope.ProgressRefused} {
-		errs, err := s.HearTransfers(t.Context(), say(p, b.Payouts[0]))
+		errs, err := s.Owed().RecordTransfers(t.Context(), say(p, b.Payouts[0]))
 		if err != nil || !errors.Is(errs[0], envelope.ErrTransferConflict) {
 			t.Errorf("%s: got %v, %v, want a conflict", p, errs, err)
 		}
@@ -326,7 +327,7 @@ func TestABatchWhoseRowsAreNotAllThereChangesNothing(t *testing.T) {
 	admin := w.Admin(t, 0)
 	exec(t, admin, "UPDATE transfer SET batch = '' WHERE seq = 2")
 	before := owedRows(t, w)
-	if err := s.HearBatch(t.Context(), allPaid(&b)); err == nil || isBusy(err) || errors.Is(err, envelope.ErrTransferConflict) {
+	if err := s.Owed().RecordBatch(t.Context(), allPaid(&b)); err == nil || isBusy(err) || errors.Is(err, envelope.ErrTransferConflict) {
 		t.Errorf("got %v, want a fault", err)
 	}
 	if owedRows(t, w) != before {
@@ -346,9 +347,9 @@ func TestAWordAboutABatchWhoseCommitIsLostIsRecordedOnce(t *testing.T) {
 				word := but(&b, 1)
 				hits := w.Proxies[0].Hits()
 				w.Proxies[0].Lose(fault, statement)
-				if err := s.HearBatch(t.Context(), word); err != nil {
+				if err := s.Owed().RecordBatch(t.Context(), word); err != nil {
 					wantBusy(t, err, "set_unavailable")
-					eventually(t, 5*time.Second, "what was lost has let go of its rows", func() bool { return !isBusy(s.HearBatch(t.Context(), word)) })
+					eventually(t, 5*time.Second, "what was lost has let go of its rows", func() bool { return !isBusy(s.Owed().RecordBatch(t.Context(), word)) })
 				}
 				if w.Proxies[0].Hits() != hits+1 {
 					t.Fatal("nothing was lost")

@@ -8,6 +8,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // held is a transfer that was refused for good.
@@ -22,25 +23,25 @@ func held(t testing.TB, w *settest.World) (*orderset.Set, envelope.Transfer) {
 // proposing is a proposal of which only the error matters.
 func proposing(t testing.TB, s *orderset.Set, no, by, action string, payee envelope.UserID) error {
 	t.Helper()
-	_, err := s.Propose(t.Context(), no, by, action, payee)
+	_, err := s.Desk().Propose(t.Context(), no, by, action, payee)
 	return err
 }
 
 // approve approves whatever proposal stands about a number, or was approved last.
 func approve(t testing.TB, s *orderset.Set, no, by string) (envelope.Transfer, error) {
 	t.Helper()
-	var seen orderset.Proposal
-	ds, err := s.Decisions(t.Context(), no, 1)
+	var seen decision.Proposal
+	ds, err := s.Desk().Decisions(t.Context(), no, 1)
 	if err == nil && len(ds) == 1 {
 		seen = ds[0].Proposal
 	}
-	return s.Approve(t.Context(), no, by, seen)
+	return s.Desk().Approve(t.Context(), no, by, seen)
 }
 
 func TestFG17ATransferRefusedForGoodIsHeldAndItsMoneyStaysInTheBooks(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
-	list, err := s.Held(t.Context(), orderset.HeldQuery{Max: 10})
+	list, err := s.Desk().Held(t.Context(), decision.HeldQuery{Max: 10})
 	if err != nil || len(list) != 1 || list[0].No() != tr.No() || list[0].Reason != "ACCOUNT_CLOSED" || list[0].State != envelope.Held {
 		t.Fatalf("held are %+v, %v", list, err)
 	}
@@ -63,13 +64,13 @@ func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
 	no := refund.No()
 	_, err := approve(t, s, no, "bob")
 	wantInvalid(t, err, "transfer") // nothing is proposed
-	wantInvalid(t, proposing(t, s, no, "ann", orderset.ActionRedirect, "carl"), "action")
+	wantInvalid(t, proposing(t, s, no, "ann", decision.ActionRedirect, "carl"), "action")
 	for range 2 {
-		if err := proposing(t, s, no, "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, no, "ann", decision.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	wantInvalid(t, proposing(t, s, no, "bob", orderset.ActionRelease, ""), "transfer") // it stands as it is
+	wantInvalid(t, proposing(t, s, no, "bob", decision.ActionRelease, ""), "transfer") // it stands as it is
 	_, err = approve(t, s, no, "ann")
 	wantInvalid(t, err, "approved_by")
 	if tr := transfer(t, w, e.ID, 0); tr.State != envelope.Held || tr.Round != 1 {
@@ -83,7 +84,7 @@ func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
 	}
 	_, err = approve(t, s, no, "carl")
 	wantInvalid(t, err, "transfer")
-	wantInvalid(t, proposing(t, s, no+"X2", "ann", orderset.ActionRelease, ""), "transfer")
+	wantInvalid(t, proposing(t, s, no+"X2", "ann", decision.ActionRelease, ""), "transfer")
 	second := claim(t, s, 10)
 	if len(second) != 1 || second[0].No() != no+"X2" || second[0].Placed {
 		t.Fatalf("claimed %+v, want the second round", second)
@@ -92,7 +93,7 @@ func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
 	hear(t, s, say(envelope.ProgressDone, second...))
 	wantState(t, w, e.ID, envelope.Settled, 4)
 	first := say(envelope.ProgressDone, refund) // the first round moved money after all
-	errs, err := s.HearTransfers(t.Context(), first)
+	errs, err := s.Owed().RecordTransfers(t.Context(), first)
 	if err != nil || !errors.Is(errs[0], envelope.ErrTransferConflict) || len(disputes(t, s)) != 1 {
 		t.Errorf("got %v, %v, want a conflict that people see", errs, err)
 	}
@@ -101,7 +102,7 @@ func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
 func TestFG17ARedirectPaysSomebodyElseUnderTheNextNumber(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
-	if err := proposing(t, s, tr.No(), "ann", orderset.ActionRedirect, "heir"); err != nil {
+	if err := proposing(t, s, tr.No(), "ann", decision.ActionRedirect, "heir"); err != nil {
 		t.Fatal(err)
 	}
 	next, err := approve(t, s, tr.No(), "bob")
@@ -124,20 +125,20 @@ func TestProposalsKeepTheirRules(t *testing.T) {
 		payee          envelope.UserID
 		field          string
 	}{
-		{tr.No(), "", orderset.ActionRelease, "", "proposed_by"},
-		{tr.No(), "ann smith", orderset.ActionRelease, "", "proposed_by"},
+		{tr.No(), "", decision.ActionRelease, "", "proposed_by"},
+		{tr.No(), "ann smith", decision.ActionRelease, "", "proposed_by"},
 		{tr.No(), "ann", "forget", "", "action"},
 		{tr.No(), "ann", "", "", "action"},
-		{tr.No(), "ann", orderset.ActionRelease, "carl", "payee"},
-		{tr.No(), "ann", orderset.ActionRedirect, "", "payee"},
-		{other[0].No(), "ann", orderset.ActionRelease, "", "transfer"}, // pending
+		{tr.No(), "ann", decision.ActionRelease, "carl", "payee"},
+		{tr.No(), "ann", decision.ActionRedirect, "", "payee"},
+		{other[0].No(), "ann", decision.ActionRelease, "", "transfer"}, // pending
 	} {
 		wantInvalid(t, proposing(t, s, c.no, c.by, c.action, c.payee), c.field)
 	}
 	_, err := approve(t, s, tr.No(), "")
 	wantInvalid(t, err, "approved_by")
 	for _, no := range []string{"", "nonsense", tr.No() + "X2", envelope.TransferNo(tr.OrderNo, 0, 1)} {
-		if err := proposing(t, s, no, "ann", orderset.ActionRelease, ""); !errors.Is(err, envelope.ErrNotFound) {
+		if err := proposing(t, s, no, "ann", decision.ActionRelease, ""); !errors.Is(err, envelope.ErrNotFound) {
 			t.Errorf("%q: got %v, want ErrNotFound", no, err)
 		}
 		if _, err := approve(t, s, no, "ann"); !errors.Is(err, envelope.ErrNotFound) {
@@ -149,13 +150,13 @@ func TestProposalsKeepTheirRules(t *testing.T) {
 func TestAProposalLapsesAfterADay(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
-	if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+	if err := proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, w.Admin(t, 0), "UPDATE decision SET proposed_at = proposed_at - INTERVAL 24 HOUR")
 	_, err := approve(t, s, tr.No(), "bob")
 	wantInvalid(t, err, "transfer")
-	if err := proposing(t, s, tr.No(), "bob", orderset.ActionRedirect, "carl"); err != nil {
+	if err := proposing(t, s, tr.No(), "bob", decision.ActionRedirect, "carl"); err != nil {
 		t.Fatal(err)
 	}
 	if next, err := approve(t, s, tr.No(), "ann"); err != nil || next.Payee != "carl" {
@@ -168,7 +169,7 @@ func TestATransferIsReleasedEightTimesAndThenNoMore(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
 	for range envelope.RoundMax - 1 {
-		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
 		var err error
@@ -180,7 +181,7 @@ func TestATransferIsReleasedEightTimesAndThenNoMore(t *testing.T) {
 	if tr.Round != envelope.RoundMax {
 		t.Errorf("round %d, want %d", tr.Round, envelope.RoundMax)
 	}
-	wantInvalid(t, proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""), "transfer")
+	wantInvalid(t, proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""), "transfer")
 }
 
 // TestTheAgeOfATransferIsThatOfItsRound has a share of 40 days ago. The provider
@@ -225,7 +226,7 @@ func TestTheAgeOfATransferIsThatOfItsRound(t *testing.T) {
 		if now := transfer(t, w, e.ID, 1); now.State != envelope.Held || !recent(now.DueAt) {
 			t.Errorf("batches %t: held as %+v", batches, now)
 		}
-		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := approve(t, s, tr.No(), "bob"); err != nil {
@@ -245,7 +246,7 @@ func TestAnApprovalWhoseCommitIsLostBeginsOneRound(t *testing.T) {
 	for half, fault := range bothFaults {
 		s, tr := held(t, w)
 		w.Proxies[0].Lose(fault, "COMMIT")
-		if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+		if err := proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
 			t.Errorf("%s: %v", half, err)
 		}
 		w.Proxies[0].Lose(fault, "COMMIT")

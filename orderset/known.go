@@ -11,23 +11,25 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/layout"
+	"hongbao/orderset/setdb"
 )
 
 const selectKnownSets = "SELECT set_number FROM known_set"
 
 // insertKnownSets adds what is not there yet.
 func insertKnownSets(numbers []envelope.SetNumber) string {
-	b := &text{}
-	b.add("INSERT INTO known_set (set_number, first_seen) VALUES ")
+	b := &layout.Text{}
+	b.Add("INSERT INTO known_set (set_number, first_seen) VALUES ")
 	for i, n := range numbers {
 		if i > 0 {
-			b.add(",")
+			b.Add(",")
 		}
-		b.add("(")
-		b.int(int64(n))
-		b.add(",UTC_TIMESTAMP(3))")
+		b.Add("(")
+		b.Int(int64(n))
+		b.Add(",UTC_TIMESTAMP(3))")
 	}
-	b.add(" ON DUPLICATE KEY UPDATE set_number = VALUES(set_number)")
+	b.Add(" ON DUPLICATE KEY UPDATE set_number = VALUES(set_number)")
 	return b.String()
 }
 
@@ -65,7 +67,7 @@ func ExamineKnown(ctx context.Context, t Topology, app Account) error {
 	defer cancel()
 	var sets []*Set
 	for _, spec := range t.specs {
-		db, err := openPool(spec, app, 1)
+		db, err := setdb.OpenPool(spec.Number, spec.Primary, app, 1)
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ func (s *Set) Register(reg prometheus.Registerer) error {
 	}
 	return errors.Join(
 		s.flows.register(reg),
+		s.owed.Register(reg),
 		gauge("unfit", "1 while the database answers and is not used, because of what it is or how it is set.", func() float64 {
 			if s.Unfit() != nil {
 				return 1
@@ -38,11 +39,11 @@ func (s *Set) Register(reg prometheus.Registerer) error {
 		counter("open_conflicts_total", "Batches that lost against another writer and were run again under locks.", &s.counts.conflicts),
 		gauge("pool_in_use", "Database connections in use.", func() float64 { return float64(s.db.InUse()) }),
 		gauge("memory_envelopes", "Envelopes remembered.", func() float64 {
-			memory := s.memory.Load()
-			if memory == nil {
+			known := s.memory.Load()
+			if known == nil {
 				return 0
 			}
-			records, _ := memory.size()
+			records, _ := known.Size()
 			return float64(records)
 		}),
 		gauge("down", "1 while the database does not answer.", func() float64 {

@@ -9,6 +9,8 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/layout"
+	"hongbao/orderset/owed"
 	"hongbao/orderset/setdb"
 )
 
@@ -24,12 +26,12 @@ func (s *Set) Open(ctx context.Context, reqs []envelope.OpenRequest) ([]envelope
 	b := newBatch(reqs)
 	s.counts.batches.Add(1)
 	s.counts.requests.Add(uint64(len(reqs)))
-	err, memory := setdb.ErrConflict, s.memory.Load()
-	if memory != nil {
-		err = s.openWarm(ctx, memory, b)
+	err, known := setdb.ErrConflict, s.memory.Load()
+	if known != nil {
+		err = s.openWarm(ctx, known, b)
 	}
 	if !errors.Is(err, mariadb.ErrCommitUnknown) && (mariadb.Duplicate(err) || setdb.Retry(err) || errors.Is(err, setdb.ErrFenced)) {
-		if memory != nil {
+		if known != nil {
 			s.counts.conflicts.Add(1)
 		}
 		err = s.openUnderLocks(ctx, b)
@@ -40,7 +42,7 @@ func (s *Set) Open(ctx context.Context, reqs []envelope.OpenRequest) ([]envelope
 		return nil, s.db.Answer(fmt.Sprintf("open %d", len(reqs)), err)
 	}
 	if len(b.touched) > 0 {
-		s.touch()
+		s.owed.Touch()
 		s.flows.openedBy(b)
 	}
 	return b.openings, nil
@@ -58,8 +60,8 @@ func (s *Set) openUnderLocks(ctx context.Context, b *batch) error {
 // openLocked is the body of the transaction.
 func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 	b.touched, b.emptied = nil, 0
-	memory := s.memory.Load()
-	err := b.tables(func(t DayTable, groups []group) error {
+	known := s.memory.Load()
+	err := b.tables(func(t layout.DayTable, groups []group) error {
 		headers, now, err := lockHeaders(ctx, c, t, groups)
 		if err != nil {
 			return err
@@ -69,7 +71,7 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 			return err
 		}
 		var next []envelope.Envelope
-		var rows []newShare
+		var rows []layout.ShareRow
 		for i := range groups {
 			g := &groups[i]
 			e, exists := headers[g.id]
@@ -85,7 +87,7 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 				share, ok := held[envelope.OpenRequest{ID: g.id, User: u}]
 				return share, ok
 			}
-			memory.confirm(&e, now) // else it was wrong, or is about to be
+			known.Confirm(&e, now) // else it was wrong, or is about to be
 			after, openings := envelope.Decide(e, seed, g.users, had, now)
 			b.answer(g, openings)
 			if after.Ver != e.Ver {
@@ -102,18 +104,18 @@ func (s *Set) openLocked(ctx context.Context, c *sql.Conn, b *batch) error {
 	if err != nil {
 		return err
 	}
-	return touched(ctx, c, b.touched...)
+	return owed.Enqueue(ctx, c, b.touched...)
 }
 
 // persist writes what was decided. A header that moved meanwhile, or whose life
 // ended in this very millisecond, is a conflict: everything is rolled back.
-func persist(ctx context.Context, c *sql.Conn, t DayTable, next []envelope.Envelope, rows []newShare) error {
+func persist(ctx context.Context, c *sql.Conn, t layout.DayTable, next []envelope.Envelope, rows []layout.ShareRow) error {
 	if len(next) == 0 {
 		return nil
 	}
-	var update, insert text
-	t.updateOpened(&update, next)
-	t.insertShares(&insert, rows)
+	var update, insert layout.Text
+	updateOpened(t, &update, next)
+	t.InsertShares(&insert, rows)
 	res, err := c.ExecContext(ctx, update.String())
 	if err != nil {
 		return err
@@ -125,10 +127,10 @@ func persist(ctx context.Context, c *sql.Conn, t DayTable, next []envelope.Envel
 	return err
 }
 
-func appendNew(rows []newShare, id envelope.ID, openings []envelope.Opening) []newShare {
+func appendNew(rows []layout.ShareRow, id envelope.ID, openings []envelope.Opening) []layout.ShareRow {
 	for _, o := range openings {
 		if o.Outcome == envelope.Opened {
-			rows = append(rows, newShare{id: id, share: o.Share})
+			rows = append(rows, layout.ShareRow{ID: id, Share: o.Share})
 		}
 	}
 	return rows
@@ -144,12 +146,12 @@ func (s *Set) seed(e *envelope.Envelope) (envelope.Seed, error) {
 	return seed, nil
 }
 
-func lockHeaders(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (map[envelope.ID]envelope.Envelope, time.Time, error) {
+func lockHeaders(ctx context.Context, c *sql.Conn, t layout.DayTable, groups []group) (map[envelope.ID]envelope.Envelope, time.Time, error) {
 	ids := make([]envelope.ID, len(groups))
 	for i := range groups {
 		ids[i] = groups[i].id
 	}
-	es, now, err := queryHeaders(ctx, c, t.lockHeaders(ids))
+	es, now, err := layout.QueryHeaders(ctx, c, t.LockHeaders(ids))
 	headers := make(map[envelope.ID]envelope.Envelope, len(es))
 	for _, e := range es {
 		headers[e.ID] = e
@@ -157,16 +159,16 @@ func lockHeaders(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (
 	return headers, now, err
 }
 
-func holdings(ctx context.Context, c *sql.Conn, t DayTable, groups []group) (map[envelope.OpenRequest]envelope.Share, error) {
+func holdings(ctx context.Context, c *sql.Conn, t layout.DayTable, groups []group) (map[envelope.OpenRequest]envelope.Share, error) {
 	ids := make([]envelope.ID, len(groups))
 	users := make([][]envelope.UserID, len(groups))
 	for i := range groups {
 		ids[i], users[i] = groups[i].id, groups[i].users
 	}
-	rows, err := queryShares(ctx, c, t.selectHoldings(ids, users))
+	rows, err := layout.QueryShares(ctx, c, selectHoldings(t, ids, users))
 	held := make(map[envelope.OpenRequest]envelope.Share, len(rows))
 	for _, r := range rows {
-		held[envelope.OpenRequest{ID: r.id, User: r.share.User}] = r.share
+		held[envelope.OpenRequest{ID: r.ID, User: r.Share.User}] = r.Share
 	}
 	return held, err
 }

@@ -13,6 +13,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/audit"
 	"hongbao/schema"
 )
 
@@ -41,7 +42,7 @@ func newOwn(t *testing.T, args ...string) *own {
 
 func (o *own) checkBooks(t *testing.T) {
 	t.Helper()
-	a, err := orderset.NewAuditor("audit:app-test@tcp("+o.spec.Primary+")/hb_007", drawKey(t))
+	a, err := audit.OpenDSN("audit:app-test@tcp("+o.spec.Primary+")/hb_007", drawKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,13 +77,13 @@ func TestSpreadMakesOneTransferAShareAndWakesWhoListens(t *testing.T) {
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 30000, Count: 3})
 	select {
-	case <-s.Touched():
+	case <-s.Owed().Touched():
 	default:
 		t.Error("a payment woke nobody")
 	}
 	openings := open(t, s, requests(e.ID, "ann", "bob"))
 	select {
-	case <-s.Touched():
+	case <-s.Owed().Touched():
 	default:
 		t.Error("an open woke nobody")
 	}
@@ -96,7 +96,7 @@ func TestSpreadMakesOneTransferAShareAndWakesWhoListens(t *testing.T) {
 			t.Errorf("share %+v is owed as %+v", o.Share, tr)
 		}
 	}
-	if _, err := s.Transfer(t.Context(), e.ID, 0); !errors.Is(err, envelope.ErrNotFound) {
+	if _, err := s.Owed().Transfer(t.Context(), e.ID, 0); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("a refund while it lives: %v", err)
 	}
 	open(t, s, requests(e.ID, "carl"))
@@ -131,18 +131,18 @@ func TestFG7FourSpreadersAndFourRelaysLoseAndDoubleNothing(t *testing.T) {
 		})
 		relays.Go(func() {
 			for idle := 0; idle < 3; {
-				n, err := s.Spread(t.Context(), 16)
+				n, err := s.Owed().Spread(t.Context(), 16)
 				if err != nil && !isBusy(err) {
 					t.Errorf("spread: %v", err)
 				}
-				ts, err := s.ClaimTransfers(t.Context(), 50, lease)
+				ts, err := s.Owed().ClaimTransfers(t.Context(), 50, lease)
 				if err != nil && !isBusy(err) {
 					t.Errorf("claim: %v", err)
 				}
 				words := say(envelope.ProgressDone, ts...)
-				errs, err := s.HearTransfers(t.Context(), words)
+				errs, err := s.Owed().RecordTransfers(t.Context(), words)
 				for isBusy(err) {
-					errs, err = s.HearTransfers(t.Context(), words)
+					errs, err = s.Owed().RecordTransfers(t.Context(), words)
 				}
 				if err = errors.Join(append(errs, err)...); err != nil {
 					t.Errorf("hear: %v", err)
@@ -233,7 +233,7 @@ func TestFG11NothingIsCarriedOutBeforeItsCommit(t *testing.T) {
 	if n := spread(t, s); n != 0 {
 		t.Errorf("%d envelopes were spread after their rollback", n)
 	}
-	if _, err := s.Transfer(t.Context(), e.ID, 1); !errors.Is(err, envelope.ErrNotFound) {
+	if _, err := s.Owed().Transfer(t.Context(), e.ID, 1); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("a payout of what was never committed: %v", err)
 	}
 }
@@ -248,7 +248,7 @@ func TestASpreadWhoseCommitIsLostIsDoneOnceAfterARepeat(t *testing.T) {
 				open(t, s, requests(e.ID, "ann", "bob"))
 				hits := w.Proxies[0].Hits()
 				w.Proxies[0].Lose(fault, statement)
-				if _, err := s.Spread(t.Context(), 256); err != nil {
+				if _, err := s.Owed().Spread(t.Context(), 256); err != nil {
 					wantBusy(t, err, "set_unavailable")
 				}
 				if w.Proxies[0].Hits() != hits+1 {
@@ -281,7 +281,7 @@ func TestASpreadThatIsTooLargeForOneTransactionGoesOnInTheNext(t *testing.T) {
 	admin := w.Admin(t, 0)
 	exec(t, admin, "UPDATE outbox SET state = 'spread'",
 		fmt.Sprintf("INSERT INTO outbox (touched, state, created_at) VALUES ('%s', 'pending', UTC_TIMESTAMP(3))", strings.Join(ids, "")))
-	if n, err := s.Spread(t.Context(), 256); err != nil || n != many {
+	if n, err := s.Owed().Spread(t.Context(), 256); err != nil || n != many {
 		t.Fatalf("%d, %v", n, err)
 	}
 	if n := count(t, admin, "SELECT COUNT(*) FROM transfer"); n != 20000 {
@@ -298,7 +298,7 @@ func TestAnOutboxRowThatIsNoListOfOrdersIsReportedAndLeft(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	exec(t, admin, "INSERT INTO outbox (touched, state, created_at) VALUES ('00000000000000000000033', 'pending', UTC_TIMESTAMP(3))")
-	if _, err := w.Router.Sets()[0].Spread(t.Context(), 256); err == nil || !strings.Contains(err.Error(), "outbox") {
+	if _, err := w.Router.Sets()[0].Owed().Spread(t.Context(), 256); err == nil || !strings.Contains(err.Error(), "outbox") {
 		t.Errorf("got %v, want an error about the outbox", err)
 	}
 	exec(t, admin, "DELETE FROM outbox")

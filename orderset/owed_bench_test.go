@@ -134,7 +134,7 @@ func BenchmarkAfterOpens(b *testing.B) {
 		o.open(b)
 		b.StartTimer()
 		spreads.of(b, func() {
-			if n, err := o.s.Spread(b.Context(), 256); n != owedEnvelopes || err != nil {
+			if n, err := o.s.Owed().Spread(b.Context(), 256); n != owedEnvelopes || err != nil {
 				b.Fatalf("%d envelopes were spread, %v", n, err)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/owed"
 )
 
 // lease is longer than any test.
@@ -66,7 +67,7 @@ func expired(t testing.TB, w *settest.World, o envelope.Order, users ...envelope
 func spread(t testing.TB, s *orderset.Set) (envelopes int) {
 	t.Helper()
 	for {
-		n, err := s.Spread(t.Context(), 256)
+		n, err := s.Owed().Spread(t.Context(), 256)
 		if err != nil {
 			t.Fatalf("spread: %v", err)
 		}
@@ -80,7 +81,7 @@ func spread(t testing.TB, s *orderset.Set) (envelopes int) {
 // claim takes what transfers are due.
 func claim(t testing.TB, s *orderset.Set, max int) []envelope.Transfer {
 	t.Helper()
-	ts, err := s.ClaimTransfers(t.Context(), max, lease)
+	ts, err := s.Owed().ClaimTransfers(t.Context(), max, lease)
 	if err != nil {
 		t.Fatalf("claim transfers: %v", err)
 	}
@@ -101,7 +102,7 @@ func say(p envelope.Progress, ts ...envelope.Transfer) []envelope.TransferWord {
 // hear records words that contradict nothing.
 func hear(t testing.TB, s *orderset.Set, words []envelope.TransferWord) {
 	t.Helper()
-	errs, err := s.HearTransfers(t.Context(), words)
+	errs, err := s.Owed().RecordTransfers(t.Context(), words)
 	if err != nil {
 		t.Fatalf("hear: %v", err)
 	}
@@ -133,7 +134,7 @@ func transfer(t testing.TB, w *settest.World, id envelope.ID, seq int) envelope.
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr, err := s.Transfer(t.Context(), id, seq)
+	tr, err := s.Owed().Transfer(t.Context(), id, seq)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func transfer(t testing.TB, w *settest.World, id envelope.ID, seq int) envelope.
 // deliveries takes what is due under a topic.
 func deliveries(t testing.TB, s *orderset.Set, topic envelope.Topic) []envelope.Delivery {
 	t.Helper()
-	ds, err := s.ClaimDeliveries(t.Context(), topic, 1024, lease)
+	ds, err := s.Owed().ClaimDeliveries(t.Context(), topic, 1024, lease)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func deliveries(t testing.TB, s *orderset.Set, topic envelope.Topic) []envelope.
 func tell(t testing.TB, s *orderset.Set, topic envelope.Topic) (facts []envelope.Fact) {
 	t.Helper()
 	ds := deliveries(t, s, topic)
-	statements, err := s.Statements(t.Context(), ds)
+	statements, err := s.Owed().Statements(t.Context(), ds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +167,7 @@ func tell(t testing.TB, s *orderset.Set, topic envelope.Topic) (facts []envelope
 		news, ds[i].At = envelope.Owed(&statements[i], ds[i].At)
 		facts = append(facts, news...)
 	}
-	if err := s.FinishDeliveries(t.Context(), ds); err != nil {
+	if err := s.Owed().FinishDeliveries(t.Context(), ds); err != nil {
 		t.Fatal(err)
 	}
 	return facts
@@ -242,7 +243,7 @@ func TestStatementsOfManyEnvelopesAnswerInTheOrderAsked(t *testing.T) {
 	}
 	ds = append(ds, ds[7]) // two receivers of one envelope
 	ds[len(ds)-1].At.Seq = 0
-	statements, err := s.Statements(t.Context(), ds)
+	statements, err := s.Owed().Statements(t.Context(), ds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,10 +258,10 @@ func TestStatementsOfManyEnvelopesAnswerInTheOrderAsked(t *testing.T) {
 		}
 	}
 	ds[3].ID = w.Sending(t, 0, envelope.Order{Total: 1000, Count: 5}).Envelope.ID
-	if _, err := s.Statements(t.Context(), ds); !errors.Is(err, envelope.ErrNotFound) {
+	if _, err := s.Owed().Statements(t.Context(), ds); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("a delivery without an envelope: got %v, want ErrNotFound", err)
 	}
-	if none, err := s.Statements(t.Context(), nil); err != nil || len(none) != 0 {
+	if none, err := s.Owed().Statements(t.Context(), nil); err != nil || len(none) != 0 {
 		t.Errorf("nothing asked: %v, %v", none, err)
 	}
 }
@@ -280,7 +281,7 @@ func TestASendIsAskedAboutFiveSecondsLater(t *testing.T) {
 	if len(ds) != 1 || ds[0].ID != e.ID || ds[0].Attempts != 1 {
 		t.Errorf("got %v, want the one charge", ds)
 	}
-	backlog, err := w.Router.Sets()[0].Backlog(t.Context())
+	backlog, err := w.Router.Sets()[0].Owed().Backlog(t.Context())
 	if err != nil || backlog[string(envelope.TopicCharge)].Pending != 1 {
 		t.Errorf("backlog %v, %v, want one charge", backlog, err)
 	}
@@ -291,9 +292,9 @@ func TestTheBacklogCountsWhatWaits(t *testing.T) {
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 5})
 	open(t, s, requests(e.ID, "ann", "bob"))
-	want := func(pending ...int) orderset.Backlog {
+	want := func(pending ...int) owed.Backlog {
 		t.Helper()
-		b, err := s.Backlog(t.Context())
+		b, err := s.Owed().Backlog(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +310,7 @@ func TestTheBacklogCountsWhatWaits(t *testing.T) {
 	want(0, 1, 1, 1, 2)
 	tell(t, s, envelope.TopicBook)
 	d := deliveries(t, s, envelope.TopicEvent)[0]
-	if err := s.ParkDelivery(t.Context(), d, 0, "poison"); err != nil {
+	if err := s.Owed().ParkDelivery(t.Context(), d, 0, "poison"); err != nil {
 		t.Fatal(err)
 	}
 	ts := claim(t, s, 10)
@@ -324,14 +325,14 @@ func TestATopicStaysPausedUntilItIsResumed(t *testing.T) {
 	s, other := w.Router.Sets()[0], serverOf(t, w, 0).Sets()[0]
 	paused := func() string {
 		t.Helper()
-		p, err := other.Paused(t.Context())
+		p, err := other.Owed().Paused(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return fmt.Sprint(p)
 	}
 	for _, topic := range []string{"transfer", "event", "event"} {
-		if err := s.Pause(t.Context(), topic, "the bank's holiday \U0001F9E7"); err != nil {
+		if err := s.Owed().Pause(t.Context(), topic, "the bank's holiday \U0001F9E7"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -339,15 +340,15 @@ func TestATopicStaysPausedUntilItIsResumed(t *testing.T) {
 		t.Errorf("paused: %s", got)
 	}
 	for _, topic := range []string{"transfer", "book"} {
-		if err := other.Resume(t.Context(), topic); err != nil {
+		if err := other.Owed().Resume(t.Context(), topic); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := paused(); got != "map[event:the bank's holiday \U0001F9E7]" {
 		t.Errorf("paused: %s", got)
 	}
-	wantInvalid(t, s.Pause(t.Context(), "everything", ""), "topic")
-	wantInvalid(t, s.Resume(t.Context(), ""), "topic")
+	wantInvalid(t, s.Owed().Pause(t.Context(), "everything", ""), "topic")
+	wantInvalid(t, s.Owed().Resume(t.Context(), ""), "topic")
 }
 
 // wantInvalid fails unless err names the field.

@@ -8,6 +8,8 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/layout"
+	"hongbao/orderset/owed"
 	"hongbao/orderset/setdb"
 )
 
@@ -29,10 +31,10 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 		return envelope.Envelope{}, s.db.Answer("pay "+string(p.OrderNo), err)
 	}
 	if moved {
-		s.touch()
+		s.owed.Touch()
 	}
-	memory, asked := s.memory.Load(), s.now()
-	memory.forget(p.OrderNo)
+	known, asked := s.memory.Load(), s.now()
+	known.Forget(p.OrderNo)
 	e, now, readErr := s.header(ctx, s.db, p.OrderNo)
 	if moved && readErr == nil {
 		s.flows.paidIn(&e, p.Amount)
@@ -42,10 +44,10 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 		return e, s.db.Answer("pay "+string(p.OrderNo), errors.Join(readErr, err))
 	case e.TransactionID == p.TransactionID && e.Total == p.Amount:
 		// Moved now, or a repeat of the same payment.
-		if memory != nil && e.OpenedCount == 0 {
+		if known != nil && e.OpenedCount == 0 {
 			// Its first opener finds it warm. With a wrong draw key that is the
 			// one to hear of it: the payment has been taken.
-			_, _ = s.remember(memory, envelope.Snapshot{Envelope: e, Now: now}, asked)
+			_, _ = s.remember(known, envelope.Snapshot{Envelope: e, Now: now}, asked)
 		}
 		return e, nil
 	case err != nil:
@@ -53,7 +55,7 @@ func (s *Set) Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, e
 	case moved:
 		return e, fmt.Errorf("SET %v: envelope %s was paid but does not read so", s.Number(), p.OrderNo)
 	}
-	return e, s.mismatch(ctx, p, fmt.Errorf("payment %s of %d fen for envelope %s, which wants %d fen and has been paid by %q: %w",
+	return e, s.owed.DisputePayment(ctx, p, fmt.Errorf("payment %s of %d fen for envelope %s, which wants %d fen and has been paid by %q: %w",
 		p.TransactionID, p.Amount, p.OrderNo, e.Total, e.TransactionID, envelope.ErrPaymentMismatch))
 }
 
@@ -70,14 +72,14 @@ func (s *Set) pay(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved b
 	if !p.Plausible(&e, now) {
 		s.log.Warn("the provider's time of a payment cannot be true, its arrival is recorded", "order_no", e.ID, "success_time", p.PaidAt, "arrived", now)
 	}
-	t := TableOf(e.ID)
+	t := layout.TableOf(e.ID)
 	if next.State == envelope.Active {
-		err = setdb.Move(ctx, c, t.updatePaid(), next.Ver, next.TransactionID, next.PaidAt, next.ExpiresAt, e.ID, e.Ver)
+		err = setdb.Move(ctx, c, updatePaid(t), next.Ver, next.TransactionID, next.PaidAt, next.ExpiresAt, e.ID, e.Ver)
 	} else {
-		err = setdb.Move(ctx, c, t.updatePaidLate(), next.Ver, next.TransactionID, next.PaidAt, next.Refunded, e.ID, e.Ver)
+		err = setdb.Move(ctx, c, updatePaidLate(t), next.Ver, next.TransactionID, next.PaidAt, next.Refunded, e.ID, e.Ver)
 	}
 	if err == nil {
-		err = refund(ctx, c, &next)
+		err = owed.InsertRefund(ctx, c, &next)
 	}
 	if err != nil {
 		return false, err
@@ -87,7 +89,7 @@ func (s *Set) pay(ctx context.Context, c *sql.Conn, p envelope.Payment) (moved b
 	if _, err := c.ExecContext(ctx, insertPayment, p.TransactionID, p.OrderNo); err != nil {
 		return false, err
 	}
-	return true, touched(ctx, c, p.OrderNo)
+	return true, owed.Enqueue(ctx, c, p.OrderNo)
 }
 
 // paidAnother is the answer to a payment whose number has paid for an envelope
@@ -99,17 +101,6 @@ func (s *Set) paidAnother(ctx context.Context, p envelope.Payment) error {
 	if err := s.db.QueryRowContext(ctx, selectPaidBy, p.TransactionID).Scan(&paid); err != nil {
 		return s.db.Answer("pay "+string(p.OrderNo), err)
 	}
-	return s.mismatch(ctx, p, fmt.Errorf("transaction %s has paid envelope %s and is said to pay %s too: %w",
+	return s.owed.DisputePayment(ctx, p, fmt.Errorf("transaction %s has paid envelope %s and is said to pay %s too: %w",
 		p.TransactionID, paid, p.OrderNo, envelope.ErrPaymentMismatch))
-}
-
-// mismatch keeps a payment that is not an envelope's for people to look at, and
-// is the answer to it. While it cannot be kept the answer is that: the provider
-// says it again.
-func (s *Set) mismatch(ctx context.Context, p envelope.Payment, why error) error {
-	d := dispute{kind: disputePayment, number: p.TransactionID, id: p.OrderNo, what: why.Error(), amount: p.Amount}
-	if err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error { return d.insert(ctx, c) }); err != nil {
-		return s.db.Answer("keep the dispute about payment "+p.TransactionID, err)
-	}
-	return why
 }

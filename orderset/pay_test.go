@@ -220,7 +220,7 @@ func TestFF5APaymentThatDoesNotMatchIsKeptOnceForPeople(t *testing.T) {
 	if _, err := s.Pay(t.Context(), payment(e, "tx-2")); err != nil {
 		t.Fatal(err)
 	}
-	disputes, err := s.Disputes(t.Context(), 10)
+	disputes, err := s.Desk().Disputes(t.Context(), 10)
 	if err != nil || len(disputes) != 1 {
 		t.Fatalf("%d disputes, %v, want 1", len(disputes), err)
 	}

@@ -13,6 +13,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/owed"
 )
 
 // batching is an order server of the world's first SET that puts payouts into
@@ -27,7 +28,7 @@ func batching(t testing.TB, w *settest.World) *orderset.Set {
 // claimBatches takes what batches are due.
 func claimBatches(t testing.TB, s *orderset.Set, max int) []envelope.PayoutBatch {
 	t.Helper()
-	bs, err := s.ClaimBatches(t.Context(), max, lease)
+	bs, err := s.Owed().ClaimBatches(t.Context(), max, lease)
 	if err != nil {
 		t.Fatalf("claim batches: %v", err)
 	}
@@ -249,7 +250,7 @@ func (o *own) overtake(t *testing.T, s *orderset.Set, id envelope.ID, head, take
 	}
 	var second sync.WaitGroup
 	second.Go(func() {
-		if n, err := s.Spread(t.Context(), 256); n != 1 || err != nil {
+		if n, err := s.Owed().Spread(t.Context(), 256); n != 1 || err != nil {
 			t.Errorf("the second spread %d, %v", n, err)
 		}
 	})
@@ -276,7 +277,7 @@ func TestFG10TwoSpreadersPutNothingIntoABatchThatHasBeenCommitted(t *testing.T) 
 			s := o.server(t, orderset.Config{BatchPayouts: true})
 			spreaders.Go(func() {
 				for idle := 0; idle < 2; {
-					n, err := s.Spread(t.Context(), 1)
+					n, err := s.Owed().Spread(t.Context(), 1)
 					if err != nil && !isBusy(err) {
 						t.Error(err)
 					}
@@ -335,20 +336,20 @@ func TestFG7FourSpreadersAndTwoRelaysOfBatchesLoseAndDoubleNothing(t *testing.T)
 		})
 		relays.Go(func() {
 			for idle := 0; idle < 3; {
-				n, err := s.Spread(t.Context(), 2)
+				n, err := s.Owed().Spread(t.Context(), 2)
 				if err != nil && !isBusy(err) {
 					t.Errorf("spread: %v", err)
 				}
 				var bs []envelope.PayoutBatch
 				if i%2 == 0 {
-					bs, err = s.ClaimBatches(t.Context(), 4, lease)
+					bs, err = s.Owed().ClaimBatches(t.Context(), 4, lease)
 				}
 				if err != nil && !isBusy(err) {
 					t.Errorf("claim: %v", err)
 				}
 				for _, b := range bs {
-					for err = s.HearBatch(t.Context(), allPaid(&b)); isBusy(err); {
-						err = s.HearBatch(t.Context(), allPaid(&b))
+					for err = s.Owed().RecordBatch(t.Context(), allPaid(&b)); isBusy(err); {
+						err = s.Owed().RecordBatch(t.Context(), allPaid(&b))
 					}
 					if err != nil {
 						t.Errorf("hear: %v", err)
@@ -389,7 +390,7 @@ func TestASpreadOfBatchesWhoseCommitIsLostIsDoneOnceAfterARepeat(t *testing.T) {
 				e := opened(t, w, s, 50, 5, 2)
 				hits := w.Proxies[0].Hits()
 				w.Proxies[0].Lose(fault, statement)
-				if _, err := s.Spread(t.Context(), 256); err != nil {
+				if _, err := s.Owed().Spread(t.Context(), 256); err != nil {
 					wantBusy(t, err, "set_unavailable")
 				}
 				if w.Proxies[0].Hits() != hits+1 {
@@ -423,7 +424,7 @@ func TestABatchThatIsPutOffComesBackAfterItsWaitUnlessItHasEnded(t *testing.T) {
 	b := claimBatches(t, s, 10)[0]
 	putOffFor := func(wait time.Duration) {
 		t.Helper()
-		if err := s.PutOffBatch(t.Context(), putOff(b.No, envelope.ProgressUnderWay, wait)); err != nil {
+		if err := s.Owed().PutOffBatch(t.Context(), putOff(b.No, envelope.ProgressUnderWay, wait)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -440,7 +441,7 @@ func TestABatchThatIsPutOffComesBackAfterItsWaitUnlessItHasEnded(t *testing.T) {
 	if bs := claimBatches(t, s, 10); len(bs) > 0 {
 		t.Errorf("ended, and claimed: %+v", bs)
 	}
-	if err := s.PutOffBatch(t.Context(), putOff("\x00紅包", envelope.ProgressUnderWay, 0)); !errors.Is(err, envelope.ErrNotFound) {
+	if err := s.Owed().PutOffBatch(t.Context(), putOff("\x00紅包", envelope.ProgressUnderWay, 0)); !errors.Is(err, envelope.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }
@@ -454,8 +455,8 @@ func TestWhatIsOwedIsCarriedOutTheWayItWasMade(t *testing.T) {
 	spread(t, bills)
 	open(t, bills, requests(e.ID, crowd(4)...))
 	spread(t, batches)
-	backlog, err := bills.Backlog(t.Context())
-	if err != nil || backlog[orderset.TopicTransfer].Pending != 4 {
+	backlog, err := bills.Owed().Backlog(t.Context())
+	if err != nil || backlog[owed.TopicTransfer].Pending != 4 {
 		t.Errorf("%+v, %v, want four transfers pending", backlog, err)
 	}
 	bs := claimBatches(t, bills, 10) // whatever an order server makes itself, it carries out both

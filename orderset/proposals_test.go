@@ -7,16 +7,17 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // wantProposals fails unless these proposals stand, and no others.
-func wantProposals(t *testing.T, s *orderset.Set, want map[string]orderset.Proposal) {
+func wantProposals(t *testing.T, s *orderset.Set, want map[string]decision.Proposal) {
 	t.Helper()
-	held, err := s.Held(t.Context(), orderset.HeldQuery{Max: 1000})
+	held, err := s.Desk().Held(t.Context(), decision.HeldQuery{Max: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]orderset.Proposal{}
+	got := map[string]decision.Proposal{}
 	for _, h := range held {
 		if h.Proposal != nil {
 			got[h.No()] = *h.Proposal
@@ -55,21 +56,21 @@ func TestFH13WhoApprovesSeesWhatWasProposedByWhomAndWhen(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := refusedTransfers(t, w, 3)
 	wantProposals(t, s, nil)
-	release := orderset.Proposal{Action: orderset.ActionRelease, By: "ann"}
-	redirect := orderset.Proposal{Action: orderset.ActionRedirect, Payee: "carl", By: "ben"}
-	propose(t, s, ts[0], "ann", orderset.ActionRelease, "")
-	propose(t, s, ts[1], "ben", orderset.ActionRedirect, "carl")
-	wantProposals(t, s, map[string]orderset.Proposal{ts[0].No(): release, ts[1].No(): redirect})
+	release := decision.Proposal{Action: decision.ActionRelease, By: "ann"}
+	redirect := decision.Proposal{Action: decision.ActionRedirect, Payee: "carl", By: "ben"}
+	propose(t, s, ts[0], "ann", decision.ActionRelease, "")
+	propose(t, s, ts[1], "ben", decision.ActionRedirect, "carl")
+	wantProposals(t, s, map[string]decision.Proposal{ts[0].No(): release, ts[1].No(): redirect})
 	exec(t, w.Admin(t, 0), "UPDATE decision SET proposed_at = proposed_at - INTERVAL 24 HOUR WHERE proposed_by = 'ben'")
-	wantProposals(t, s, map[string]orderset.Proposal{ts[0].No(): release})
-	propose(t, s, ts[1], "dora", orderset.ActionRelease, "") // what has lapsed makes room
-	wantProposals(t, s, map[string]orderset.Proposal{ts[0].No(): release, ts[1].No(): {Action: orderset.ActionRelease, By: "dora"}})
+	wantProposals(t, s, map[string]decision.Proposal{ts[0].No(): release})
+	propose(t, s, ts[1], "dora", decision.ActionRelease, "") // what has lapsed makes room
+	wantProposals(t, s, map[string]decision.Proposal{ts[0].No(): release, ts[1].No(): {Action: decision.ActionRelease, By: "dora"}})
 }
 
 func TestFH13AProposalIsAboutOneRound(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := refusedTransfers(t, w, 1)
-	propose(t, s, ts[0], "ann", orderset.ActionRelease, "")
+	propose(t, s, ts[0], "ann", decision.ActionRelease, "")
 	next, err := approve(t, s, ts[0].No(), "ben")
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +79,6 @@ func TestFH13AProposalIsAboutOneRound(t *testing.T) {
 	claim(t, s, 1)
 	hear(t, s, say(envelope.ProgressRefused, next))
 	wantProposals(t, s, nil)
-	propose(t, s, next, "ben", orderset.ActionRedirect, "carl")
-	wantProposals(t, s, map[string]orderset.Proposal{next.No(): {Action: orderset.ActionRedirect, Payee: "carl", By: "ben"}})
+	propose(t, s, next, "ben", decision.ActionRedirect, "carl")
+	wantProposals(t, s, map[string]decision.Proposal{next.No(): {Action: decision.ActionRedirect, Payee: "carl", By: "ben"}})
 }

@@ -7,6 +7,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/upkeep"
 )
 
 func TestPurgeDeletesWhatIsOverAndNothingElse(t *testing.T) {
@@ -29,7 +30,7 @@ func TestPurgeDeletesWhatIsOverAndNothingElse(t *testing.T) {
 	open(t, s, requests(untold.ID, "ann"))
 	carryOut(t, s)
 	tell(t, s, envelope.TopicBook)
-	if err := s.ParkDelivery(t.Context(), deliveries(t, s, envelope.TopicEvent)[0], 0, "poison"); err != nil {
+	if err := s.Owed().ParkDelivery(t.Context(), deliveries(t, s, envelope.TopicEvent)[0], 0, "poison"); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, admin, "UPDATE outbox SET created_at = created_at - INTERVAL 3 HOUR", "UPDATE delivery SET due_at = due_at - INTERVAL 3 HOUR")
@@ -85,9 +86,9 @@ func TestPurgeGoesThroughManyRowsAThousandAtATime(t *testing.T) {
 }
 
 // migrator is the world's account that may delete.
-func migrator(t testing.TB, w *settest.World) *orderset.Maintainer {
+func migrator(t testing.TB, w *settest.World) *upkeep.Maintainer {
 	t.Helper()
-	m, err := orderset.OpenMaintainer(w.Specs[0], orderset.Account{User: "migrator", Password: "migrator-test"})
+	m, err := upkeep.Open(w.Specs[0].Number, w.Specs[0].Primary, orderset.Account{User: "migrator", Password: "migrator-test"})
 	if err != nil {
 		t.Fatal(err)
 	}

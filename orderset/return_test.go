@@ -8,6 +8,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 const week = 7 * 24 * time.Hour
@@ -21,7 +22,7 @@ func heldSince(t testing.TB, w *settest.World, interval string) {
 // returned runs the return, and fails unless it gave back as many as wanted.
 func returned(t testing.TB, s *orderset.Set, want int) {
 	t.Helper()
-	if n, err := s.ReturnUnconfirmed(t.Context(), week); err != nil || n != want {
+	if n, err := s.Desk().ReturnUnconfirmed(t.Context(), week); err != nil || n != want {
 		t.Errorf("%d went back, %v, want %d", n, err, want)
 	}
 }
@@ -42,11 +43,11 @@ func TestAPayoutThatIsNeverConfirmedGoesToTheSender(t *testing.T) {
 	if now.State != envelope.Pending || now.Round != 2 || now.Payee != sender || now.Amount != tr.Amount {
 		t.Errorf("it goes back as %+v, want to %s", now, sender)
 	}
-	ds, err := s.Decisions(t.Context(), tr.No(), 10)
-	if err != nil || len(ds) != 1 || ds[0].Action != orderset.ActionReturn || ds[0].Payee != sender || orderset.CheckPerson("by", ds[0].By) == nil {
+	ds, err := s.Desk().Decisions(t.Context(), tr.No(), 10)
+	if err != nil || len(ds) != 1 || ds[0].Action != decision.ActionReturn || ds[0].Payee != sender || decision.CheckPerson("by", ds[0].By) == nil {
 		t.Errorf("decisions: %+v, %v, want one of the service", ds, err)
 	}
-	if _, err := s.Again(t.Context(), tr.OrderNo, tr.Seq, tr.Payee); err == nil {
+	if _, err := s.Desk().Again(t.Context(), tr.OrderNo, tr.Seq, tr.Payee); err == nil {
 		t.Error("its opener has it begun anew")
 	}
 	w.CheckBooks(t)
@@ -54,7 +55,7 @@ func TestAPayoutThatIsNeverConfirmedGoesToTheSender(t *testing.T) {
 	hear(t, s, sayOf(envelope.ProgressRefused, envelope.CodeOverdue, 0, claim(t, s, 10)[0])) // nor does the sender confirm
 	heldSince(t, w, "9 DAY")
 	returned(t, s, 0)
-	if next, err := s.Again(t.Context(), tr.OrderNo, tr.Seq, sender); err != nil || next.Round != 3 || next.Payee != sender {
+	if next, err := s.Desk().Again(t.Context(), tr.OrderNo, tr.Seq, sender); err != nil || next.Round != 3 || next.Payee != sender {
 		t.Errorf("the sender asks: %+v, %v", next, err)
 	}
 	carryOut(t, s)
@@ -70,14 +71,14 @@ func TestSomeUnconfirmedPayoutsWaitForPeople(t *testing.T) {
 		},
 		"disputed": func(t *testing.T, w *settest.World) *orderset.Set {
 			s, tr := unconfirmed(t, w, envelope.CodeOverdue)
-			if _, err := s.HearTransfers(t.Context(), say(envelope.ProgressDone, tr)); err != nil {
+			if _, err := s.Owed().RecordTransfers(t.Context(), say(envelope.ProgressDone, tr)); err != nil {
 				t.Fatal(err)
 			}
 			return s
 		},
 		"being decided about": func(t *testing.T, w *settest.World) *orderset.Set {
 			s, tr := unconfirmed(t, w, envelope.CodeOverdue)
-			if err := proposing(t, s, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+			if err := proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
 				t.Fatal(err)
 			}
 			return s
@@ -117,16 +118,16 @@ func TestAskingAndReturningAtOnceBeginOneRound(t *testing.T) {
 		heldSince(t, w, "9 DAY")
 		var both sync.WaitGroup
 		for range 2 {
-			both.Go(func() { _, _ = s.Again(t.Context(), tr.OrderNo, tr.Seq, tr.Payee) }) // not found once it went back
+			both.Go(func() { _, _ = s.Desk().Again(t.Context(), tr.OrderNo, tr.Seq, tr.Payee) }) // not found once it went back
 			both.Go(func() {
-				if _, err := s.ReturnUnconfirmed(t.Context(), week); err != nil {
+				if _, err := s.Desk().ReturnUnconfirmed(t.Context(), week); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		both.Wait()
-		ds, err := s.Decisions(t.Context(), tr.No(), 10)
-		if now := transfer(t, w, tr.OrderNo, tr.Seq); err != nil || now.Round != 2 || now.State != envelope.Pending || len(ds) != 1 || (ds[0].Action == orderset.ActionReturn) != (now.Payee != tr.Payee) {
+		ds, err := s.Desk().Decisions(t.Context(), tr.No(), 10)
+		if now := transfer(t, w, tr.OrderNo, tr.Seq); err != nil || now.Round != 2 || now.State != envelope.Pending || len(ds) != 1 || (ds[0].Action == decision.ActionReturn) != (now.Payee != tr.Payee) {
 			t.Errorf("%+v after %+v, %v", now, ds, err)
 		}
 		carryOut(t, s)

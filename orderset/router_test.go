@@ -11,6 +11,8 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
+	"hongbao/orderset/layout"
 )
 
 // unreachable listens, and tells how many connections it got. It answers none.
@@ -159,7 +161,7 @@ func TestFD1TheDayIsTheIDsOwnAroundMidnight(t *testing.T) {
 				t.Errorf("minted %d ms from midnight, asked in %s: %v", ms, zone, err)
 			}
 		}
-		if got := orderset.TableOf(id); got.Day != want || got.Digit != id.TableDigit() {
+		if got := layout.TableOf(id); got.Day != want || got.Digit != id.TableDigit() {
 			t.Errorf("minted %d ms from midnight: %+v, want day %d", ms, got, want)
 		}
 	}
@@ -180,14 +182,14 @@ func TestWhatIsOwedIsReachedHoweverOldItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := proposing(t, set, tr.No(), "ann", orderset.ActionRelease, ""); err != nil {
+	if err := proposing(t, set, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
 		t.Error(err)
 	}
 	if next, err := approve(t, set, tr.No(), "bob"); err != nil || next.Round != 2 {
 		t.Errorf("released as %+v, %v", next, err)
 	}
 	words := say(envelope.ProgressDone, claim(t, s, 10)...)
-	if errs, err := set.HearTransfers(t.Context(), words); err != nil || len(errs) != 1 || errs[0] != nil {
+	if errs, err := set.Owed().RecordTransfers(t.Context(), words); err != nil || len(errs) != 1 || errs[0] != nil {
 		t.Errorf("heard: %v, %v", errs, err)
 	}
 	if own, err := later.Transfers(t.Context(), tr.OrderNo, tr.Payee, tr.Seq); err != nil || len(own) != 1 || own[0].State != envelope.Posted {

@@ -12,6 +12,9 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/internal/mariadb"
+	"hongbao/orderset/decision"
+	"hongbao/orderset/memory"
+	"hongbao/orderset/owed"
 	"hongbao/orderset/setdb"
 )
 
@@ -32,23 +35,23 @@ type Set struct {
 	log       *slog.Logger
 	drawKey   envelope.DrawKey
 	now       func() time.Time
-	memory    atomic.Pointer[memory] // nil: every open locks and reads
-	memo      *memo
+	memory    atomic.Pointer[memory.Memory] // nil: every open locks and reads
+	finished  *memory.Finished
 	loading   singleflight.Group // of loads into memory
 	counts    counts
 	flows     flows
 	reporting *setdb.Lock
-	touches   chan struct{} // buffered 1: something can be spread
-	batches   bool          // new payouts go into batches
+	owed      *owed.Store
+	desk      *decision.Desk
 }
 
 // openSet connects to the SET under the service's account. It does not fail when the
 // database is down.
 func openSet(spec SetSpec, cfg *Config) (*Set, error) {
-	s := &Set{drawKey: cfg.DrawKey, now: cfg.Now, log: cfg.Log, batches: cfg.BatchPayouts, touches: make(chan struct{}, 1)}
+	s := &Set{drawKey: cfg.DrawKey, now: cfg.Now, log: cfg.Log}
 	remember := func(reign setdb.Reign) {
 		if cfg.Memory > 0 {
-			s.memory.Store(newMemory(cfg.Memory, reign))
+			s.memory.Store(memory.New(cfg.Memory, reign))
 		}
 	}
 	remember(0)
@@ -63,7 +66,11 @@ func openSet(spec SetSpec, cfg *Config) (*Set, error) {
 	// Each process that reports on the database would report the same, and a sum would
 	// be a multiple.
 	s.reporting = s.db.NewLock("reporting")
-	if s.memo, err = newMemo(spec.Memcached, cfg.DrawKey, cfg.Log); err != nil {
+	if s.owed, err = owed.New(owed.Config{DB: s.db, Batches: cfg.BatchPayouts, Settled: s.forget}); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	s.desk = decision.New(s.db, s.owed)
+	if s.finished, err = memory.NewFinished(spec.Memcached, cfg.DrawKey, cfg.Log); err != nil {
 		return nil, errors.Join(fmt.Errorf("SET %v: memcached: %w", spec.Number, err), s.db.Close())
 	}
 	return s, nil
@@ -72,6 +79,20 @@ func openSet(spec SetSpec, cfg *Config) (*Set, error) {
 // Number of the SET.
 func (s *Set) Number() envelope.SetNumber { return s.db.Number() }
 
+// Owed is what follows from the SET's commits and is not carried out yet.
+func (s *Set) Owed() *owed.Store { return s.owed }
+
+// Desk is where people decide about transfers of the SET.
+func (s *Set) Desk() *decision.Desk { return s.desk }
+
+// forget drops what is remembered of envelopes that have moved.
+func (s *Set) forget(ids []envelope.ID) {
+	known := s.memory.Load()
+	for _, id := range ids {
+		known.Forget(id)
+	}
+}
+
 // Promote makes another server the primary of the SET, while requests run; see
 // [setdb.DB.Promote]. What was remembered of rows is dropped.
 func (s *Set) Promote(ctx context.Context, p setdb.Primary) error { return s.db.Promote(ctx, p) }
@@ -79,7 +100,7 @@ func (s *Set) Promote(ctx context.Context, p setdb.Primary) error { return s.db.
 // disconnect closes its connections.
 func (s *Set) disconnect() error {
 	s.reporting.Close()
-	return errors.Join(s.db.Close(), s.memo.close())
+	return errors.Join(s.db.Close(), s.finished.Close())
 }
 
 // Ping asks the database for a sign of life.
@@ -115,7 +136,7 @@ func Examine(ctx context.Context, spec SetSpec, app, migrator Account) error {
 	ctx, cancel := context.WithTimeout(ctx, startupTryMax)
 	defer cancel()
 	for _, account := range []Account{app, migrator} {
-		db, err := openPool(spec, account, 1)
+		db, err := setdb.OpenPool(spec.Number, spec.Primary, account, 1)
 		if err != nil {
 			return err
 		}
@@ -128,9 +149,4 @@ func Examine(ctx context.Context, spec SetSpec, app, migrator Account) error {
 		}
 	}
 	return nil
-}
-
-// openPool is a SET's database under an account, for other work than requests.
-func openPool(spec SetSpec, account Account, conns int) (*setdb.DB, error) {
-	return setdb.Open(setdb.Config{Number: spec.Number, Primary: setdb.Primary{Addr: spec.Primary}, Account: account, Pool: conns})
 }

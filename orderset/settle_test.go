@@ -75,14 +75,14 @@ func takeDue(t *testing.T, s *orderset.Set) (post func() error) {
 	}
 	return func() error {
 		for i := range batches {
-			if err := s.HearBatch(t.Context(), allPaid(&batches[i])); err != nil {
+			if err := s.Owed().RecordBatch(t.Context(), allPaid(&batches[i])); err != nil {
 				return err
 			}
 		}
 		if len(words) == 0 {
 			return nil
 		}
-		_, err := s.HearTransfers(t.Context(), words)
+		_, err := s.Owed().RecordTransfers(t.Context(), words)
 		return err
 	}
 }

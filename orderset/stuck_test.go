@@ -6,6 +6,8 @@ import (
 
 	"hongbao/envelope"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
+	"hongbao/orderset/owed"
 )
 
 // sayOf is one word about a transfer, in answer to the claim that returned it.
@@ -18,11 +20,11 @@ func sayOf(p envelope.Progress, code string, wait time.Duration, t envelope.Tran
 
 func stuckCount(t testing.TB, s *orderset.Set) int {
 	t.Helper()
-	b, err := s.Backlog(t.Context())
+	b, err := s.Owed().Backlog(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b[orderset.TopicTransfer].Stuck
+	return b[owed.TopicTransfer].Stuck
 }
 
 // An abnormal refund is the provider's still: it is asked about, people see it and
@@ -40,7 +42,7 @@ func TestAnAbnormalRefundGoesOnUnderItsNumber(t *testing.T) {
 			if r := transfer(t, w, e.ID, 0); r.State != envelope.Stuck || r.Reason != "ABNORMAL" || !r.Placed || stuckCount(t, s) != 1 {
 				t.Fatalf("it is %+v", r)
 			}
-			wantInvalid(t, proposing(t, s, refund.No(), "ann", orderset.ActionRelease, ""), "transfer")
+			wantInvalid(t, proposing(t, s, refund.No(), "ann", decision.ActionRelease, ""), "transfer")
 			again := claim(t, s, 10)
 			if len(again) != 1 || again[0].No() != refund.No() || !again[0].Placed || again[0].Attempts != 2 {
 				t.Fatalf("asked about: %+v", again)
@@ -61,7 +63,7 @@ func TestAnAbnormalRefundGoesOnUnderItsNumber(t *testing.T) {
 				if r.State != envelope.Held || r.Reason != "CLOSED" {
 					t.Errorf("it is %+v", r)
 				}
-				if err := proposing(t, s, refund.No(), "ann", orderset.ActionRelease, ""); err != nil {
+				if err := proposing(t, s, refund.No(), "ann", decision.ActionRelease, ""); err != nil {
 					t.Errorf("closed, it can be released: %v", err)
 				}
 			default:
@@ -69,7 +71,7 @@ func TestAnAbnormalRefundGoesOnUnderItsNumber(t *testing.T) {
 					t.Errorf("it is %+v", r)
 				}
 			}
-			if ds, err := s.Disputes(t.Context(), 10); err != nil || len(ds) > 0 {
+			if ds, err := s.Desk().Disputes(t.Context(), 10); err != nil || len(ds) > 0 {
 				t.Errorf("disputes: %+v, %v", ds, err)
 			}
 			w.CheckBooks(t)
@@ -95,14 +97,14 @@ func TestARejectedPayoutIsStuckUntilItsCauseIsGone(t *testing.T) {
 	}
 	// While it is being asked for no other can be paid, and an answer to an earlier
 	// claim does not change that.
-	wantInvalid(t, proposing(t, s, ts[0].No(), "ann", orderset.ActionRedirect, "carl"), "transfer")
+	wantInvalid(t, proposing(t, s, ts[0].No(), "ann", decision.ActionRedirect, "carl"), "transfer")
 	hear(t, s, sayOf(envelope.ProgressRejected, "NO_AUTH", 0, ts[0]))
-	wantInvalid(t, proposing(t, s, ts[0].No(), "ann", orderset.ActionRedirect, "carl"), "transfer")
+	wantInvalid(t, proposing(t, s, ts[0].No(), "ann", decision.ActionRedirect, "carl"), "transfer")
 	hear(t, s, sayOf(envelope.ProgressDone, "", 0, again[0]))
 	if r := transfer(t, w, ts[0].OrderNo, 1); r.State != envelope.Posted {
 		t.Errorf("its cause is gone, and it is %+v", r)
 	}
-	if err := proposing(t, s, ts[1].No(), "ann", orderset.ActionRedirect, "carl"); err != nil {
+	if err := proposing(t, s, ts[1].No(), "ann", decision.ActionRedirect, "carl"); err != nil {
 		t.Fatalf("never accepted, and not to be redirected: %v", err)
 	}
 	w.CheckBooks(t)
@@ -116,7 +118,7 @@ func TestABatchThatIsNotTakenIsStuckWithItsCause(t *testing.T) {
 	word.Code, word.Attempt = "INVALID_REQUEST", b.Attempts
 	put := func() {
 		t.Helper()
-		if err := s.PutOffBatch(t.Context(), word); err != nil {
+		if err := s.Owed().PutOffBatch(t.Context(), word); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -153,7 +155,7 @@ func TestAParkedChargeComesBackByItself(t *testing.T) {
 	w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
 	var d envelope.Delivery
 	eventually(t, 10*time.Second, "the charge is due", func() bool {
-		ds, err := s.ClaimDeliveries(t.Context(), envelope.TopicCharge, 10, lease)
+		ds, err := s.Owed().ClaimDeliveries(t.Context(), envelope.TopicCharge, 10, lease)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,28 +166,28 @@ func TestAParkedChargeComesBackByItself(t *testing.T) {
 	})
 	parked := func() int {
 		t.Helper()
-		b, err := s.Backlog(t.Context())
+		b, err := s.Owed().Backlog(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return b[string(envelope.TopicCharge)].Stuck
 	}
-	if err := s.ParkDelivery(t.Context(), d, time.Millisecond, "NO_AUTH"); err != nil {
+	if err := s.Owed().ParkDelivery(t.Context(), d, time.Millisecond, "NO_AUTH"); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := s.ParkedDeliveries(t.Context(), 10); err != nil || len(list) != 1 || list[0].Reason != "NO_AUTH" || parked() != 1 {
+	if list, err := s.Owed().ParkedDeliveries(t.Context(), 10); err != nil || len(list) != 1 || list[0].Reason != "NO_AUTH" || parked() != 1 {
 		t.Errorf("parked: %+v, %v", list, err)
 	}
 	time.Sleep(5 * time.Millisecond)
-	ds, err := s.ClaimDeliveries(t.Context(), envelope.TopicCharge, 10, lease)
+	ds, err := s.Owed().ClaimDeliveries(t.Context(), envelope.TopicCharge, 10, lease)
 	if err != nil || len(ds) != 1 || ds[0].ID != d.ID || ds[0].Attempts != d.Attempts+1 || parked() != 0 {
 		t.Fatalf("came back as %+v, %v", ds, err)
 	}
-	if err := s.ParkDelivery(t.Context(), ds[0], 0, "for ever"); err != nil {
+	if err := s.Owed().ParkDelivery(t.Context(), ds[0], 0, "for ever"); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(5 * time.Millisecond)
-	if ds, err := s.ClaimDeliveries(t.Context(), envelope.TopicCharge, 10, lease); err != nil || len(ds) > 0 || parked() != 1 {
+	if ds, err := s.Owed().ClaimDeliveries(t.Context(), envelope.TopicCharge, 10, lease); err != nil || len(ds) > 0 || parked() != 1 {
 		t.Errorf("parked for people, and claimed: %+v, %v", ds, err)
 	}
 }
@@ -200,22 +202,22 @@ func TestTwoPeopleDissolveABatchThatWasNeverTaken(t *testing.T) {
 		t.Helper()
 		word := putOff(b.No, envelope.ProgressRejected, 0)
 		word.Code, word.Attempt = "INVALID_REQUEST", b.Attempts
-		if err := s.PutOffBatch(t.Context(), word); err != nil {
+		if err := s.Owed().PutOffBatch(t.Context(), word); err != nil {
 			t.Fatal(err)
 		}
 	}
-	approve := func(by string) error { return s.ApproveDissolve(t.Context(), b.No, by) }
-	wantInvalid(t, s.ProposeDissolve(t.Context(), b.No, "ann"), "batch") // it is not stuck
+	approve := func(by string) error { return s.Desk().ApproveDissolve(t.Context(), b.No, by) }
+	wantInvalid(t, s.Desk().ProposeDissolve(t.Context(), b.No, "ann"), "batch") // it is not stuck
 	stuck := putOff(b.No, envelope.ProgressStuck, 0)
 	stuck.Code = "NEVER_SEEN"
-	if err := s.PutOffBatch(t.Context(), stuck); err != nil {
+	if err := s.Owed().PutOffBatch(t.Context(), stuck); err != nil {
 		t.Fatal(err)
 	}
-	wantInvalid(t, s.ProposeDissolve(t.Context(), b.No, "ann"), "batch") // the provider may have it
+	wantInvalid(t, s.Desk().ProposeDissolve(t.Context(), b.No, "ann"), "batch") // the provider may have it
 	reject(&b)
 	wantInvalid(t, approve("bob"), "batch") // nothing is proposed
 	for range 2 {
-		if err := s.ProposeDissolve(t.Context(), b.No, "ann"); err != nil {
+		if err := s.Desk().ProposeDissolve(t.Context(), b.No, "ann"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -228,7 +230,7 @@ func TestTwoPeopleDissolveABatchThatWasNeverTaken(t *testing.T) {
 	reject(&b) // in answer to the earlier claim
 	wantInvalid(t, approve("bob"), "batch")
 	reject(&claimed[0])
-	_, batches, err := s.Stuck(t.Context(), 10)
+	_, batches, err := s.Desk().Stuck(t.Context(), 10)
 	if err != nil || len(batches) != 1 || !batches[0].Rejected || batches[0].Proposal == nil || batches[0].Proposal.By != "ann" || batches[0].Count != 3 || batches[0].Reason != "INVALID_REQUEST" {
 		t.Errorf("stuck: %+v, %v", batches, err)
 	}
@@ -238,7 +240,7 @@ func TestTwoPeopleDissolveABatchThatWasNeverTaken(t *testing.T) {
 		}
 	}
 	wantInvalid(t, approve("carl"), "batch")
-	if err := s.HearBatch(t.Context(), envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
+	if err := s.Owed().RecordBatch(t.Context(), envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}); err != nil {
 		t.Errorf("late news that says nothing: %v", err)
 	}
 	w.CheckBooks(t)
@@ -254,13 +256,13 @@ func TestTwoPeopleDissolveABatchThatWasNeverTaken(t *testing.T) {
 		hearBatch(t, s, allPaid(&next[i]))
 	}
 	wantState(t, w, e.ID, envelope.Settled, 4)
-	if err := s.HearBatch(t.Context(), allPaid(&b)); err == nil {
+	if err := s.Owed().RecordBatch(t.Context(), allPaid(&b)); err == nil {
 		t.Error("that the old batch was paid after all is no dispute")
 	}
-	if _, err := s.Disputes(t.Context(), 10); err != nil {
+	if _, err := s.Desk().Disputes(t.Context(), 10); err != nil {
 		t.Error(err)
 	}
-	if err := s.ProposeDissolve(t.Context(), "B"+b.No, "ann"); err == nil {
+	if err := s.Desk().ProposeDissolve(t.Context(), "B"+b.No, "ann"); err == nil {
 		t.Error("a batch that is none is to be dissolved")
 	}
 }
@@ -272,16 +274,16 @@ func TestWhatIsStuckIsRetriedWhenPeopleSaySo(t *testing.T) {
 	s, ts := owing(t, w, 2)
 	hear(t, s, sayOf(envelope.ProgressRejected, "NO_AUTH", time.Hour, ts[0]))
 	hear(t, s, sayOf(envelope.ProgressRejected, "NO_AUTH", time.Hour, ts[1]))
-	causes, err := s.Causes(t.Context())
-	if err != nil || causes[orderset.TopicTransfer]["NO_AUTH"] != 2 {
+	causes, err := s.Desk().Causes(t.Context())
+	if err != nil || causes[owed.TopicTransfer]["NO_AUTH"] != 2 {
 		t.Errorf("causes: %v, %v", causes, err)
 	}
 	retry := func(no string, want int) {
 		t.Helper()
-		if err := s.Retry(t.Context(), no); err != nil {
+		if err := s.Desk().Retry(t.Context(), no); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.ClaimTransfers(t.Context(), 10, 20*time.Second); err != nil || len(got) != want {
+		if got, err := s.Owed().ClaimTransfers(t.Context(), 10, 20*time.Second); err != nil || len(got) != want {
 			t.Errorf("retried %q: claimed %+v, %v, want %d", no, got, err, want)
 		}
 	}
@@ -289,8 +291,8 @@ func TestWhatIsStuckIsRetriedWhenPeopleSaySo(t *testing.T) {
 	retry(ts[0].No(), 0) // it is on its way
 	retry("", 1)
 	hear(t, s, say(envelope.ProgressDone, ts...))
-	wantInvalid(t, s.Retry(t.Context(), ts[0].No()), "no")
-	if s.Retry(t.Context(), "nothing") == nil {
+	wantInvalid(t, s.Desk().Retry(t.Context(), ts[0].No()), "no")
+	if s.Desk().Retry(t.Context(), "nothing") == nil {
 		t.Error("what is no number is retried")
 	}
 	w.CheckBooks(t)

@@ -10,40 +10,38 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"hongbao/envelope"
+	"hongbao/orderset/layout"
+	"hongbao/orderset/memory"
+	"hongbao/orderset/owed"
 	"hongbao/orderset/setdb"
 )
-
-// grabAgeMax is how old an active envelope's record may be for a grab, counted from
-// when the database was asked: other order servers open too, and a grab promises
-// nothing.
-const grabAgeMax = time.Second
 
 // Known answers an opener from memory when no later commit can change the
 // answer: a share held already, or an envelope that is finished.
 func (s *Set) Known(id envelope.ID, user envelope.UserID) (envelope.Opening, bool) {
-	r := s.memory.Load().get(id)
+	r := s.memory.Load().Get(id)
 	if r == nil {
 		return envelope.Opening{}, false
 	}
-	return r.certain(user)
+	return r.Certain(user)
 }
 
 // Peek answers a grab: from memory, else from memcached, else with one query
 // for everybody who asks at once.
 func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
-	memory := s.memory.Load()
-	if memory == nil {
+	known := s.memory.Load()
+	if known == nil {
 		return s.peekRow(ctx, id, user)
 	}
 	now := s.now()
-	r := memory.get(id)
-	if r == nil || !r.fresh(now) {
+	r := known.Get(id)
+	if r == nil || !r.Fresh(now) {
 		// The flight belongs to everybody in it: one caller's hanging up must
 		// not fail the others.
 		// Nor may a caller join one that has been under way for longer than a record
 		// may be old, so each span of that length has a flight of its own.
-		flight := s.loading.DoChan(fmt.Sprint(id, now.UnixNano()/int64(grabAgeMax)), func() (any, error) {
-			return s.load(context.WithoutCancel(ctx), memory, id)
+		flight := s.loading.DoChan(fmt.Sprint(id, now.UnixNano()/int64(memory.GrabAgeMax)), func() (any, error) {
+			return s.load(context.WithoutCancel(ctx), known, id)
 		})
 		select {
 		case <-ctx.Done():
@@ -52,38 +50,38 @@ func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (e
 			if res.Err != nil {
 				return envelope.Snapshot{}, res.Err
 			}
-			r = res.Val.(*record)
+			r = res.Val.(*memory.Record)
 		}
 	}
-	return r.snapshot(user, now), nil
+	return r.Snapshot(user, now), nil
 }
 
 // load reads one envelope whole and remembers it.
-func (s *Set) load(ctx context.Context, memory *memory, id envelope.ID) (*record, error) {
+func (s *Set) load(ctx context.Context, known *memory.Memory, id envelope.ID) (*memory.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	asked := s.now()
-	if snap, ok := s.memo.recall(id); ok {
-		return memory.put(s.drawKey.Seed(id), snap, asked, s.now()), nil
+	if snap, ok := s.finished.Recall(id); ok {
+		return known.Put(s.drawKey.Seed(id), snap, asked, s.now()), nil
 	}
 	snap, err := s.read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return s.remember(memory, snap, asked)
+	return s.remember(known, snap, asked)
 }
 
 // remember keeps what the database was asked for at an instant and has just
 // answered, and a finished envelope in memcached too.
-func (s *Set) remember(memory *memory, snap envelope.Snapshot, asked time.Time) (*record, error) {
+func (s *Set) remember(known *memory.Memory, snap envelope.Snapshot, asked time.Time) (*memory.Record, error) {
 	seed, err := s.seed(&snap.Envelope)
 	if err != nil {
 		return nil, err
 	}
 	if snap.Envelope.State.Finished() {
-		s.memo.keep(snap)
+		s.finished.Keep(snap)
 	}
-	return memory.put(seed, snap, asked, s.now()), nil
+	return known.Put(seed, snap, asked, s.now()), nil
 }
 
 // openWarm opens a batch without reading first. Each header is moved on from
@@ -91,15 +89,15 @@ func (s *Set) remember(memory *memory, snap envelope.Snapshot, asked time.Time) 
 // and a version that is not the row's fails the whole transaction with
 // setdb.ErrConflict: memory is dropped, and the caller runs the batch under locks.
 // Envelopes that wait for their expiry are asked about under locks afterwards.
-func (s *Set) openWarm(ctx context.Context, memory *memory, b *batch) error {
-	records, err := s.records(ctx, memory, b)
+func (s *Set) openWarm(ctx context.Context, known *memory.Memory, b *batch) error {
+	records, err := s.records(ctx, known, b)
 	if err != nil {
 		return err
 	}
 	plan := newPlan(b, records)
-	if err := s.carryOut(ctx, memory.reign, b, plan, records); err != nil {
+	if err := s.carryOut(ctx, known.Reign, b, plan, records); err != nil {
 		for i := range b.groups {
-			memory.forget(b.groups[i].id)
+			known.Forget(b.groups[i].id)
 		}
 		return err
 	}
@@ -108,7 +106,7 @@ func (s *Set) openWarm(ctx context.Context, memory *memory, b *batch) error {
 }
 
 // carryOut commits what a plan writes, and moves memory on.
-func (s *Set) carryOut(ctx context.Context, reign setdb.Reign, b *batch, plan *plan, records []*record) error {
+func (s *Set) carryOut(ctx context.Context, reign setdb.Reign, b *batch, plan *plan, records []*memory.Record) error {
 	if plan.writes == 0 {
 		return nil
 	}
@@ -120,7 +118,7 @@ func (s *Set) carryOut(ctx context.Context, reign setdb.Reign, b *batch, plan *p
 	ended := s.now()
 	for i, r := range records {
 		if r != nil && plan.after[i].Ver != 0 {
-			r.apply(plan.after[i], plan.openings[i], began, ended)
+			r.Apply(plan.after[i], plan.openings[i], began, ended)
 			if plan.after[i].State == envelope.Empty {
 				b.emptied++
 			}
@@ -155,31 +153,24 @@ func (s *Set) openEnding(ctx context.Context, b *batch, groups []group) {
 
 // keepFinished puts an envelope whose last share has just been committed into
 // memcached, for the other order servers and for this one's next life.
-func (s *Set) keepFinished(r *record) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if !r.header.State.Finished() {
-		return
+func (s *Set) keepFinished(r *memory.Record) {
+	if snap, finished := r.Whole(); finished {
+		s.finished.Keep(snap)
 	}
-	snap := envelope.Snapshot{Envelope: r.header, Shares: make([]envelope.Share, len(r.holders))}
-	for user, h := range r.holders {
-		snap.Shares[h.seq-1] = envelope.Share{Seq: int(h.seq), User: user, Amount: envelope.Fen(h.amount)}
-	}
-	s.memo.keep(snap)
 }
 
 // records finds the record of every group and reads the cold ones, all of a
 // table with two queries. A group whose envelope does not exist is refused and
 // has none.
-func (s *Set) records(ctx context.Context, memory *memory, b *batch) ([]*record, error) {
-	records := make([]*record, len(b.groups))
+func (s *Set) records(ctx context.Context, known *memory.Memory, b *batch) ([]*memory.Record, error) {
+	records := make([]*memory.Record, len(b.groups))
 	at := 0
-	err := b.tables(func(t DayTable, groups []group) error {
+	err := b.tables(func(t layout.DayTable, groups []group) error {
 		mine := records[at : at+len(groups)]
 		at += len(groups)
 		var cold []envelope.ID
 		for i := range groups {
-			if r := memory.get(groups[i].id); r != nil && r.opens() {
+			if r := known.Get(groups[i].id); r != nil && r.Opens() {
 				mine[i] = r
 			} else {
 				cold = append(cold, groups[i].id)
@@ -188,7 +179,7 @@ func (s *Set) records(ctx context.Context, memory *memory, b *batch) ([]*record,
 		if len(cold) == 0 {
 			return nil
 		}
-		loaded, err := s.loadAll(ctx, memory, t, cold)
+		loaded, err := s.loadAll(ctx, known, t, cold)
 		for i := range groups {
 			if mine[i] == nil {
 				mine[i] = loaded[groups[i].id]
@@ -205,39 +196,31 @@ func (s *Set) records(ctx context.Context, memory *memory, b *batch) ([]*record,
 // loadAll reads some envelopes of one table whole and remembers them. Headers
 // are read first: shares of later openers than they know of are left out, so
 // that each record is one that the envelope once had.
-func (s *Set) loadAll(ctx context.Context, memory *memory, t DayTable, ids []envelope.ID) (map[envelope.ID]*record, error) {
+func (s *Set) loadAll(ctx context.Context, known *memory.Memory, t layout.DayTable, ids []envelope.ID) (map[envelope.ID]*memory.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, setdb.TxMax)
 	defer cancel()
 	asked := s.now()
-	headers, now, err := queryHeaders(ctx, s.db, t.selectHeaders(ids))
+	headers, now, err := layout.QueryHeaders(ctx, s.db, t.SelectHeaders(ids))
 	if err != nil {
 		return nil, err
 	}
-	shares, err := queryShares(ctx, s.db, t.selectSharesOf(ids))
+	shares, err := layout.QueryShares(ctx, s.db, t.SelectSharesOf(ids))
 	if err != nil {
 		return nil, err
 	}
-	loaded := make(map[envelope.ID]*record, len(headers))
+	loaded := make(map[envelope.ID]*memory.Record, len(headers))
 	for _, e := range headers { // both in the order of the IDs
 		snap := envelope.Snapshot{Envelope: e, Now: now}
-		for ; len(shares) > 0 && shares[0].id == e.ID; shares = shares[1:] {
-			if shares[0].share.Seq <= e.OpenedCount {
-				snap.Shares = append(snap.Shares, shares[0].share)
+		for ; len(shares) > 0 && shares[0].ID == e.ID; shares = shares[1:] {
+			if shares[0].Share.Seq <= e.OpenedCount {
+				snap.Shares = append(snap.Shares, shares[0].Share)
 			}
 		}
-		if loaded[e.ID], err = s.remember(memory, snap, asked); err != nil {
+		if loaded[e.ID], err = s.remember(known, snap, asked); err != nil {
 			return nil, err
 		}
 	}
 	return loaded, nil
-}
-
-// opens reports whether the record can decide opens: one from before the
-// payment cannot.
-func (r *record) opens() bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.header.State != envelope.Unpaid
 }
 
 // plan is what a warm batch is going to write.
@@ -250,23 +233,23 @@ type plan struct {
 }
 
 type tablePlan struct {
-	table DayTable
+	table layout.DayTable
 	next  []envelope.Envelope
-	rows  []newShare
+	rows  []layout.ShareRow
 }
 
-func newPlan(b *batch, records []*record) *plan {
+func newPlan(b *batch, records []*memory.Record) *plan {
 	p := &plan{after: make([]envelope.Envelope, len(b.groups)), openings: make([][]envelope.Opening, len(b.groups))}
 	for i := range b.groups {
 		g, r := &b.groups[i], records[i]
 		if r == nil {
 			continue
 		}
-		if r.ends() {
+		if r.Ends() {
 			p.ending = append(p.ending, *g)
 			continue
 		}
-		after, openings := r.decide(g.users)
+		after, openings := r.Decide(g.users)
 		b.answer(g, openings)
 		if !opensAny(openings) {
 			continue
@@ -297,16 +280,16 @@ func opensAny(openings []envelope.Opening) bool {
 // Each update must have moved all the headers it names; with one that did not,
 // nothing is committed.
 func (p *plan) write(ctx context.Context, c *sql.Conn, touched []envelope.ID) error {
-	b := &text{}
+	b := &layout.Text{}
 	b.Grow(256*p.writes + 256)
 	for i := range p.tables {
 		t := &p.tables[i]
-		t.table.updateOpened(b, t.next)
-		b.add(";")
-		t.table.insertShares(b, t.rows)
-		b.add(";")
+		updateOpened(t.table, b, t.next)
+		b.Add(";")
+		t.table.InsertShares(b, t.rows)
+		b.Add(";")
 	}
-	insertTouched(b, touched)
+	owed.AppendEnqueue(b, touched)
 	return c.Raw(func(conn any) error {
 		res, err := conn.(driver.ExecerContext).ExecContext(ctx, b.String(), nil)
 		if err != nil {

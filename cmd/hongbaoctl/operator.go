@@ -15,7 +15,7 @@ import (
 	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/operator"
 	"hongbao/internal/settings"
-	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // operatorTokenLife is enough for one call.
@@ -73,7 +73,7 @@ func completeOperator(o *operator.Client, s *settings.Settings, as operator.Pers
 // machineUser is the account that runs this program, by a name that a token can have.
 func machineUser() operator.Person {
 	if u, err := user.Current(); err == nil {
-		if name := strings.ToLower(u.Username); orderset.CheckPerson("", name) == nil {
+		if name := strings.ToLower(u.Username); decision.CheckPerson("", name) == nil {
 			return operator.Person(name)
 		}
 	}

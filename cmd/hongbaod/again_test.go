@@ -11,7 +11,7 @@ import (
 	"hongbao/internal/httpapi"
 	"hongbao/internal/operator"
 	"hongbao/internal/settest"
-	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // askAgain asks for a payout that was not confirmed, and holds the answer to the
@@ -113,7 +113,7 @@ func TestAPayoutThatIsNeverConfirmedGoesBackByTheJob(t *testing.T) {
 		Decisions []operator.DecisionRow `json:"decisions"`
 	}
 	if a := p.Operate(t, http.MethodGet, "/decisions?no="+no(1, 1), "ann"); json.Unmarshal(a.Body, &decided) != nil || len(decided.Decisions) != 1 ||
-		decided.Decisions[0].Action != orderset.ActionReturn || decided.Decisions[0].PayeeID != "sender" {
+		decided.Decisions[0].Action != decision.ActionReturn || decided.Decisions[0].PayeeID != "sender" {
 		t.Errorf("decided: %s", a.Body)
 	}
 	p.holdSince(no(2, 1), "1 HOUR")

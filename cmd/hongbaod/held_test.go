@@ -15,7 +15,7 @@ import (
 	"hongbao/internal/operator"
 	"hongbao/internal/settest"
 	"hongbao/internal/settings"
-	"hongbao/orderset"
+	"hongbao/orderset/audit"
 )
 
 // heldMoney is a playground where the provider refuses some of what is owed.
@@ -236,7 +236,7 @@ func (p *heldMoney) refundStaysHeld(id string) {
 	if s := show(p.t, p.Live, "sender", id); s.State != string(envelope.Expired) {
 		p.t.Errorf("its refund is owed and it is %s", s.State)
 	}
-	var sum orderset.Books
+	var sum audit.Books
 	for _, books := range p.CheckBooks(p.t) {
 		sum.Paid += books.Paid
 		sum.Posted += books.Posted

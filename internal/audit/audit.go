@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"hongbao/internal/settings"
-	"hongbao/orderset"
+	"hongbao/orderset/audit"
 	"hongbao/reconcile"
 )
 
@@ -19,9 +19,9 @@ type Report struct {
 
 // Set is what was found in one SET.
 type Set struct {
-	Set   string          `json:"set"`
-	Error string          `json:"error,omitempty"` // it could not be read
-	Books *orderset.Books `json:"books,omitempty"`
+	Set   string       `json:"set"`
+	Error string       `json:"error,omitempty"` // it could not be read
+	Books *audit.Books `json:"books,omitempty"`
 }
 
 // UserBooks is what was found in users' books.

@@ -8,7 +8,7 @@ import (
 	"hongbao/internal/books"
 	"hongbao/internal/payment/simulator"
 	"hongbao/internal/settings"
-	"hongbao/orderset"
+	"hongbao/orderset/audit"
 	"hongbao/reconcile"
 )
 
@@ -25,8 +25,8 @@ type Books struct {
 // set is a SET with its books as the last look found them, nil when it failed.
 type set struct {
 	number  envelope.SetNumber
-	auditor *orderset.Auditor
-	books   *orderset.Books
+	auditor *audit.Auditor
+	books   *audit.Books
 }
 
 // Open opens all books; whether their databases answer shows when they are read.
@@ -52,7 +52,7 @@ func Open(s *settings.Settings) (*Books, error) {
 		return nil, err
 	}
 	for _, spec := range topology.Specs() {
-		auditor, err := orderset.OpenAuditor(spec, account, key)
+		auditor, err := audit.Open(spec.Number, spec.Primary, account, key)
 		if err != nil {
 			b.Close()
 			return nil, err
@@ -82,7 +82,7 @@ func (b *Books) Driver(looks int, pause time.Duration, others func() []reconcile
 }
 
 // Sets are the books of the SETs that the last look could read.
-func (b *Books) Sets() (all []*orderset.Books) {
+func (b *Books) Sets() (all []*audit.Books) {
 	for _, set := range b.sets {
 		if set.books != nil {
 			all = append(all, set.books)

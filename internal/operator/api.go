@@ -19,6 +19,8 @@ import (
 	"hongbao/internal/httpapi"
 	"hongbao/internal/httpapi/bearer"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
+	"hongbao/orderset/owed"
 )
 
 const (
@@ -36,21 +38,21 @@ const (
 type Set interface {
 	Number() envelope.SetNumber
 
-	Backlog(context.Context) (orderset.Backlog, error)
+	Backlog(context.Context) (owed.Backlog, error)
 	Paused(context.Context) (map[string]string, error)
 	Pause(ctx context.Context, topic, reason string) error
 	Resume(ctx context.Context, topic string) error
-	ParkedDeliveries(ctx context.Context, max int) ([]orderset.ParkedDelivery, error)
+	ParkedDeliveries(ctx context.Context, max int) ([]owed.ParkedDelivery, error)
 	UnparkDelivery(ctx context.Context, id envelope.ID, topic envelope.Topic) error
-	Disputes(ctx context.Context, max int) ([]orderset.Dispute, error)
+	Disputes(ctx context.Context, max int) ([]decision.Dispute, error)
 
-	Held(ctx context.Context, q orderset.HeldQuery) ([]orderset.HeldTransfer, error)
-	Propose(ctx context.Context, no, by, action string, payee envelope.UserID) (orderset.Proposal, error)
+	Held(ctx context.Context, q decision.HeldQuery) ([]decision.HeldTransfer, error)
+	Propose(ctx context.Context, no, by, action string, payee envelope.UserID) (decision.Proposal, error)
 	Withdraw(ctx context.Context, no, by string) error
-	Approve(ctx context.Context, no, by string, seen orderset.Proposal) (envelope.Transfer, error)
-	Decisions(ctx context.Context, no string, max int) ([]orderset.Decision, error)
+	Approve(ctx context.Context, no, by string, seen decision.Proposal) (envelope.Transfer, error)
+	Decisions(ctx context.Context, no string, max int) ([]decision.Decision, error)
 
-	Stuck(ctx context.Context, max int) ([]envelope.Transfer, []orderset.StuckBatch, error)
+	Stuck(ctx context.Context, max int) ([]envelope.Transfer, []decision.StuckBatch, error)
 	Causes(context.Context) (map[string]map[string]int, error)
 	Retry(ctx context.Context, no string) error
 	ProposeDissolve(ctx context.Context, no, by string) error
@@ -234,7 +236,7 @@ func (a *API) person(r *http.Request) (Person, error) {
 	case caller.Scopes&bearer.ScopeOperate == 0:
 		return "", bearer.Lacking(bearer.ScopeOperate)
 	}
-	if err := orderset.CheckPerson("operator", string(caller.User)); err != nil {
+	if err := decision.CheckPerson("operator", string(caller.User)); err != nil {
 		return "", httpapi.Unauthenticated("the token's sub, which names the person who operates, " + strings.TrimPrefix(err.Error(), "operator "))
 	}
 	return Person(caller.User), nil

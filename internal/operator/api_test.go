@@ -20,6 +20,8 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/httpapi/bearer"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
+	"hongbao/orderset/owed"
 )
 
 var operatorKey = bearer.Key{ID: "operators", Algorithm: bearer.HS256, Secret: []byte(strings.Repeat("k", 32))}
@@ -45,48 +47,48 @@ func (s *noted) note(format string, args ...any) error {
 }
 
 func (s *noted) Number() envelope.SetNumber { return s.number }
-func (s *noted) Backlog(context.Context) (orderset.Backlog, error) {
-	return orderset.Backlog{orderset.TopicTransfer: {Pending: 3}}, s.err
+func (s *noted) Backlog(context.Context) (owed.Backlog, error) {
+	return owed.Backlog{owed.TopicTransfer: {Pending: 3}}, s.err
 }
 func (s *noted) Paused(context.Context) (map[string]string, error) { return nil, s.err }
 func (s *noted) Pause(_ context.Context, topic, reason string) error {
 	return s.note("pause %s: %s", topic, reason)
 }
 func (s *noted) Resume(_ context.Context, topic string) error { return s.note("resume %s", topic) }
-func (s *noted) ParkedDeliveries(context.Context, int) ([]orderset.ParkedDelivery, error) {
-	return []orderset.ParkedDelivery{{Reason: "parked in " + s.number.String()}}, s.err
+func (s *noted) ParkedDeliveries(context.Context, int) ([]owed.ParkedDelivery, error) {
+	return []owed.ParkedDelivery{{Reason: "parked in " + s.number.String()}}, s.err
 }
 func (s *noted) UnparkDelivery(_ context.Context, id envelope.ID, topic envelope.Topic) error {
 	return s.note("retry %s %s", id, topic)
 }
-func (s *noted) Disputes(_ context.Context, max int) ([]orderset.Dispute, error) {
-	return make([]orderset.Dispute, max), s.err
+func (s *noted) Disputes(_ context.Context, max int) ([]decision.Dispute, error) {
+	return make([]decision.Dispute, max), s.err
 }
-func (s *noted) Held(_ context.Context, q orderset.HeldQuery) ([]orderset.HeldTransfer, error) {
-	h := orderset.HeldTransfer{Transfer: envelope.Transfer{OrderNo: someID, Seq: 1, Round: 1}, Sender: "sam", Disputes: []string{"it was paid"}}
+func (s *noted) Held(_ context.Context, q decision.HeldQuery) ([]decision.HeldTransfer, error) {
+	h := decision.HeldTransfer{Transfer: envelope.Transfer{OrderNo: someID, Seq: 1, Round: 1}, Sender: "sam", Disputes: []string{"it was paid"}}
 	h.Since, h.Now = time.Unix(0, 0), time.Unix(90, 0)
-	if q.Proposed != "" && q.Proposed != orderset.HeldNotProposed {
-		h.Proposal = &orderset.Proposal{Action: orderset.ActionRelease, By: q.Proposed}
+	if q.Proposed != "" && q.Proposed != decision.HeldNotProposed {
+		h.Proposal = &decision.Proposal{Action: decision.ActionRelease, By: q.Proposed}
 	}
-	return []orderset.HeldTransfer{h}, s.err
+	return []decision.HeldTransfer{h}, s.err
 }
-func (s *noted) Propose(_ context.Context, no, by, action string, payee envelope.UserID) (orderset.Proposal, error) {
-	return orderset.Proposal{Action: action, Payee: payee, By: by}, s.note("%s proposes %s %s %s", by, action, no, payee)
+func (s *noted) Propose(_ context.Context, no, by, action string, payee envelope.UserID) (decision.Proposal, error) {
+	return decision.Proposal{Action: action, Payee: payee, By: by}, s.note("%s proposes %s %s %s", by, action, no, payee)
 }
 func (s *noted) Withdraw(_ context.Context, no, by string) error {
 	return s.note("%s withdraws %s", by, no)
 }
-func (s *noted) Approve(_ context.Context, no, by string, seen orderset.Proposal) (envelope.Transfer, error) {
+func (s *noted) Approve(_ context.Context, no, by string, seen decision.Proposal) (envelope.Transfer, error) {
 	return envelope.Transfer{OrderNo: someID, Seq: 1, Round: 2}, s.note("%s approves %s: %s of %s", by, no, seen.Action, seen.At.UTC().Format(time.DateOnly))
 }
-func (s *noted) Decisions(_ context.Context, no string, _ int) ([]orderset.Decision, error) {
-	return []orderset.Decision{{No: no}}, s.err
+func (s *noted) Decisions(_ context.Context, no string, _ int) ([]decision.Decision, error) {
+	return []decision.Decision{{No: no}}, s.err
 }
-func (s *noted) Stuck(context.Context, int) ([]envelope.Transfer, []orderset.StuckBatch, error) {
-	return []envelope.Transfer{{OrderNo: someID, Round: 1, State: envelope.Stuck, Placed: true, Reason: "ABNORMAL"}}, []orderset.StuckBatch{{No: "B" + string(someID) + "P001", Rejected: true}}, s.err
+func (s *noted) Stuck(context.Context, int) ([]envelope.Transfer, []decision.StuckBatch, error) {
+	return []envelope.Transfer{{OrderNo: someID, Round: 1, State: envelope.Stuck, Placed: true, Reason: "ABNORMAL"}}, []decision.StuckBatch{{No: "B" + string(someID) + "P001", Rejected: true}}, s.err
 }
 func (s *noted) Causes(context.Context) (map[string]map[string]int, error) {
-	return map[string]map[string]int{orderset.TopicTransfer: {"NO_AUTH": 2}}, s.err
+	return map[string]map[string]int{owed.TopicTransfer: {"NO_AUTH": 2}}, s.err
 }
 func (s *noted) Retry(_ context.Context, no string) error { return s.note("retry %q", no) }
 func (s *noted) ProposeDissolve(_ context.Context, no, by string) error {

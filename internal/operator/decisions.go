@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // Decisions are what people have proposed and decided, the latest first.
@@ -66,9 +66,9 @@ type BulkReleaseInput struct {
 
 // bulkRelease proposes to release all that is held for a reason and has no proposal.
 func (a *API) bulkRelease(ctx context.Context, by Person, in BulkReleaseInput) (Bulk, error) {
-	q := orderset.HeldQuery{Reason: string(in.Reason), Sort: orderset.HeldByAge, Proposed: orderset.HeldNotProposed}
-	return a.bulk(ctx, q, func(ctx context.Context, set Set, h *orderset.HeldTransfer) error {
-		_, err := set.Propose(ctx, h.No(), string(by), orderset.ActionRelease, "")
+	q := decision.HeldQuery{Reason: string(in.Reason), Sort: decision.HeldByAge, Proposed: decision.HeldNotProposed}
+	return a.bulk(ctx, q, func(ctx context.Context, set Set, h *decision.HeldTransfer) error {
+		_, err := set.Propose(ctx, h.No(), string(by), decision.ActionRelease, "")
 		return err
 	}, "proposes", by)
 }
@@ -83,8 +83,8 @@ type BulkApproveInput struct {
 
 // bulkApprove approves the releases that another person has proposed.
 func (a *API) bulkApprove(ctx context.Context, by Person, in BulkApproveInput) (Bulk, error) {
-	q := orderset.HeldQuery{Reason: string(in.Reason), Sort: orderset.HeldByAge, Proposed: string(in.ProposedBy), Until: in.Until.time()}
-	return a.bulk(ctx, q, func(ctx context.Context, set Set, h *orderset.HeldTransfer) error {
+	q := decision.HeldQuery{Reason: string(in.Reason), Sort: decision.HeldByAge, Proposed: string(in.ProposedBy), Until: in.Until.time()}
+	return a.bulk(ctx, q, func(ctx context.Context, set Set, h *decision.HeldTransfer) error {
 		if h.Proposal == nil {
 			return nil // withdrawn or approved a moment ago
 		}
@@ -93,7 +93,7 @@ func (a *API) bulkApprove(ctx context.Context, by Person, in BulkApproveInput) (
 	}, "approves", by)
 }
 
-func (a *API) bulk(ctx context.Context, q orderset.HeldQuery, do func(context.Context, Set, *orderset.HeldTransfer) error, what string, by Person) (Bulk, error) {
+func (a *API) bulk(ctx context.Context, q decision.HeldQuery, do func(context.Context, Set, *decision.HeldTransfer) error, what string, by Person) (Bulk, error) {
 	type outcome struct{ no, why string }
 	rows, states := list(ctx, a, func(ctx context.Context, set Set, max int) (rows []outcome, err error) {
 		q := q

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // Held is money that waits for people: transfers, held or stuck, and batches of
@@ -61,7 +61,7 @@ type HeldInput struct {
 
 func (a *API) held(ctx context.Context, _ Person, in HeldInput) (Held, error) {
 	rows, states := list(ctx, a, func(ctx context.Context, set Set, max int) (rows []HeldRow, err error) {
-		held, err := set.Held(ctx, orderset.HeldQuery{Reason: string(in.Reason), Sort: string(in.Sort), Max: max})
+		held, err := set.Held(ctx, decision.HeldQuery{Reason: string(in.Reason), Sort: string(in.Sort), Max: max})
 		for i := range held {
 			h := &held[i]
 			row := heldRowOf(&h.Transfer)
@@ -85,9 +85,9 @@ func (s HeldSort) order(rows []HeldRow) {
 	slices.SortStableFunc(rows, func(a, b HeldRow) int {
 		age := a.Since.Compare(b.Since)
 		switch s {
-		case orderset.HeldByAge:
+		case decision.HeldByAge:
 			return age
-		case orderset.HeldByReason:
+		case decision.HeldByReason:
 			return cmp.Or(cmp.Compare(a.Reason, b.Reason), age)
 		}
 		return cmp.Or(cmp.Compare(b.AmountFen, a.AmountFen), age)
@@ -108,22 +108,22 @@ type RedirectInput struct {
 // release proposes to try again, for the same payee. Nothing happens before
 // another person approves.
 func (a *API) release(ctx context.Context, by Person, in NumberInput) (Proposal, error) {
-	return a.propose(ctx, by, in.No, orderset.ActionRelease, "")
+	return a.propose(ctx, by, in.No, decision.ActionRelease, "")
 }
 
 // redirect proposes to pay another person.
 func (a *API) redirect(ctx context.Context, by Person, in RedirectInput) (Proposal, error) {
-	return a.propose(ctx, by, in.No, orderset.ActionRedirect, in.Payee)
+	return a.propose(ctx, by, in.No, decision.ActionRedirect, in.Payee)
 }
 
 // settle proposes to take it as paid by the provider, under the number named.
 func (a *API) settle(ctx context.Context, by Person, in NumberInput) (Proposal, error) {
-	return a.propose(ctx, by, in.No, orderset.ActionSettle, "")
+	return a.propose(ctx, by, in.No, decision.ActionSettle, "")
 }
 
 // dismiss proposes to end what is disputed about a transfer: it is as we have it.
 func (a *API) dismiss(ctx context.Context, by Person, in NumberInput) (Proposal, error) {
-	return a.propose(ctx, by, in.No, orderset.ActionDismiss, "")
+	return a.propose(ctx, by, in.No, decision.ActionDismiss, "")
 }
 
 func (a *API) propose(ctx context.Context, by Person, no TransferNo, action string, payee Person) (Proposal, error) {
@@ -167,7 +167,7 @@ func (a *API) approve(ctx context.Context, by Person, in ApproveInput) (HeldRow,
 	if err != nil {
 		return HeldRow{}, err
 	}
-	seen := orderset.Proposal{Action: string(in.Action), Payee: envelope.UserID(in.Payee), At: in.ProposedAt.time()}
+	seen := decision.Proposal{Action: string(in.Action), Payee: envelope.UserID(in.Payee), At: in.ProposedAt.time()}
 	t, err := set.Approve(ctx, string(in.No), string(by), seen)
 	if err != nil {
 		return HeldRow{}, forbidden(err)

@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
+	"hongbao/orderset/decision"
+	"hongbao/orderset/owed"
 )
 
 // Types of parameters. Their Validate is asked on both sides: by hongbaoctl's
@@ -20,8 +21,8 @@ type Topic string
 
 // Validate implements the rule.
 func (t Topic) Validate() error {
-	if !slices.Contains(orderset.Topics(), string(t)) {
-		return fmt.Errorf("must be one of %v", orderset.Topics())
+	if !slices.Contains(owed.Topics(), string(t)) {
+		return fmt.Errorf("must be one of %v", owed.Topics())
 	}
 	return nil
 }
@@ -29,7 +30,7 @@ func (t Topic) Validate() error {
 // list is the topic, or all of them.
 func (t Topic) list() []string {
 	if t == "" {
-		return orderset.Topics()
+		return owed.Topics()
 	}
 	return []string{string(t)}
 }
@@ -92,7 +93,7 @@ type HeldSort string
 
 // Validate implements the rule.
 func (s HeldSort) Validate() error {
-	all := []string{orderset.HeldByAmount, orderset.HeldByAge, orderset.HeldByReason}
+	all := []string{decision.HeldByAmount, decision.HeldByAge, decision.HeldByReason}
 	if !slices.Contains(all, string(s)) {
 		return fmt.Errorf("must be one of %v", all)
 	}
@@ -104,7 +105,7 @@ type Action string
 
 // Validate implements the rule.
 func (a Action) Validate() error {
-	all := []string{orderset.ActionRelease, orderset.ActionRedirect, orderset.ActionSettle, orderset.ActionDismiss}
+	all := []string{decision.ActionRelease, decision.ActionRedirect, decision.ActionSettle, decision.ActionDismiss}
 	if !slices.Contains(all, string(a)) {
 		return fmt.Errorf("must be one of %v", all)
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
+	"hongbao/orderset/owed"
 )
 
 // Outbox is what every SET owes.
@@ -69,7 +69,7 @@ func (a *API) outboxOf(ctx context.Context, set Set) OutboxSet {
 		one.fail(a, err)
 		return one
 	}
-	for _, topic := range orderset.Topics() {
+	for _, topic := range owed.Topics() {
 		w := backlog[topic]
 		one.Topics = append(one.Topics, OutboxTopic{Topic: topic, Pending: w.Pending, OldestMs: w.Oldest.Milliseconds(), Stuck: w.Stuck, Paused: paused[topic], Causes: causes[topic]})
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"hongbao/envelope"
-	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // BatchRow is a batch of payouts that does not go on before people have acted.
@@ -100,7 +100,7 @@ func (a *API) aboutBatch(ctx context.Context, by Person, in BatchInput, does str
 	if err := do(set, ctx, string(in.No), string(by)); err != nil {
 		return forbidden(err)
 	}
-	a.cfg.Log.Info("operator", "does", does, "action", orderset.ActionDissolve, "no", in.No, "by", by)
+	a.cfg.Log.Info("operator", "does", does, "action", decision.ActionDissolve, "no", in.No, "by", by)
 	return nil
 }
 

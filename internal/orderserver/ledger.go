@@ -129,12 +129,12 @@ func (s *Server) Peek(ctx context.Context, id envelope.ID, user envelope.UserID)
 
 // Transfers reads the transfers of an envelope that go to a user, and its own.
 func (s *Server) Transfers(ctx context.Context, id envelope.ID, user envelope.UserID, own int) ([]envelope.Transfer, error) {
-	return run(s, func() ([]envelope.Transfer, error) { return s.set.Transfers(ctx, id, user, own) })
+	return run(s, func() ([]envelope.Transfer, error) { return s.set.Owed().Transfers(ctx, id, user, own) })
 }
 
 // Again begins the next round of a payout that its payee had not confirmed in time.
 func (s *Server) Again(ctx context.Context, id envelope.ID, seq int, user envelope.UserID) (envelope.Transfer, error) {
-	return run(s, func() (envelope.Transfer, error) { return s.set.Again(ctx, id, seq, user) })
+	return run(s, func() (envelope.Transfer, error) { return s.set.Desk().Again(ctx, id, seq, user) })
 }
 
 // closeLanes answers what was admitted to the lanes, all at once.

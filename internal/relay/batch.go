@@ -93,7 +93,7 @@ func (r *Relay) askBatch(ctx context.Context, b envelope.PayoutBatch) (envelope.
 }
 
 func (r *Relay) endBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
-	if err := r.cfg.Store.HearBatch(ctx, status); err != nil {
+	if err := r.cfg.Store.RecordBatch(ctx, status); err != nil {
 		return fmt.Errorf("end batch %s: %w", status.No, err)
 	}
 	r.metrics.transfers.WithLabelValues(string(envelope.ProgressDone)).Add(float64(status.Paid))

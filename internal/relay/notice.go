@@ -48,6 +48,6 @@ func (r *Relay) recordNotice(ctx context.Context, status envelope.PayoutBatchSta
 		return
 	}
 	status.Progress = envelope.ProgressUnknown
-	r.recorded(status.No, status.Progress, r.cfg.Store.HearBatch(ctx, status))
+	r.recorded(status.No, status.Progress, r.cfg.Store.RecordBatch(ctx, status))
 	wakeUp(r.batchDue)
 }

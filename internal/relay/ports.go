@@ -32,9 +32,9 @@ type Store interface {
 	// ClaimTransfers marks what it returns as placed, and returns what was marked
 	// before. What is stuck is claimed too.
 	ClaimTransfers(ctx context.Context, max int, lease time.Duration) ([]envelope.Transfer, error)
-	// HearTransfers records statuses in one transaction. The first result has an
+	// RecordTransfers records statuses in one transaction. The first result has an
 	// error, or nil, for each of them; when the second is set nothing is recorded.
-	HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error)
+	RecordTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error)
 
 	// Transfer reads one.
 	Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.Transfer, error)
@@ -42,13 +42,13 @@ type Store interface {
 	// ClaimBatches takes due batches of payouts, larger amounts first, with their
 	// payouts; otherwise it is as ClaimTransfers.
 	ClaimBatches(ctx context.Context, max int, lease time.Duration) ([]envelope.PayoutBatch, error)
-	// HearBatch records what became of each payout of a batch and ends it, in one
+	// RecordBatch records what became of each payout of a batch and ends it, in one
 	// transaction; when the status is unknown, the batch is made due at once instead.
 	// A repeat changes nothing. The error wraps
 	// [envelope.ErrTransferConflict] when the status does not add up to the batch
 	// or contradicts what is recorded, and [envelope.ErrNotFound] when there is no
 	// such batch; the status is then kept for people.
-	HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error
+	RecordBatch(ctx context.Context, status envelope.PayoutBatchStatus) error
 	// PutOffBatch has a batch that is still pending looked at after its Wait,
 	// and records why it does not go on. One that has ended stays so.
 	PutOffBatch(ctx context.Context, word envelope.PayoutBatchWord) error

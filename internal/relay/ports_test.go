@@ -266,7 +266,7 @@ func (s *script) ClaimTransfers(_ context.Context, most int, lease time.Duration
 	return ts, nil
 }
 
-func (s *script) HearTransfers(_ context.Context, words []envelope.TransferWord) ([]error, error) {
+func (s *script) RecordTransfers(_ context.Context, words []envelope.TransferWord) ([]error, error) {
 	if s.hear != nil {
 		if err := s.hear(words); err != nil {
 			return nil, err
@@ -302,7 +302,7 @@ func (s *script) ClaimBatches(_ context.Context, most int, lease time.Duration) 
 	return bs, nil
 }
 
-func (s *script) HearBatch(_ context.Context, status envelope.PayoutBatchStatus) (err error) {
+func (s *script) RecordBatch(_ context.Context, status envelope.PayoutBatchStatus) (err error) {
 	if s.hearBatch != nil {
 		if err := s.hearBatch(status); err != nil {
 			return err

@@ -85,7 +85,7 @@ func New(cfg Config) (*Relay, error) {
 		cfg:      cfg,
 		metrics:  newMetrics(),
 		pauses:   &pauses{ask: cfg.Store.Paused, now: cfg.Now},
-		recorder: newRecorder(cfg.Store.HearTransfers),
+		recorder: newRecorder(cfg.Store.RecordTransfers),
 		bills:    newInFlight(cfg.InFlight, transferClaimMin),
 		batches:  newInFlight(batchesInFlight, 1),
 		notices:  make(chan envelope.PayoutBatchStatus, noticesMax),

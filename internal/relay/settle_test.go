@@ -16,7 +16,7 @@ import (
 
 func TestOpensArePaidOutBookedAndNotified(t *testing.T) {
 	b := newBench(t)
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	all := b.active(t, 20, 5)
 	eventually(t, 30*time.Second, "everything is carried out", func() bool { return b.idle(t) })
 	b.wantAllPaid(t, all)
@@ -32,7 +32,7 @@ func TestOpensArePaidOutBookedAndNotified(t *testing.T) {
 
 func TestUnopenedMoneyGoesBack(t *testing.T) {
 	b := newBench(t)
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	all := b.active(t, 5, 2)
 	for _, e := range all {
 		table := fmt.Sprintf("envelope_%d_%02d", e.ID.TableDigit(), e.ID.Day().OfMonth())
@@ -49,7 +49,7 @@ func TestUnopenedMoneyGoesBack(t *testing.T) {
 func TestALyingProviderMovesEveryFenOnce(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return lie(rand.N(int(strange))) })
-	_, stop := b.start(t, b.set(), b.set())
+	_, stop := b.start(t, b.set().Owed(), b.set())
 	all := b.active(t, 40, 5)
 	early := time.NewTicker(50 * time.Millisecond)
 	defer early.Stop()
@@ -59,7 +59,7 @@ func TestALyingProviderMovesEveryFenOnce(t *testing.T) {
 	}
 	stop()
 	b.cashier.set(nil)
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	eventually(t, 30*time.Second, "everything is carried out", func() bool { b.hurry(t); return b.idle(t) })
 	b.wantAllPaid(t, all)
 }
@@ -79,11 +79,11 @@ func (d *dying) ClaimTransfers(ctx context.Context, _ int, lease time.Duration) 
 	return d.Store.ClaimTransfers(ctx, 1, lease)
 }
 
-func (d *dying) HearTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error) {
+func (d *dying) RecordTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error) {
 	died := true
 	d.once.Do(func() { died = false })
 	if !died && d.record {
-		if _, err := d.Store.HearTransfers(ctx, words); err != nil {
+		if _, err := d.Store.RecordTransfers(ctx, words); err != nil {
 			return nil, err
 		}
 	}
@@ -97,13 +97,13 @@ func TestARelayThatDiesPaysNoTransferTwice(t *testing.T) {
 	b := newBench(t)
 	all := b.active(t, deaths/4, 5)
 	for b.count(t, "SELECT COUNT(*) FROM outbox WHERE state = 'pending'") > 0 {
-		if _, err := b.set().Spread(t.Context(), 256); err != nil {
+		if _, err := b.set().Owed().Spread(t.Context(), 256); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for n := range deaths {
 		died := make(chan struct{})
-		store := &dying{Store: b.set(), record: n%2 == 1}
+		store := &dying{Store: b.set().Owed(), record: n%2 == 1}
 		store.die = sync.OnceFunc(func() { close(died) })
 		_, stop := b.start(t, store, b.set())
 		select {
@@ -117,7 +117,7 @@ func TestARelayThatDiesPaysNoTransferTwice(t *testing.T) {
 		}
 	}
 	b.hurry(t)
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	eventually(t, 30*time.Second, "everything is carried out", func() bool { return b.idle(t) })
 	b.wantAllPaid(t, all)
 	for no, n := range b.cashier.placed {
@@ -132,7 +132,7 @@ func TestFourRelaysDoEachThingOnce(t *testing.T) {
 	b := newBench(t)
 	for range 4 {
 		set := b.NewRouter(t).Sets()[0]
-		_, stop := b.start(t, set, set)
+		_, stop := b.start(t, set.Owed(), set)
 		defer stop()
 	}
 	all := b.active(t, 60, 5)
@@ -161,7 +161,7 @@ func TestAPoisonedTransferBlocksNoOther(t *testing.T) {
 		}
 		return truth
 	})
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	all := b.active(t, 30, 5)
 	eventually(t, 30*time.Second, "all the others are paid", func() bool {
 		return b.count(t, "SELECT COUNT(*) FROM transfer WHERE state = 'posted'") == 150
@@ -170,7 +170,7 @@ func TestAPoisonedTransferBlocksNoOther(t *testing.T) {
 		return b.count(t, "SELECT COUNT(*) FROM delivery WHERE state = 'pending' AND topic <> 'charge'") == 0
 	})
 	b.wantAllPaid(t, all)
-	if tr, err := b.set().Transfer(t.Context(), first.ID, 1); err != nil || tr.State != envelope.Stuck || tr.Attempts == 0 {
+	if tr, err := b.set().Owed().Transfer(t.Context(), first.ID, 1); err != nil || tr.State != envelope.Stuck || tr.Attempts == 0 {
 		t.Errorf("the poisoned one is %s after %d attempts, %v", tr.State, tr.Attempts, err)
 	}
 }
@@ -186,7 +186,7 @@ func TestALateOutboxRowIsNotSkipped(t *testing.T) {
 	if _, err := tx.Exec("INSERT INTO outbox (touched, state, created_at) VALUES (?, 'pending', UTC_TIMESTAMP(3))", e.ID); err != nil {
 		t.Fatal(err)
 	}
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	all := append(b.active(t, 10, 5), e)
 	eventually(t, 30*time.Second, "what came later is carried out", func() bool {
 		if _, err := tx.Exec("DO 0"); err != nil { // the server ends transactions that idle
@@ -208,7 +208,7 @@ func TestALateOutboxRowIsNotSkipped(t *testing.T) {
 func TestAnOutageDrainsOnARealDatabase(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return busy })
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	all := b.active(t, 200, 5)
 	eventually(t, 30*time.Second, "everything is spread", func() bool {
 		return b.count(t, "SELECT COUNT(*) FROM transfer") == 1000 && b.count(t, "SELECT COUNT(*) FROM outbox WHERE state = 'pending'") == 0
@@ -239,7 +239,7 @@ func TestLostCommitsLoseNothing(t *testing.T) {
 			for range faults {
 				b.Proxies[0].Lose(c.fault, "COMMIT")
 			}
-			b.start(t, set, set)
+			b.start(t, set.Owed(), set)
 			eventually(t, 60*time.Second, "everything is carried out", func() bool { b.hurry(t); return b.idle(t) && b.Proxies[0].Hits() == faults })
 			want(t, all)
 		})
@@ -258,7 +258,7 @@ func TestFlakyReceiversGetEverything(t *testing.T) {
 		return nil
 	}
 	b.books.fails, b.events.fails = fails, fails
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	all := b.active(t, 30, 5)
 	eventually(t, 60*time.Second, "everything is carried out", func() bool { b.hurry(t); return b.idle(t) })
 	b.wantAllPaid(t, all)
@@ -272,7 +272,7 @@ func TestAnUnreportedPaymentIsFound(t *testing.T) {
 	}
 	paid := b.Unpaid(t, 0, envelope.Order{Total: 5000, Count: 5})
 	b.exec(t, "UPDATE delivery SET due_at = UTC_TIMESTAMP(3) WHERE topic = 'charge'")
-	_, stop := b.start(t, b.set(), b.set())
+	_, stop := b.start(t, b.set().Owed(), b.set())
 	eventually(t, 20*time.Second, "it is active", func() bool {
 		snap, err := b.Router.Find(t.Context(), paid.ID)
 		return err == nil && snap.Envelope.State == envelope.Active && b.count(t, "SELECT COUNT(*) FROM delivery WHERE topic = 'charge' AND state <> 'idle'") == 0
@@ -283,7 +283,7 @@ func TestAnUnreportedPaymentIsFound(t *testing.T) {
 	table := fmt.Sprintf("envelope_%d_%02d", unpaid.ID.TableDigit(), unpaid.ID.Day().OfMonth())
 	b.exec(t, "UPDATE "+table+" SET created_at = created_at - INTERVAL 16 MINUTE WHERE order_id = ?", unpaid.ID)
 	b.exec(t, "UPDATE delivery SET due_at = UTC_TIMESTAMP(3) WHERE topic = 'charge' AND state = 'pending'")
-	b.start(t, b.set(), b.set())
+	b.start(t, b.set().Owed(), b.set())
 	eventually(t, 20*time.Second, "it is closed", func() bool {
 		snap, err := b.Router.Find(t.Context(), unpaid.ID)
 		return err == nil && snap.Envelope.State == envelope.Closed
@@ -293,7 +293,7 @@ func TestAnUnreportedPaymentIsFound(t *testing.T) {
 func TestACallbackAndALookMeetAtTheSameTransfer(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return mute })
-	r, _ := b.start(t, b.set(), b.set())
+	r, _ := b.start(t, b.set().Owed(), b.set())
 	all := b.active(t, 3, 5)
 	eventually(t, 30*time.Second, "all are placed", func() bool { return b.cashier.done() == 15 })
 	b.cashier.set(nil)

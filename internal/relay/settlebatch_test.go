@@ -140,7 +140,7 @@ func TestPayoutsGoInBatchesAndAllIsSettled(t *testing.T) {
 	b := newBench(t)
 	all := b.active(t, 40, 5)
 	set := b.batching(t)
-	b.start(t, set, set)
+	b.start(t, set.Owed(), set)
 	eventually(t, 30*time.Second, "everything is carried out", func() bool { return b.idle(t) })
 	b.wantBatched(t, all)
 	for _, e := range all {
@@ -155,7 +155,7 @@ func TestALyingProviderMovesBatchesOnce(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return lie(rand.N(int(strange))) })
 	set := b.batching(t)
-	_, stop := b.start(t, set, set)
+	_, stop := b.start(t, set.Owed(), set)
 	early := time.NewTicker(50 * time.Millisecond)
 	defer early.Stop()
 	var all []envelope.Envelope
@@ -168,7 +168,7 @@ func TestALyingProviderMovesBatchesOnce(t *testing.T) {
 	}
 	stop()
 	b.cashier.set(nil)
-	b.start(t, set, set)
+	b.start(t, set.Owed(), set)
 	eventually(t, 30*time.Second, "everything is carried out", func() bool { b.hurry(t); return b.idle(t) })
 	b.wantBatched(t, all)
 }
@@ -186,11 +186,11 @@ func (d *dyingBatch) ClaimBatches(ctx context.Context, _ int, lease time.Duratio
 	return d.Store.ClaimBatches(ctx, 1, lease)
 }
 
-func (d *dyingBatch) HearBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
+func (d *dyingBatch) RecordBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
 	died := true
 	d.once.Do(func() { died = false })
 	if !died && d.record {
-		if err := d.Store.HearBatch(ctx, status); err != nil {
+		if err := d.Store.RecordBatch(ctx, status); err != nil {
 			return err
 		}
 	}
@@ -206,13 +206,13 @@ func TestARelayThatDiesPaysNoBatchTwice(t *testing.T) {
 	var all []envelope.Envelope
 	for range deaths {
 		all = append(all, b.active(t, 2, 5)...)
-		if _, err := set.Spread(t.Context(), 256); err != nil {
+		if _, err := set.Owed().Spread(t.Context(), 256); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for n := range deaths {
 		died := make(chan struct{})
-		store := &dyingBatch{Store: set, record: n%2 == 1, die: sync.OnceFunc(func() { close(died) })}
+		store := &dyingBatch{Store: set.Owed(), record: n%2 == 1, die: sync.OnceFunc(func() { close(died) })}
 		_, stop := b.start(t, store, set)
 		select {
 		case <-died:
@@ -222,7 +222,7 @@ func TestARelayThatDiesPaysNoBatchTwice(t *testing.T) {
 		stop()
 	}
 	b.hurry(t)
-	b.start(t, set, set)
+	b.start(t, set.Owed(), set)
 	eventually(t, 30*time.Second, "everything is carried out", func() bool { return b.idle(t) })
 	b.wantBatched(t, all)
 	for no, n := range b.cashier.placed {
@@ -238,12 +238,12 @@ func TestRefusedPayoutsOfABatchAreHeld(t *testing.T) {
 	bad := envelope.TransferNo(all[3].ID, 2, 1)
 	b.cashier.refuse = func(no string) bool { return no == bad }
 	set := b.batching(t)
-	b.start(t, set, set)
+	b.start(t, set.Owed(), set)
 	eventually(t, 30*time.Second, "everything is carried out", func() bool { return b.idle(t) })
 	if held, posted := b.count(t, "SELECT COUNT(*) FROM transfer WHERE state = 'held'"), b.count(t, "SELECT COUNT(*) FROM transfer WHERE state = 'posted'"); held != 1 || posted != 99 {
 		t.Errorf("%d held, %d posted", held, posted)
 	}
-	if tr, err := set.Transfer(t.Context(), all[3].ID, 2); err != nil || tr.State != envelope.Held || tr.Reason != "ACCOUNT_FROZEN" {
+	if tr, err := set.Owed().Transfer(t.Context(), all[3].ID, 2); err != nil || tr.State != envelope.Held || tr.Reason != "ACCOUNT_FROZEN" {
 		t.Errorf("the refused one is %s, %q, %v", tr.State, tr.Reason, err)
 	}
 }
@@ -254,7 +254,7 @@ func TestACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
 	all := b.active(t, 10, 5)
 	b.cashier.set(func(envelope.Transfer) lie { return mute })
 	set := b.batching(t)
-	r, _ := b.start(t, set, set)
+	r, _ := b.start(t, set.Owed(), set)
 	eventually(t, 30*time.Second, "all are placed", func() bool { return b.cashier.done() == 50 })
 	b.cashier.set(nil)
 	b.cashier.mu.Lock()

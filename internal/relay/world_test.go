@@ -66,7 +66,7 @@ func (b *bench) config(s relay.Store, set *orderset.Set) relay.Config {
 	return relay.Config{
 		Store: s, Orders: set, Cashier: b.cashier, Bookkeeper: b.books, Events: b.events, PayWithin: 15 * time.Minute, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Backlog: func(ctx context.Context) (map[string]relay.Backlog, error) {
-			waiting, err := set.Backlog(ctx)
+			waiting, err := set.Owed().Backlog(ctx)
 			all := map[string]relay.Backlog{}
 			for topic, w := range waiting {
 				all[topic] = relay.Backlog{Pending: w.Pending, Oldest: w.Oldest, Stuck: w.Stuck}

@@ -22,7 +22,7 @@ import (
 	"hongbao/internal/contract"
 	"hongbao/internal/httpapi"
 	"hongbao/internal/httpapi/bearer"
-	"hongbao/orderset"
+	"hongbao/orderset/audit"
 )
 
 const (
@@ -46,7 +46,7 @@ type Live struct {
 	Flags    []string // of playground up, beside its ports
 	ports    []int    // the same at every Up
 	up       *cluster.Process
-	auditors []*orderset.Auditor
+	auditors []*audit.Auditor
 	tokenKey bearer.Key
 
 	booksDSNs []string // of users' books, SELECT only
@@ -245,7 +245,7 @@ func (p *Live) connect(t testing.TB) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := orderset.NewAuditor(dsn, key)
+		a, err := audit.OpenDSN(dsn, key)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/books"
 	"hongbao/internal/payment/simulator"
-	"hongbao/orderset"
+	"hongbao/orderset/audit"
 	"hongbao/reconcile"
 )
 
@@ -23,7 +23,7 @@ const quietMax = 2 * time.Minute
 // CheckBooks waits until everything owed has been carried out, then holds all
 // books to each other: every SET's rows to the invariants, our numbers to the
 // provider's ledger, users' books to the shares. Any difference fails the test.
-func (p *Live) CheckBooks(t testing.TB) (all []*orderset.Books) {
+func (p *Live) CheckBooks(t testing.TB) (all []*audit.Books) {
 	t.Helper()
 	p.AwaitQuiet(t)
 	users, err := books.NewAuditor(p.booksDSNs)
@@ -35,7 +35,7 @@ func (p *Live) CheckBooks(t testing.TB) (all []*orderset.Books) {
 		return []reconcile.Comparison{&reconcile.Provider{Movements: p.movements}, users.Comparison()}
 	}}
 	for _, a := range p.auditors {
-		driver.Sources = append(driver.Sources, sourceOf(a, func(b *orderset.Books) { all = append(all, b) }))
+		driver.Sources = append(driver.Sources, sourceOf(a, func(b *audit.Books) { all = append(all, b) }))
 	}
 	run(t, driver)
 	return all
@@ -49,7 +49,7 @@ func (p *Live) movements(ctx context.Context, moved func(reconcile.Movement)) er
 }
 
 // sourceOf is a SET whose books are kept when they have been read.
-func sourceOf(a *orderset.Auditor, keep func(*orderset.Books)) reconcile.Source {
+func sourceOf(a *audit.Auditor, keep func(*audit.Books)) reconcile.Source {
 	return reconcile.Source{
 		Name: "orders",
 		Check: func(ctx context.Context) ([]reconcile.Difference, error) {

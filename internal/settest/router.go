@@ -17,6 +17,16 @@ type Router struct{ *orderset.Router }
 // ledger is a SET that teller and tests ask directly.
 type ledger struct{ *orderset.Set }
 
+// Transfers reads what goes to a user, and the transfer at a position.
+func (l ledger) Transfers(ctx context.Context, id envelope.ID, user envelope.UserID, own int) ([]envelope.Transfer, error) {
+	return l.Owed().Transfers(ctx, id, user, own)
+}
+
+// Again begins the next round of a payout.
+func (l ledger) Again(ctx context.Context, id envelope.ID, seq int, user envelope.UserID) (envelope.Transfer, error) {
+	return l.Desk().Again(ctx, id, seq, user)
+}
+
 // Open is a batch of one.
 func (l ledger) Open(ctx context.Context, req envelope.OpenRequest) (envelope.Opening, error) {
 	openings, err := l.Set.Open(ctx, []envelope.OpenRequest{req})
@@ -85,7 +95,7 @@ func (r *Router) Peek(ctx context.Context, id envelope.ID, user envelope.UserID)
 }
 
 func (r *Router) Transfers(ctx context.Context, id envelope.ID, user envelope.UserID, own int) ([]envelope.Transfer, error) {
-	return onSet(r.Set, id, func(s *orderset.Set) ([]envelope.Transfer, error) { return s.Transfers(ctx, id, user, own) })
+	return onSet(r.Set, id, func(s *orderset.Set) ([]envelope.Transfer, error) { return s.Owed().Transfers(ctx, id, user, own) })
 }
 
 func (r *Router) FindKey(ctx context.Context, home envelope.KeyHome, sender envelope.UserID, key string) (envelope.KeyRecord, error) {

@@ -15,6 +15,7 @@ import (
 	"hongbao/internal/books"
 	"hongbao/internal/cluster"
 	"hongbao/orderset"
+	"hongbao/orderset/audit"
 	"hongbao/reconcile"
 	"hongbao/schema"
 )
@@ -142,20 +143,20 @@ func (w *World) NewRouter(t testing.TB) *Router {
 
 // CheckBooks audits every SET, each amount recomputed from the draw key, and
 // fails the test at any violation.
-func (w *World) CheckBooks(t testing.TB) (all []*orderset.Books) {
+func (w *World) CheckBooks(t testing.TB) (all []*audit.Books) {
 	t.Helper()
 	driver := reconcile.Driver{Looks: 1}
 	for i := range w.Specs {
 		a := w.auditor(t, i)
 		defer a.Close()
-		driver.Sources = append(driver.Sources, sourceOf(a, func(b *orderset.Books) { all = append(all, b) }))
+		driver.Sources = append(driver.Sources, sourceOf(a, func(b *audit.Books) { all = append(all, b) }))
 	}
 	run(t, driver)
 	return all
 }
 
 // Audit is CheckBooks for tests that plant damage: it only reports.
-func (w *World) Audit(t testing.TB) (all []*orderset.Books) {
+func (w *World) Audit(t testing.TB) (all []*audit.Books) {
 	t.Helper()
 	for i := range w.Specs {
 		a := w.auditor(t, i)
@@ -169,10 +170,10 @@ func (w *World) Audit(t testing.TB) (all []*orderset.Books) {
 	return all
 }
 
-func (w *World) auditor(t testing.TB, set int) *orderset.Auditor {
+func (w *World) auditor(t testing.TB, set int) *audit.Auditor {
 	t.Helper()
-	audit := accounts().Audit
-	a, err := orderset.NewAuditor(w.servers[set].DSN(audit.User, audit.Password, schema.DatabaseName(int(w.Specs[set].Number))), w.DrawKey)
+	reader := accounts().Audit
+	a, err := audit.OpenDSN(w.servers[set].DSN(reader.User, reader.Password, schema.DatabaseName(int(w.Specs[set].Number))), w.DrawKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"hongbao/internal/httpapi/bearer"
 	"hongbao/internal/payment"
 	"hongbao/internal/payment/apiv3"
-	"hongbao/orderset"
+	"hongbao/orderset/decision"
 )
 
 // TokenKeys reads the registered keys of IM backends. An EdDSA file is a PEM
@@ -55,7 +55,7 @@ func (s *Settings) personMistakes() (found []error) {
 		case k.Person == "" && s.Environment == Production:
 			found = append(found, fmt.Errorf("%s: is required in production: it takes two people to move held money, and one key for both is one", field))
 		case k.Person != "":
-			if err := orderset.CheckPerson(field, k.Person); err != nil {
+			if err := decision.CheckPerson(field, k.Person); err != nil {
 				found = append(found, err)
 			}
 		}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"time"
 
+	"hongbao/internal/fill"
 	"hongbao/loadtest/measure"
-	"hongbao/orderset"
+	"hongbao/orderset/audit"
 	"hongbao/queue"
 )
 
@@ -22,7 +23,8 @@ func (bed *Testbed) InsertCeiling(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return orderset.InsertCeiling(ctx, topology.Specs()[0], app, ceilingFor)
+	spec := topology.Specs()[0]
+	return fill.InsertCeiling(ctx, spec.Number, spec.Primary, app, ceilingFor)
 }
 
 // CASCeiling is what the first memcached takes in compare-and-swaps.
@@ -35,7 +37,7 @@ func (bed *Testbed) CASCeiling(ctx context.Context) (float64, error) {
 
 // Books reads every row of every SET.
 func (bed *Testbed) Books(ctx context.Context) (all []measure.Books, err error) {
-	err = bed.auditors(func(auditor *orderset.Auditor) error {
+	err = bed.auditors(func(auditor *audit.Auditor) error {
 		b, err := auditor.Audit(ctx)
 		if err == nil {
 			all = append(all, booksOf(b))
@@ -45,7 +47,7 @@ func (bed *Testbed) Books(ctx context.Context) (all []measure.Books, err error) 
 	return all, err
 }
 
-func booksOf(b *orderset.Books) measure.Books {
+func booksOf(b *audit.Books) measure.Books {
 	out := measure.Books{Set: b.Set, Envelopes: b.Envelopes, Shares: b.Shares, Paid: b.Paid, Opened: b.Opened,
 		Refunded: b.Refunded, Remaining: b.Remaining, Violations: []string{}}
 	for _, v := range b.Violations {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hongbao/envelope"
+	"hongbao/internal/fill"
 	"hongbao/loadtest/measure"
 	"hongbao/loadtest/past"
 	"hongbao/orderset"
@@ -65,7 +66,7 @@ func (bed *Testbed) Fill(ctx context.Context, filled *past.Past, wrote func(int)
 
 func fillSet(ctx context.Context, spec orderset.SetSpec, migrator orderset.Account, rows iter.Seq[envelope.Snapshot], wrote func(int)) (s measure.Stock, err error) {
 	s.Set = spec.Number.String()
-	f, err := orderset.OpenFiller(ctx, spec, migrator)
+	f, err := fill.Open(ctx, spec.Number, spec.Primary, migrator)
 	if err != nil {
 		return s, err
 	}

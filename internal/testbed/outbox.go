@@ -8,7 +8,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/operator"
 	"hongbao/loadtest/measure"
-	"hongbao/orderset"
+	"hongbao/orderset/owed"
 )
 
 // outbox asks the environment's own hongbaod; what is pending is the databases', not
@@ -83,9 +83,9 @@ func (bed *Testbed) Backlog(ctx context.Context) (b measure.Backlog, err error) 
 	for _, set := range sets {
 		for _, t := range set.Topics {
 			switch t.Topic {
-			case orderset.TopicOutbox:
+			case owed.TopicOutbox:
 				b.Outbox += t.Pending
-			case orderset.TopicTransfer:
+			case owed.TopicTransfer:
 				b.Transfers += t.Pending
 			case string(envelope.TopicBook):
 				b.Books, b.BooksMs = b.Books+t.Pending, max(b.BooksMs, t.OldestMs)

@@ -9,7 +9,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/audit"
 	"hongbao/loadtest/soak"
-	"hongbao/orderset"
+	setaudit "hongbao/orderset/audit"
 	"hongbao/reconcile"
 )
 
@@ -43,7 +43,7 @@ type claimed struct {
 }
 
 // auditors calls do with each SET's auditor.
-func (bed *Testbed) auditors(do func(*orderset.Auditor) error) error {
+func (bed *Testbed) auditors(do func(*setaudit.Auditor) error) error {
 	topology, err := bed.settings.Topology()
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (bed *Testbed) auditors(do func(*orderset.Auditor) error) error {
 		return err
 	}
 	for _, spec := range topology.Specs() {
-		auditor, err := orderset.OpenAuditor(spec, account, key)
+		auditor, err := setaudit.Open(spec.Number, spec.Primary, account, key)
 		if err != nil {
 			return err
 		}
@@ -163,14 +163,14 @@ func (w *reckoner) expect(s *envelope.Statement) {
 
 // readBatches makes the batches' numbers known: the provider speaks of them too.
 func (w *reckoner) readBatches(ctx context.Context) error {
-	return w.bed.auditors(func(a *orderset.Auditor) error {
+	return w.bed.auditors(func(a *setaudit.Auditor) error {
 		return a.Batches(ctx, func(no string, total envelope.Fen, ended bool) { w.ours[no] = claimed{total, ended} })
 	})
 }
 
 func (w *reckoner) readDisputes(ctx context.Context) error {
-	return w.bed.auditors(func(a *orderset.Auditor) error {
-		return a.Disputes(ctx, func(d orderset.Dispute) {
+	return w.bed.auditors(func(a *setaudit.Auditor) error {
+		return a.Disputes(ctx, func(d setaudit.Dispute) {
 			no := d.Number
 			if d.Kind == "payment" {
 				no = string(d.ID) // a charge's number is its envelope's

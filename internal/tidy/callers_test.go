@@ -28,8 +28,8 @@ var uncalled = []exception{
 	{"internal/payment.Client.FundFlowBill", "the bill of a day that orders are compared with"},
 	{"internal/payment.Client.TradeBill", "the bill of a day that orders are compared with"},
 	{"internal/webhook.MakeSecret", "what an operator would do by hand, for tests"},
-	{"orderset.NewAuditor", "the oracle that every test ends in"},
-	{"orderset.Maintainer.Promote", "the seam through which a failover gives a SET another primary"},
+	{"orderset/audit.OpenDSN", "the oracle that every test ends in"},
+	{"orderset/upkeep.Maintainer.Promote", "the seam through which a failover gives a SET another primary"},
 	{"orderset.Set.Promote", "the seam through which a failover gives a SET another primary"},
 }
 

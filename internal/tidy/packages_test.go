@@ -25,7 +25,6 @@ type exception struct{ name, why string }
 var large = []exception{
 	{"envelope", "the one contract of all packages: types of the domain, each with few methods, that import nothing"},
 	{"internal/operator", "the types of the API, its handlers and its client are in it"},
-	{"orderset", "the SET's database and an envelope's transactions are in it"},
 }
 
 // A size is what one package comes to.

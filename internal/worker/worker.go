@@ -13,6 +13,8 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/relay"
 	"hongbao/orderset"
+	"hongbao/orderset/decision"
+	"hongbao/orderset/upkeep"
 	"hongbao/reconcile/jobs"
 )
 
@@ -20,7 +22,7 @@ import (
 type Config struct {
 	Set        *orderset.Set
 	Expirer    jobs.Expirer         // ends lives in the order of the SET's lanes
-	Maintainer *orderset.Maintainer // the worker's own: Close closes it
+	Maintainer *upkeep.Maintainer   // the worker's own: Close closes it
 	Cashier    envelope.Cashier     // moves the money
 	Bookkeeper envelope.Bookkeeper  // writes users' books
 	Events     relay.Events         // sends events to the IM backend
@@ -65,7 +67,7 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{cfg: cfg, stop: func() {}}
 	var err error
 	w.relay, err = relay.New(relay.Config{
-		Store: cfg.Set, Orders: cfg.Set, Cashier: cfg.Cashier, Bookkeeper: cfg.Bookkeeper, Events: cfg.Events, Gone: cfg.Gone,
+		Store: cfg.Set.Owed(), Orders: cfg.Set, Cashier: cfg.Cashier, Bookkeeper: cfg.Bookkeeper, Events: cfg.Events, Gone: cfg.Gone,
 		Backlog: w.backlog, PayWithin: cfg.PayWithin, Now: cfg.Now, Log: cfg.Log,
 	})
 	if err != nil {
@@ -76,7 +78,7 @@ func New(cfg Config) (*Worker, error) {
 
 // addJobs makes what is due by the clock.
 func (w *Worker) addJobs() error {
-	calendar, err := jobs.Calendar([]*orderset.Maintainer{w.cfg.Maintainer}, w.cfg.Now)
+	calendar, err := jobs.Calendar([]*upkeep.Maintainer{w.cfg.Maintainer}, w.cfg.Now)
 	if err != nil {
 		return err
 	}
@@ -84,13 +86,13 @@ func (w *Worker) addJobs() error {
 	if err != nil {
 		return err
 	}
-	purge, err := jobs.Purge([]*orderset.Maintainer{w.cfg.Maintainer})
+	purge, err := jobs.Purge([]*upkeep.Maintainer{w.cfg.Maintainer})
 	if err != nil {
 		return err
 	}
 	w.jobs = []jobs.Job{calendar, expiry, purge}
 	if w.cfg.ReturnAfter > 0 {
-		returns, err := jobs.Returns([]*orderset.Set{w.cfg.Set}, w.cfg.ReturnAfter)
+		returns, err := jobs.Returns([]*decision.Desk{w.cfg.Set.Desk()}, w.cfg.ReturnAfter)
 		if err != nil {
 			return err
 		}
@@ -151,15 +153,15 @@ func (w *Worker) backlog(ctx context.Context) (map[string]relay.Backlog, error) 
 	if ours, err := set.Reports(ctx); err != nil || !ours {
 		return nil, err
 	}
-	waiting, err := set.Backlog(ctx)
+	waiting, err := set.Owed().Backlog(ctx)
 	if err != nil {
 		return nil, err
 	}
-	paused, err := set.Paused(ctx)
+	paused, err := set.Owed().Paused(ctx)
 	if err != nil {
 		return nil, err
 	}
-	disputes, err := set.CountDisputes(ctx)
+	disputes, err := set.Desk().CountDisputes(ctx)
 	if err != nil {
 		return nil, err
 	}

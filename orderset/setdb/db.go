@@ -89,6 +89,12 @@ func Open(cfg Config) (*DB, error) {
 	return d, nil
 }
 
+// OpenPool is a SET's database at addr with a pool of its own, for other work than
+// requests.
+func OpenPool(number envelope.SetNumber, addr string, account mariadb.Account, conns int) (*DB, error) {
+	return Open(Config{Number: number, Primary: Primary{Addr: addr}, Account: account, Pool: conns})
+}
+
 // Number of the SET.
 func (d *DB) Number() envelope.SetNumber { return d.cfg.Number }
 

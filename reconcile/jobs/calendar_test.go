@@ -13,6 +13,7 @@ import (
 	"hongbao/envelope"
 	"hongbao/internal/settest"
 	"hongbao/orderset"
+	"hongbao/orderset/upkeep"
 	"hongbao/reconcile/jobs"
 )
 
@@ -22,9 +23,9 @@ var servers settest.Servers
 func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 
 // migratorOf makes tables under the account that worlds give their migrator.
-func migratorOf(t testing.TB, spec orderset.SetSpec) *orderset.Maintainer {
+func migratorOf(t testing.TB, spec orderset.SetSpec) *upkeep.Maintainer {
 	t.Helper()
-	m, err := orderset.OpenMaintainer(spec, orderset.Account{User: "migrator", Password: "migrator-test"})
+	m, err := upkeep.Open(spec.Number, spec.Primary, orderset.Account{User: "migrator", Password: "migrator-test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func unreachable(t testing.TB) orderset.SetSpec {
 	return orderset.SetSpec{Number: 998, Primary: l.Addr().String(), MachineBlock: -1}
 }
 
-func calendarOf(t testing.TB, now time.Time, sets ...*orderset.Maintainer) jobs.Job {
+func calendarOf(t testing.TB, now time.Time, sets ...*upkeep.Maintainer) jobs.Job {
 	t.Helper()
 	c, err := jobs.Calendar(sets, func() time.Time { return now })
 	if err != nil {
@@ -193,9 +194,9 @@ func TestARunEndsWithItsContext(t *testing.T) {
 }
 
 func TestACalendarNeedsSETsAndAClock(t *testing.T) {
-	m := []*orderset.Maintainer{migratorOf(t, unreachable(t))}
+	m := []*upkeep.Maintainer{migratorOf(t, unreachable(t))}
 	for what, err := range map[string]error{
-		"no SET":   second(jobs.Calendar[*orderset.Maintainer](nil, time.Now)),
+		"no SET":   second(jobs.Calendar[*upkeep.Maintainer](nil, time.Now)),
 		"no clock": second(jobs.Calendar(m, nil)),
 	} {
 		if err == nil {

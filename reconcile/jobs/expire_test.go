@@ -70,7 +70,7 @@ func TestFG14FG15TwoSweepsAtOnceRefundOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refund, err := set.Transfer(t.Context(), id, 0)
+		refund, err := set.Owed().Transfer(t.Context(), id, 0)
 		if err != nil || e.State != envelope.Expired || e.Refunded != 1000 || refund.Amount != 1000 || e.Ver != 3 {
 			t.Errorf("%+v, refund %+v, %v", e, refund, err)
 		}

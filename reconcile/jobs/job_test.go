@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hongbao/orderset"
+	"hongbao/orderset/upkeep"
 	"hongbao/reconcile/jobs"
 )
 
@@ -24,7 +25,7 @@ func scheduled(t *testing.T, at func(run int), test func(stop context.CancelFunc
 	var text bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&text, nil))
 	synctest.Test(t, func(t *testing.T) {
-		m, err := orderset.OpenMaintainer(spec, orderset.Account{User: "nobody"})
+		m, err := upkeep.Open(spec.Number, spec.Primary, orderset.Account{User: "nobody"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +36,7 @@ func scheduled(t *testing.T, at func(run int), test func(stop context.CancelFunc
 			at(run)
 			return time.Now()
 		}
-		c, err := jobs.Calendar([]*orderset.Maintainer{m}, now)
+		c, err := jobs.Calendar([]*upkeep.Maintainer{m}, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,15 +22,15 @@ func unconfirmed(t *testing.T, w *settest.World, set int) (sender envelope.UserI
 	if err != nil || o[0].Outcome != envelope.Opened {
 		t.Fatalf("opened %+v, %v", o, err)
 	}
-	if _, err := s.Spread(t.Context(), 10); err != nil {
+	if _, err := s.Owed().Spread(t.Context(), 10); err != nil {
 		t.Fatal(err)
 	}
-	ts, err := s.ClaimTransfers(t.Context(), 10, time.Minute)
+	ts, err := s.Owed().ClaimTransfers(t.Context(), 10, time.Minute)
 	if err != nil || len(ts) != 1 {
 		t.Fatalf("claimed %+v, %v", ts, err)
 	}
 	word := envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: ts[0].No(), Progress: envelope.ProgressRefused, Amount: 100, Code: envelope.CodeOverdue}}
-	if errs, err := s.HearTransfers(t.Context(), []envelope.TransferWord{word}); err != nil || errs[0] != nil {
+	if errs, err := s.Owed().RecordTransfers(t.Context(), []envelope.TransferWord{word}); err != nil || errs[0] != nil {
 		t.Fatal(errs, err)
 	}
 	if _, err := w.Admin(t, set).ExecContext(t.Context(), "UPDATE transfer SET due_at = due_at - INTERVAL 8 DAY"); err != nil {
@@ -49,7 +49,7 @@ func (down) ReturnUnconfirmed(context.Context, time.Duration) (int, error) {
 // TestUnconfirmedPayoutsOfEverySetGoBack, although one SET is down (FS16).
 func TestUnconfirmedPayoutsOfEverySetGoBack(t *testing.T) {
 	w := servers.World(t, 2)
-	sets := []jobs.Returner{down{w.Router.Sets()[0]}, w.Router.Sets()[0], w.Router.Sets()[1]}
+	sets := []jobs.Returner{down{w.Router.Sets()[0].Desk()}, w.Router.Sets()[0].Desk(), w.Router.Sets()[1].Desk()}
 	senders, ids := make([]envelope.UserID, 2), make([]envelope.ID, 2)
 	for set := range 2 {
 		senders[set], ids[set] = unconfirmed(t, w, set)
@@ -62,7 +62,7 @@ func TestUnconfirmedPayoutsOfEverySetGoBack(t *testing.T) {
 		t.Errorf("%d went back, %v, want 2 and the SET that is down", n.Count, err)
 	}
 	for set, id := range ids {
-		if tr, err := w.Router.Sets()[set].Transfer(t.Context(), id, 1); err != nil || tr.Payee != senders[set] || tr.State != envelope.Pending || tr.Round != 2 {
+		if tr, err := w.Router.Sets()[set].Owed().Transfer(t.Context(), id, 1); err != nil || tr.Payee != senders[set] || tr.State != envelope.Pending || tr.Round != 2 {
 			t.Errorf("%+v, %v, want it to go to %s", tr, err, senders[set])
 		}
 	}
