@@ -37,7 +37,7 @@ func TestADayTurnsAtMidnightInUTCPlus8(t *testing.T) {
 	}
 }
 
-func TestADayDoesNotDependOnTheMachinesTimeZone(t *testing.T) {
+func TestDayIgnoresTheMachinesTimeZone(t *testing.T) {
 	local := time.Local
 	t.Cleanup(func() { time.Local = local })
 	before := time.Date(2026, 11, 23, 15, 59, 59, 999e6, time.UTC)
@@ -58,7 +58,7 @@ func TestADayDoesNotDependOnTheMachinesTimeZone(t *testing.T) {
 	}
 }
 
-func TestAddingDaysCrossesMonthsLeapDaysAndYears(t *testing.T) {
+func TestAddingDaysCrossesMonthsAndLeapDays(t *testing.T) {
 	for _, row := range []struct {
 		day  Day
 		n    int
@@ -80,7 +80,7 @@ func TestAddingDaysCrossesMonthsLeapDaysAndYears(t *testing.T) {
 	}
 }
 
-func TestADayIsTheTwentyFourHoursFromItsStart(t *testing.T) {
+func TestDayIs24HoursFromItsStart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := BodyEpoch().Add(time.Duration(rapid.Int64Range(0, 1<<41-1).Draw(t, "ms")) * time.Millisecond)
 		d := DayOf(at)

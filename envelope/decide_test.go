@@ -21,7 +21,7 @@ func halfOpened() (Envelope, Seed, holders) {
 	return e, seed, held
 }
 
-func TestAnOpenerWithoutAShareIsAnsweredByTheState(t *testing.T) {
+func TestOpenerWithoutAShareGetsTheState(t *testing.T) {
 	before, after := noon().Add(time.Hour), noon().Add(25*time.Hour)
 	for _, row := range []struct {
 		name   string
@@ -65,7 +65,7 @@ func TestAnOpenerWithoutAShareIsAnsweredByTheState(t *testing.T) {
 	}
 }
 
-func TestAHolderIsAnsweredWithTheShareForEver(t *testing.T) {
+func TestHolderGetsTheSameShareForEver(t *testing.T) {
 	for _, state := range allStates() {
 		for _, now := range []time.Time{noon(), noon().Add(1000 * time.Hour)} {
 			e, seed, held := halfOpened()
@@ -82,7 +82,7 @@ func TestAHolderIsAnsweredWithTheShareForEver(t *testing.T) {
 	}
 }
 
-func TestTheFirstToComeGetTheSharesInThatOrder(t *testing.T) {
+func TestSharesGoInOrderOfArrival(t *testing.T) {
 	e, seed := paid(luckyOrder(1000, 3), DefaultLimits())
 	now := e.PaidAt.Add(time.Second)
 	amounts := split(seed, 1000, 3, e.ShareMax)
@@ -101,7 +101,7 @@ func TestTheFirstToComeGetTheSharesInThatOrder(t *testing.T) {
 	}
 }
 
-func TestAnEnvelopeWithSharesLeftStaysActive(t *testing.T) {
+func TestEnvelopeWithSharesLeftStaysActive(t *testing.T) {
 	e, seed := paid(luckyOrder(1000, 3), DefaultLimits())
 	next, openings := Decide(e, seed, []UserID{"amy", "ben"}, nobody, e.PaidAt)
 	want := e
@@ -114,7 +114,7 @@ func TestAnEnvelopeWithSharesLeftStaysActive(t *testing.T) {
 	}
 }
 
-func TestNobodyComingChangesNothing(t *testing.T) {
+func TestNoOpenersChangeNothing(t *testing.T) {
 	e, seed := paid(luckyOrder(1000, 3), DefaultLimits())
 	next, openings := Decide(e, seed, nil, nobody, e.PaidAt)
 	if next != e || len(openings) != 0 {
@@ -153,7 +153,7 @@ func TestEqualSharesAreEqual(t *testing.T) {
 	}
 }
 
-func TestAnExclusiveEnvelopeIsForItsRecipientOnly(t *testing.T) {
+func TestExclusiveIsForItsRecipientOnly(t *testing.T) {
 	for _, state := range allStates() {
 		e, seed := paid(exclusiveOrder(520), DefaultLimits())
 		e.State = state
@@ -182,7 +182,7 @@ func TestAnExclusiveEnvelopeIsForItsRecipientOnly(t *testing.T) {
 	}
 }
 
-func TestAHeaderThatCannotBeRightIsNotPaidFrom(t *testing.T) {
+func TestImpossibleHeaderPaysNothing(t *testing.T) {
 	for name, spoil := range map[string]func(*Envelope){
 		"more opened than paid":        func(e *Envelope) { e.Opened = e.Total + 1 },
 		"too little for those to come": func(e *Envelope) { e.Opened = e.Total - 1 },

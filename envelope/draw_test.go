@@ -47,7 +47,8 @@ func wantDivision(t rapid.TB, shares []Fen, total Fen, count int, of Bounds) {
 	}
 }
 
-func TestFA18ADrawPaysOutExactlyWhateverWasAccepted(t *testing.T) {
+// FA18: the shares of any accepted order add up to its total.
+func TestDrawPaysOutExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := drawLimits(t)
 		count := rapid.OneOf(rapid.IntRange(1, l.CountMax), rapid.Just(l.CountMax)).Draw(t, "count")

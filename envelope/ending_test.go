@@ -37,7 +37,7 @@ func TestExpiryRefundsExactlyTheRest(t *testing.T) {
 	})
 }
 
-func TestAnEnvelopeExpiresAtItsTimeAndNotBefore(t *testing.T) {
+func TestExpiryIsAtItsTimeAndNotBefore(t *testing.T) {
 	e, _ := paid(luckyOrder(1000, 5), DefaultLimits())
 	for _, before := range []time.Duration{time.Nanosecond, time.Millisecond, time.Hour} {
 		if got, ok := Expire(e, e.ExpiresAt.Add(-before)); ok || got != e {

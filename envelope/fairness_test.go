@@ -22,14 +22,16 @@ func histogram(samples []Fen, lo, hi Fen, bins int) []int {
 	return counts
 }
 
-func TestFA18AMillionFirstSharesAreUniformUpToTwiceTheMean(t *testing.T) {
+// FA18: a million first shares are uniform from one fen to twice the mean.
+func TestFirstSharesReachTwiceTheMean(t *testing.T) {
 	shares := firstShares(drawKey(), 1_000_000, 10_000, 10, 20000)
 	wantKolmogorov(t, "10000 fen in 10", shares, 1, 2000)
 	wantUniform(t, "10000 fen in 10, by the fen", histogram(shares, 1, 2000, 2000))
 	wantUniform(t, "10000 fen in 10, by the yuan", histogram(shares, 1, 2000, 20))
 }
 
-func TestFA18FirstSharesAreUniformBetweenTheBounds(t *testing.T) {
+// FA18: whatever bounds the range of the first share, it is uniform in it.
+func TestFirstSharesAreUniformInTheBounds(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		total    Fen
@@ -52,10 +54,10 @@ func TestFA18FirstSharesAreUniformBetweenTheBounds(t *testing.T) {
 	}
 }
 
-// TestFA18EveryPositionExpectsTheMean: no opener gains by coming early or late.
-// Rounding moves an expectation by less than half a fen at each step, so that
-// the last of n may lose up to half the n-th harmonic number.
-func TestFA18EveryPositionExpectsTheMean(t *testing.T) {
+// FA18: no opener gains by coming early or late. Rounding moves an expectation
+// by less than half a fen at each step, so that the last of n may lose up to
+// half the n-th harmonic number.
+func TestEveryPositionExpectsTheMean(t *testing.T) {
 	const envelopes, count, mean = 100_000, 10, 1000
 	positions := make([][]Fen, count)
 	for i := range envelopes {
@@ -76,9 +78,9 @@ func TestFA18EveryPositionExpectsTheMean(t *testing.T) {
 	}
 }
 
-// TestFA18EveryShareIsUniformInItsOwnRange maps each share to its place between
+// FA18: TestEveryShareIsUniformInItsRange maps each share to its place between
 // lo and hi. Amounts far above any limit keep the places fine-grained.
-func TestFA18EveryShareIsUniformInItsOwnRange(t *testing.T) {
+func TestEveryShareIsUniformInItsRange(t *testing.T) {
 	const envelopes, count, bins = 50_000, 5, 100
 	const total, shareMax = Fen(1e15), Fen(1e15)
 	places := [count - 1][]int{}
@@ -98,7 +100,8 @@ func TestFA18EveryShareIsUniformInItsOwnRange(t *testing.T) {
 	}
 }
 
-func TestFA18OneDrawSaysNothingAboutAnother(t *testing.T) {
+// FA18: shares of other IDs, keys and positions are uncorrelated.
+func TestDrawsAreIndependent(t *testing.T) {
 	const n = 100_000
 	shares := firstShares(drawKey(), n+1, 10_000, 10, 20000)
 	wantUncorrelated(t, "an envelope and the next", shares[:n], shares[1:])

@@ -93,7 +93,7 @@ func TestFrozenBodiesKeepTheirAddress(t *testing.T) {
 	}
 }
 
-func TestFrozenDrawsKeepTheirSharesAndCommitments(t *testing.T) {
+func TestFrozenDrawsKeepSharesAndCommitment(t *testing.T) {
 	for _, row := range readFrozen(t).Draws {
 		seed := drawKey().Seed(row.ID)
 		if seed.Hex() != row.Seed {

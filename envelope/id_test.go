@@ -32,7 +32,7 @@ func TestAnIDCarriesItsWholeAddress(t *testing.T) {
 	})
 }
 
-func TestIDsSortByTimeAndMovingSetsKeepsTheTable(t *testing.T) {
+func TestIDsSortByTimeAndKeepTheirTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := Body(rapid.Int64Range(1<<22, math.MaxInt64).Draw(t, "a"))
 		b := Body(rapid.Int64Range(1<<22, math.MaxInt64).Draw(t, "b"))

@@ -20,7 +20,7 @@ type life struct {
 	previous Envelope
 }
 
-func TestAnEnvelopeKeepsItsInvariantsAllItsLife(t *testing.T) {
+func TestInvariantsHoldAllLife(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limits := drawLimits(t)
 		limits.CountMax = min(limits.CountMax, 30)

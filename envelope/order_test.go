@@ -134,7 +134,8 @@ func nameEdges() []edge {
 	}
 }
 
-func TestFH1EveryEdgeIsRefusedByFieldAndRule(t *testing.T) {
+// FH1: one past every limit is refused, and the error names the field and its rule.
+func TestEveryEdgeIsRefusedByFieldAndRule(t *testing.T) {
 	edges := append(moneyEdges(), nameEdges()...)
 	if len(edges) < 60 {
 		t.Fatalf("%d edges, want at least 60", len(edges))
@@ -155,7 +156,7 @@ func TestFH1EveryEdgeIsRefusedByFieldAndRule(t *testing.T) {
 	}
 }
 
-func TestOrdersOnTheEdgeAreAcceptedAndCompleted(t *testing.T) {
+func TestOrdersOnTheEdgeAreAccepted(t *testing.T) {
 	with := func(o Order, edit func(*Order)) Order { edit(&o); return o }
 	for _, row := range []struct {
 		name   string
@@ -217,7 +218,7 @@ func leastTen() Limits {
 }
 
 // FS11: what the provider does not pay out is refused when it is sent.
-func TestASendBelowTheLeastShareIsRefusedByNameAndRule(t *testing.T) {
+func TestSendBelowTheLeastShareIsRefused(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		order Order
@@ -296,7 +297,7 @@ func TestANewEnvelopeIsTheOrderUnpaid(t *testing.T) {
 	}
 }
 
-func TestAHashTellsWhatIsAskedAndNotUnderWhichKey(t *testing.T) {
+func TestOrderHashCoversTermsAndNotTheKey(t *testing.T) {
 	base := Order{Sender: "ann", Key: "k", Kind: Lucky, Total: 1000, Count: 10, Group: "g", Greeting: "hi", Recipient: "r"}
 	edits := map[string]func(*Order){
 		"nothing":                         func(*Order) {},
@@ -343,9 +344,9 @@ func TestAnEqualOrderHashesByItsShare(t *testing.T) {
 	})
 }
 
-// FuzzFH1AnAcceptedOrderDividesExactly lets nothing through that cannot be
+// FH1: FuzzAcceptedOrderDividesExactly lets nothing through that cannot be
 // paid, drawn to the last fen and verified.
-func FuzzFH1AnAcceptedOrderDividesExactly(f *testing.F) {
+func FuzzAcceptedOrderDividesExactly(f *testing.F) {
 	add := func(o Order) {
 		f.Add(string(o.Kind), int64(o.Total), int64(o.Share), o.Count, string(o.Sender), string(o.Group), string(o.Recipient), o.Key, o.Greeting)
 	}

@@ -82,7 +82,7 @@ func tell(t *rapid.T, life []Statement, moments []int) (heard []string, at Curso
 	return heard, at
 }
 
-func TestInHoweverManyStepsAReceiverIsToldTheSame(t *testing.T) {
+func TestFactsAreTheSameInAnySteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		life := lives(t)
 		var every, some []int
@@ -105,7 +105,7 @@ func TestInHoweverManyStepsAReceiverIsToldTheSame(t *testing.T) {
 	})
 }
 
-func TestNobodyIsToldOfAnEnvelopeThatIsNotPaid(t *testing.T) {
+func TestUnpaidEnvelopeHasNoFacts(t *testing.T) {
 	e, _ := sent(luckyOrder(1000, 5), DefaultLimits())
 	closed, _ := Close(e)
 	for _, e := range []Envelope{e, closed} {
@@ -115,7 +115,8 @@ func TestNobodyIsToldOfAnEnvelopeThatIsNotPaid(t *testing.T) {
 	}
 }
 
-func TestFF11OfALatePaymentOnlyTheRefundIsTold(t *testing.T) {
+// FF11: a payment after the close gives no fact but its refund, once.
+func TestLatePaymentOnlyGivesARefundFact(t *testing.T) {
 	e, _ := sent(luckyOrder(1000, 5), DefaultLimits())
 	e, _ = Close(e)
 	e, _ = Pay(e, Payment{OrderNo: e.ID, TransactionID: "tx", Amount: 1000}, noon())
@@ -134,7 +135,7 @@ func TestFF11OfALatePaymentOnlyTheRefundIsTold(t *testing.T) {
 	}
 }
 
-func TestAStatementWithSharesFromTheFirstIsCutAtTheCursor(t *testing.T) {
+func TestStatementIsCutAtTheCursor(t *testing.T) {
 	e, _, shares := finished(luckyOrder(1000, 5), DefaultLimits())
 	s := Statement{Snapshot: Snapshot{Envelope: e, Shares: shares}}
 	facts, at := Owed(&s, Cursor{Stage: StageActive, Seq: 3})

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-func TestFF11APaymentAfterTheCloseGoesBackWhole(t *testing.T) {
+// FF11: a payment after the close makes a refund of all of it.
+func TestPaymentAfterCloseIsRefundedWhole(t *testing.T) {
 	e, _ := sent(luckyOrder(1000, 5), DefaultLimits())
 	if _, ok := RefundOf(&e); ok {
 		t.Fatal("an unpaid envelope owes a refund")
@@ -34,7 +35,7 @@ func TestFF11APaymentAfterTheCloseGoesBackWhole(t *testing.T) {
 }
 
 // The time of a payment is the provider's, as far as it can be true (FS15).
-func TestPaidAtIsWhenTheProviderSaysItWasPaid(t *testing.T) {
+func TestPaidAtIsTheProvidersTime(t *testing.T) {
 	e, _ := sent(luckyOrder(1000, 5), DefaultLimits())
 	e.CreatedAt = e.CreatedAt.Add(700 * time.Millisecond)
 	e.ExpiresAt = e.CreatedAt.Add(24 * time.Hour)
@@ -76,7 +77,7 @@ func TestPaidAtIsWhenTheProviderSaysItWasPaid(t *testing.T) {
 
 // A send that was stamped by a clock ahead of the database's is still not paid
 // after it becomes active: every share is opened later than that.
-func TestPaidAtIsNeverAfterTheEnvelopeBecomesActive(t *testing.T) {
+func TestPaidAtIsNeverAfterActivation(t *testing.T) {
 	e, _ := sent(luckyOrder(1000, 5), DefaultLimits())
 	now := e.CreatedAt.Add(-time.Second)
 	if next, ok := Pay(e, Payment{OrderNo: e.ID, TransactionID: "tx", Amount: 1000, PaidAt: now}, now); !ok || next.PaidAt != now {

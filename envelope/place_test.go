@@ -19,7 +19,7 @@ func wantCalls(t *testing.T, f *shelf, want string) {
 	}
 }
 
-func TestSendTriesTheSetsInOrderAndStopsAtWhatIsNotBusy(t *testing.T) {
+func TestSendTriesSetsWhileTheyAreBusy(t *testing.T) {
 	fault := errors.New("disk on fire")
 	for _, row := range []struct {
 		name    string
@@ -197,7 +197,7 @@ func TestARepeatedSendReturnsTheFirst(t *testing.T) {
 }
 
 // FS2: what was made in a SET that is down now is known elsewhere, and waits.
-func TestARepeatWhoseEnvelopeCannotBeReadIsBusy(t *testing.T) {
+func TestRepeatOfAnUnreadableEnvelopeIsBusy(t *testing.T) {
 	first, r := sentBefore(luckyOrder(1000, 10), Unpaid, time.Minute)
 	f := &shelf{sets: []SetNumber{7, 3, 4}, kept: map[SetNumber]KeyRecord{7: r}, findErr: map[SetNumber]error{3: busy("003")}, sentErr: busy("003")}
 	_, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10))
@@ -258,7 +258,7 @@ func TestAKeyWithoutAWinnerIsRefusedForGood(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedSendIsTakenUpByItsRepeat(t *testing.T) {
+func TestRepeatTakesUpAnInterruptedSend(t *testing.T) {
 	f := &shelf{sets: []SetNumber{7, 3}, prepayErr: ErrUnknownOutcome}
 	if _, err := tellerAt(f).Send(t.Context(), luckyOrder(1000, 10)); !errors.Is(err, ErrUnknownOutcome) {
 		t.Fatalf("have %v, want ErrUnknownOutcome", err)
@@ -274,7 +274,7 @@ func TestAnInterruptedSendIsTakenUpByItsRepeat(t *testing.T) {
 	}
 }
 
-func TestARepeatAheadOfTheNewsOfItsPaymentReturnsTheFirst(t *testing.T) {
+func TestRepeatAheadOfThePaidCallback(t *testing.T) {
 	e, r := sentBefore(luckyOrder(1000, 10), Unpaid, time.Minute)
 	for _, news := range []error{ErrChargePaid, ErrChargeClosed} {
 		f := &shelf{sets: []SetNumber{7}, prepayErr: fmt.Errorf("prepay: %w", news), kept: map[SetNumber]KeyRecord{7: r}, sent: map[ID]Envelope{e.ID: e}}
@@ -286,7 +286,7 @@ func TestARepeatAheadOfTheNewsOfItsPaymentReturnsTheFirst(t *testing.T) {
 }
 
 // FS16: between the end of the time to pay and the closing there is nothing to place.
-func TestARepeatAfterTheTimeToPayHasNoAddressToPayAt(t *testing.T) {
+func TestLateRepeatHasNoAddressToPayAt(t *testing.T) {
 	for name, row := range map[string]struct {
 		age  time.Duration
 		pays bool
@@ -304,7 +304,7 @@ func TestARepeatAfterTheTimeToPayHasNoAddressToPayAt(t *testing.T) {
 
 // FS23: an authentic ticket proves that the envelope was made, so a SET that this
 // server does not know is no reason to say that it was not.
-func TestAnEnvelopeOfASETUnknownHereIsBusyToItsTicket(t *testing.T) {
+func TestTicketOfAnUnknownSETIsBusy(t *testing.T) {
 	unknown := fmt.Errorf("SET 003: %w", ErrUnknownSet)
 	ticket := someTickets().Mint(idAt(0))
 	f := &shelf{readErr: unknown, openErr: unknown}

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestBestLuckIsTheLargestAndTheEarliestOnATie(t *testing.T) {
+func TestBestLuckIsLargestThenEarliest(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		kind    Kind
@@ -73,7 +73,7 @@ func partly() (Envelope, Seed, []Share) {
 	return e, seed, []Share{openings[0].Share, openings[1].Share, openings[2].Share}
 }
 
-func TestAnExpiredEnvelopeVerifiesByTheSharesItGave(t *testing.T) {
+func TestExpiredEnvelopeVerifiesItsShares(t *testing.T) {
 	e, seed, shares := partly()
 	if err := Verify(&e, seed, shares); err != nil {
 		t.Error(err)
@@ -143,9 +143,9 @@ func verifySwaps(t *testing.T, e *Envelope, seed Seed, shares []Share, i int) {
 	}
 }
 
-// TestVerifyHoldsTheSharesAgainstTheHeader: a row that is missing at the end,
-// or a total that was changed, leaves every share right by itself.
-func TestVerifyHoldsTheSharesAgainstTheHeader(t *testing.T) {
+// TestVerifyChecksSharesAgainstTheHeader: a row that is missing at the end, or
+// a total that was changed, leaves every share right by itself.
+func TestVerifyChecksSharesAgainstTheHeader(t *testing.T) {
 	for _, o := range []Order{luckyOrder(20_000, 10), equalOrder(70, 5)} {
 		e, seed, shares := finished(o, DefaultLimits())
 		wantFound(t, string(o.Kind)+": the last share lost", Verify(&e, seed, shares[:len(shares)-1]), 0)
@@ -166,9 +166,9 @@ func TestVerifyHoldsTheSharesAgainstTheHeader(t *testing.T) {
 	wantFound(t, "the last share of an expired one lost", Verify(&e, seed, shares[:2]), 0)
 }
 
-// TestVerifyAnswersAHeaderNobodySentWithAnError: a row that was tampered with
-// is a finding of the audit, not the end of it.
-func TestVerifyAnswersAHeaderNobodySentWithAnError(t *testing.T) {
+// TestVerifyRefusesAnImpossibleHeader: a row that was tampered with is a
+// finding of the audit, not the end of it.
+func TestVerifyRefusesAnImpossibleHeader(t *testing.T) {
 	_, _, right := finished(luckyOrder(20_000, 10), DefaultLimits())
 	shareOne := right[0].Amount
 	for _, row := range []struct {

@@ -33,7 +33,7 @@ func atState(state State) Snapshot {
 	return s
 }
 
-func TestShowIsForTheSenderAndForWhoHasTheTicket(t *testing.T) {
+func TestShowNeedsTheSenderOrTheTicket(t *testing.T) {
 	id := idAt(0)
 	good, other := someTickets().Mint(id), someTickets().Mint(idAt(1))
 	for _, row := range []struct {
@@ -85,7 +85,7 @@ func TestAbsentAndForbiddenLookTheSame(t *testing.T) {
 	}
 }
 
-func TestShowTellsTheSeedAndTheLuckiestOnlyOnceItIsFinished(t *testing.T) {
+func TestSeedIsShownOnceFinished(t *testing.T) {
 	seed := drawKey().Seed(idAt(0))
 	for _, row := range []struct {
 		state            State
@@ -119,10 +119,9 @@ func TestShowTellsTheSeedAndTheLuckiestOnlyOnceItIsFinished(t *testing.T) {
 	}
 }
 
-// TestShowSaysExpiredBeforeTheSweepDoesButKeepsTheSeed: an open that locked the
-// row in time may still commit, so the draw is secret until the row says that
-// it is over.
-func TestShowSaysExpiredBeforeTheSweepDoesButKeepsTheSeed(t *testing.T) {
+// TestShowBeforeTheSweepKeepsTheSeed: an open that locked the row in time may
+// still commit, so the draw is secret until the row says that it is over.
+func TestShowBeforeTheSweepKeepsTheSeed(t *testing.T) {
 	for _, row := range []struct {
 		late time.Duration
 		want State
@@ -144,7 +143,7 @@ func TestShowSaysExpiredBeforeTheSweepDoesButKeepsTheSeed(t *testing.T) {
 	}
 }
 
-func TestShowRefusesToRevealASeedThatWasNotCommittedTo(t *testing.T) {
+func TestShowRefusesAnUncommittedSeed(t *testing.T) {
 	for _, state := range allStates() {
 		snapshot := atState(state)
 		snapshot.Envelope.Commitment[31] ^= 1
@@ -164,7 +163,7 @@ func TestShowRefusesToRevealASeedThatWasNotCommittedTo(t *testing.T) {
 	}
 }
 
-func TestShowTellsEachWhatHasBecomeOfTheirMoney(t *testing.T) {
+func TestShowGivesEachUserTheirTransfers(t *testing.T) {
 	snapshot := atState(Expired)
 	paidOut := PayoutOf(&snapshot.Envelope, snapshot.Shares[1])
 	paidOut.State = Posted

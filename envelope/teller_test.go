@@ -205,7 +205,7 @@ func TestAPaymentIsPassedOn(t *testing.T) {
 	}
 }
 
-func TestGrabAndOpenWantTheTicketBeforeAnythingElse(t *testing.T) {
+func TestGrabAndOpenCheckTheTicketFirst(t *testing.T) {
 	ticket := someTickets().Mint(idAt(0))
 	for name, s := range map[string]string{"none": "", "of another envelope": someTickets().Mint(idAt(1)), "spoiled": spoiled(ticket, 23, 'A'), "cut": ticket[:23]} {
 		f := &shelf{}
@@ -244,7 +244,7 @@ func TestGrabAnswersByTheDatabasesClock(t *testing.T) {
 	}
 }
 
-func TestOpenReturnsTheOutcomeAndRaisesTheRefusal(t *testing.T) {
+func TestOpenReturnsOutcomeOrRefusal(t *testing.T) {
 	won := Opening{Outcome: Opened, Share: Share{Seq: 1, User: "amy", Amount: 5}}
 	fault := errors.New("disk on fire")
 	for _, row := range []struct {

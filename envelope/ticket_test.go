@@ -85,7 +85,7 @@ func TestWhatIsNoTicketIsRefused(t *testing.T) {
 	}
 }
 
-func TestAKeyRotationKeepsTheTicketsOfThePreviousKey(t *testing.T) {
+func TestTicketsSurviveAKeyRotation(t *testing.T) {
 	first, second, third := ticketKey(1), ticketKey(2), ticketKey(3)
 	id := idAt(0)
 	old := must(NewTickets(first)).Mint(id)

@@ -24,7 +24,7 @@ func TestATransferNumberIsFrozen(t *testing.T) {
 	}
 }
 
-func TestATransferNumberReadsBackAsWhatItNames(t *testing.T) {
+func TestTransferNumberRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := idAt(rapid.IntRange(0, 1_000_000).Draw(t, "n"))
 		seq, round := rapid.IntRange(0, 500).Draw(t, "seq"), rapid.IntRange(1, RoundMax).Draw(t, "round")
@@ -39,7 +39,7 @@ func TestATransferNumberReadsBackAsWhatItNames(t *testing.T) {
 	})
 }
 
-func TestANumberThatNobodyMakesIsRefused(t *testing.T) {
+func TestMalformedTransferNumbersAreRefused(t *testing.T) {
 	id := string(idAt(0))
 	for _, no := range []string{
 		"", id, id + "P", id + "P1", id + "P0001", id + "P501", id + "P000", id + "P-01", id + "P+01", id + "P01 ", id + "p001", id + "r",
@@ -54,7 +54,7 @@ func TestANumberThatNobodyMakesIsRefused(t *testing.T) {
 	}
 }
 
-func FuzzATransferNumberIsReadOnlyAsItIsWritten(f *testing.F) {
+func FuzzTransferNumberHasOneSpelling(f *testing.F) {
 	id := idAt(0)
 	for _, no := range []string{TransferNo(id, 0, 1), TransferNo(id, 12, 3), string(id) + "P012X", ""} {
 		f.Add(no)
@@ -72,7 +72,7 @@ func payout() Transfer {
 
 func payoutNo() string { return TransferNo(idAt(0), 3, 1) }
 
-func TestATransferFollowsTheProvidersWord(t *testing.T) {
+func TestTransferFollowsTheProvidersStatus(t *testing.T) {
 	no := payoutNo()
 	for name, c := range map[string]struct {
 		from func(*Transfer)
@@ -109,7 +109,8 @@ func TestATransferFollowsTheProvidersWord(t *testing.T) {
 	}
 }
 
-func TestFG3AWordThatContradictsChangesNothing(t *testing.T) {
+// FG3: a status that contradicts the transfer is a conflict and leaves it as it was.
+func TestContradictingStatusChangesNothing(t *testing.T) {
 	no := payoutNo()
 	for name, c := range map[string]struct {
 		state TransferState

@@ -149,7 +149,7 @@ func dropLast(h *History, gift int) {
 
 func anySeed() string { return envelope.Seed{1, 2, 3}.Hex() }
 
-func TestWhatWasToldIsTrue(t *testing.T) {
+func TestCorrectRunPassesTheAudit(t *testing.T) {
 	v := told(t).Audit()
 	if !v.Passed() {
 		t.Fatalf("nothing was changed, and found is %v", v.Violations)

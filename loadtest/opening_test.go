@@ -34,7 +34,7 @@ func TestOpeningsAreReadAsJSONSaysThem(t *testing.T) {
 	}
 }
 
-func FuzzTheShortWayToReadAnOpeningAgreesWithJSON(f *testing.F) {
+func FuzzFastOpeningParserAgreesWithJSON(f *testing.F) {
 	f.Add([]byte(`{"outcome":"opened","amount_fen":12,"seq":3}`))
 	f.Add([]byte(`{"outcome":"empty"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {

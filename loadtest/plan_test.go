@@ -123,7 +123,7 @@ func TestSpreadKeepsAllEnvelopesOpen(t *testing.T) {
 	checkOpeners(t, p, 40)
 }
 
-func TestSpreadOpensSoManyAtOnceAndThenTheNext(t *testing.T) {
+func TestSpreadOpensEnvelopesInWaves(t *testing.T) {
 	const atOnce = 50
 	p := plan(t, PlanConfig{Scenario: Spread, Seed: 1, Envelopes: 220, AtOnce: atOnce, Count: 100, Openers: 40, Users: 400})
 	last := 0
@@ -253,7 +253,7 @@ func TestPlansThatCannotBeAreRefused(t *testing.T) {
 	}
 }
 
-func TestAWalkMeetsEverybodyOnce(t *testing.T) {
+func TestWalkMeetsEveryUserOnce(t *testing.T) {
 	for _, users := range []int{4, 7, 100, 2000} {
 		for seed := range uint64(20) {
 			w := newWalk(newRand(seed, fmt.Sprint(users)), users)

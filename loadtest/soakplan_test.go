@@ -60,7 +60,7 @@ func count(n *int, yes bool) {
 	}
 }
 
-func TestASoakPlansNothingThatItWouldNotWaitFor(t *testing.T) {
+func TestSoakPlansOnlyWhatItWaitsFor(t *testing.T) {
 	p := soakPlan(t, 1, Lifetimes{PayWithin: 15 * time.Minute, Life: 24 * time.Hour})
 	for i := range p.Gifts {
 		if p.Fates[i].PayAfter > 0 {

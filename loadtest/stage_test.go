@@ -95,7 +95,7 @@ func TestACrowdOpensEverythingAndPasses(t *testing.T) {
 	}
 }
 
-func TestPeopleComeWhenTheyComeAndAreAnswered(t *testing.T) {
+func TestOpenLoopArrivalsAreAnswered(t *testing.T) {
 	s := newService(t).stage(loadtest.PlanConfig{Scenario: loadtest.Spread, Seed: 1, Envelopes: 20, Count: 50, Openers: 50, Users: 60})
 	run, err := s.Offer(t.Context(), loadtest.Offer{Seed: 1, Load: []loadtest.Stretch{{Rate: 500, For: time.Second}}, Connections: 20, Retry: loadtest.Retry{TriesMax: 1}})
 	if err != nil {
@@ -134,7 +134,7 @@ func TestAFestivalIsSentPaidAndOpened(t *testing.T) {
 	}
 }
 
-func TestRefusedPeopleAskAgainAndAreCountedApart(t *testing.T) {
+func TestRefusalsRetryAndAreCountedApart(t *testing.T) {
 	s := newService(t)
 	stage := s.stage(loadtest.PlanConfig{Scenario: loadtest.Spread, Seed: 1, Envelopes: 10, Count: 10, Openers: 10, Users: 50})
 	s.Refuses.Store(true)
@@ -151,7 +151,7 @@ func TestRefusedPeopleAskAgainAndAreCountedApart(t *testing.T) {
 	}
 }
 
-func TestWhoCannotBeSentInTimeIsUnsent(t *testing.T) {
+func TestLateArrivalsAreUnsent(t *testing.T) {
 	s := newService(t)
 	s.Lies = func(*envelope.Opening) { time.Sleep(20 * time.Millisecond) } // one at a time
 	stage := s.stage(loadtest.PlanConfig{Scenario: loadtest.Spread, Seed: 1, Envelopes: 10, Count: 50, Openers: 50, Users: 50})
@@ -166,10 +166,10 @@ func TestWhoCannotBeSentInTimeIsUnsent(t *testing.T) {
 	}
 }
 
-// A service that stands still for a third of a second makes everybody wait who
-// came meanwhile. A crowd that waits with it would notice one slow request for
+// A service that stands still for a third of a second makes every arrival in
+// that time wait. A crowd that waits with it would notice one slow request for
 // each of its connections.
-func TestAStallIsFeltByEveryoneWhoCame(t *testing.T) {
+func TestStallCountsForEveryArrival(t *testing.T) {
 	const connections = 4
 	stall := 300 * time.Millisecond
 	var began, stalled atomic.Int64

@@ -37,9 +37,9 @@ func wantHeldStill(t testing.TB, w *settest.World, s *orderset.Set, tr envelope.
 	}
 }
 
-// TestThePayeeHasAnUnconfirmedPayoutBegunAnew: under the next number, once, and
+// TestPayeeReclaimsAnUnconfirmedPayout: under the next number, once, and
 // written down (FS16).
-func TestThePayeeHasAnUnconfirmedPayoutBegunAnew(t *testing.T) {
+func TestPayeeReclaimsAnUnconfirmedPayout(t *testing.T) {
 	for _, reason := range []string{envelope.CodeOverdue, envelope.CodeCancelled} {
 		t.Run(reason, func(t *testing.T) {
 			w := servers.World(t, 1)
@@ -66,8 +66,8 @@ func TestThePayeeHasAnUnconfirmedPayoutBegunAnew(t *testing.T) {
 	}
 }
 
-// TestSomeHeldPayoutsAreNotBegunAnewByTheirPayee (FS16).
-func TestSomeHeldPayoutsAreNotBegunAnewByTheirPayee(t *testing.T) {
+// TestPayeeMayNotReclaimEveryPayout (FS16).
+func TestPayeeMayNotReclaimEveryPayout(t *testing.T) {
 	t.Run("one that was refused", func(t *testing.T) {
 		w := servers.World(t, 1)
 		s, tr := held(t, w)
@@ -136,8 +136,8 @@ func TestSomeHeldPayoutsAreNotBegunAnewByTheirPayee(t *testing.T) {
 	})
 }
 
-// TestAskingAgainWhoseCommitIsLostBeginsOneRound (FS16).
-func TestAskingAgainWhoseCommitIsLostBeginsOneRound(t *testing.T) {
+// TestReclaimWithALostCommitIsOneRound (FS16).
+func TestReclaimWithALostCommitIsOneRound(t *testing.T) {
 	w := servers.World(t, 1)
 	for half, fault := range bothFaults {
 		s, tr := unconfirmed(t, w, envelope.CodeOverdue)

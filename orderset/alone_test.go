@@ -20,7 +20,7 @@ func refuseBatch(t testing.TB, s *orderset.Set, b envelope.PayoutBatch) {
 
 // FS9: a payout that is alone in a batch that the provider does not take can be
 // redirected, or released, by two people; the batch is never asked for again (I7).
-func TestThePayoutOfAStuckBatchOfOneIsRedirected(t *testing.T) {
+func TestStuckBatchOfOneIsRedirected(t *testing.T) {
 	for _, action := range []string{decision.ActionRedirect, decision.ActionRelease} {
 		t.Run(action, func(t *testing.T) {
 			w := servers.World(t, 1)
@@ -62,7 +62,7 @@ func TestThePayoutOfAStuckBatchOfOneIsRedirected(t *testing.T) {
 }
 
 // FS9: what is in a batch with others is decided about once the batch is dissolved.
-func TestAPayoutAmongOthersIsNotTakenOutOfItsBatch(t *testing.T) {
+func TestPayoutStaysInItsBatch(t *testing.T) {
 	w := servers.World(t, 1)
 	s, _, b := owedBatch(t, w, 2)
 	refuseBatch(t, s, b)

@@ -211,7 +211,8 @@ var damages = []damage{
 	{"opened before the payment", half, "UPDATE S SET opened_at = opened_at - INTERVAL 1 DAY WHERE order_id = ID AND seq = 1", "I6"},
 }
 
-func TestI10EveryPlantedDamageIsFound(t *testing.T) {
+// I10: every rule of the audit finds the damage that is planted for it.
+func TestEveryPlantedDamageIsFound(t *testing.T) {
 	l := newLedger(t)
 	l.w.CheckBooks(t) // nothing that is right is reported
 	nobody := l.w.Sending(t, 0, envelope.Order{Total: 100, Count: 1}).Envelope.ID
@@ -292,7 +293,7 @@ func TestTheAuditReadsPastOnePage(t *testing.T) {
 	}
 }
 
-func TestTheAuditReportsAThousandViolationsAndNoMore(t *testing.T) {
+func TestAuditReportsAThousandAtMost(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 10})
 	admin := w.Admin(t, 0)
@@ -320,7 +321,8 @@ func TestAnAuditNeedsADSNThatIsOne(t *testing.T) {
 	}
 }
 
-func TestFG19AnAuditWhileEverythingMovesRaisesNoFalseAlarm(t *testing.T) {
+// FG19: an audit while everything moves raises no false alarm.
+func TestAuditUnderLoadRaisesNoFalseAlarm(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	var es []envelope.Envelope

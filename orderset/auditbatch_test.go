@@ -8,7 +8,8 @@ import (
 	"hongbao/reconcile"
 )
 
-func TestI10EveryDamageToABatchIsFound(t *testing.T) {
+// I10: every rule about payout batches finds the damage that is planted for it.
+func TestEveryDamageToABatchIsFound(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 4)
 	opened(t, w, s, 50, 3, 3)

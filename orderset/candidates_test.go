@@ -33,7 +33,7 @@ func numbered(n int, addr string) []orderset.SetSpec {
 	return specs
 }
 
-func TestCandidatesDependOnTheKeyAndNotOnTheOrderOfTheFile(t *testing.T) {
+func TestCandidatesDependOnTheKeyOnly(t *testing.T) {
 	specs := numbered(7, nobodyThere(t))
 	one := unused(t, specs...)
 	slices.Reverse(specs)
@@ -76,7 +76,8 @@ func TestCandidatesSpreadEvenly(t *testing.T) {
 	}
 }
 
-func TestFC21ADrainedSETTakesNoNewEnvelopesAndKeepsTheOldOnes(t *testing.T) {
+// FC21: a drained SET takes no new envelopes and serves the old ones.
+func TestDrainedSETKeepsItsOldEnvelopes(t *testing.T) {
 	w := servers.World(t, 2)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 2})
 	cfg := configOf(w, "drained")
@@ -120,7 +121,7 @@ func firsts(r *settest.Router) map[envelope.SetNumber]int {
 	return n
 }
 
-func TestASETThatFailsIsTheLastCandidateUntilItAnswers(t *testing.T) {
+func TestFailingSETIsTheLastCandidate(t *testing.T) {
 	w := servers.World(t, 2)
 	e := w.Active(t, 0, envelope.Order{Sender: "ann", Key: "k", Total: 100, Count: 50})
 	for what, succeed := range map[string]func(r *settest.Router) error{
@@ -160,7 +161,7 @@ func TestASETThatFailsIsTheLastCandidateUntilItAnswers(t *testing.T) {
 	}
 }
 
-func TestHealthOrdersTheCandidatesButDoesNotChooseThem(t *testing.T) {
+func TestHealthOnlyOrdersCandidates(t *testing.T) {
 	r := unused(t, numbered(6, nobodyThere(t))...)
 	before := map[string][]envelope.SetNumber{}
 	for i := range 200 {
@@ -184,7 +185,7 @@ func TestHealthOrdersTheCandidatesButDoesNotChooseThem(t *testing.T) {
 	}
 }
 
-func TestACallerThatHangsUpDoesNotMarkTheSETDown(t *testing.T) {
+func TestCanceledCallDoesNotMarkTheSETDown(t *testing.T) {
 	w := servers.World(t, 2)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 50})
 	gone, cancel := context.WithCancel(t.Context())

@@ -7,7 +7,7 @@ import (
 	"hongbao/internal/fill"
 )
 
-func TestTheCeilingIsMeasuredAndLeavesNothingBehind(t *testing.T) {
+func TestMeasuringTheCeilingLeavesNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	rate, err := fill.InsertCeiling(t.Context(), w.Specs[0].Number, w.Specs[0].Primary, w.App, 200*time.Millisecond)
 	if err != nil || rate < 100 {

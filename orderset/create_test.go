@@ -80,7 +80,7 @@ func TestCreateReturnsWhatIsStored(t *testing.T) {
 	}
 }
 
-func TestAKeySentAgainReturnsTheFirstEnvelope(t *testing.T) {
+func TestRepeatedKeyReturnsTheFirstEnvelope(t *testing.T) {
 	w := servers.World(t, 1)
 	first := w.Unpaid(t, 0, envelope.Order{Sender: "ann", Key: "k", Total: 100, Count: 10})
 	again := w.Sending(t, 0, envelope.Order{Sender: "ann", Key: "k", Total: 200, Count: 20})
@@ -103,7 +103,7 @@ func TestAKeySentAgainReturnsTheFirstEnvelope(t *testing.T) {
 	}
 }
 
-func TestOneKeySentByManyAtOnceMakesOneEnvelope(t *testing.T) {
+func TestConcurrentSendsOfAKeyMakeOne(t *testing.T) {
 	w := servers.World(t, 1)
 	const senders = 32
 	var wg sync.WaitGroup
@@ -130,7 +130,8 @@ func TestOneKeySentByManyAtOnceMakesOneEnvelope(t *testing.T) {
 	wantSentOnce(t, w, 0, "ann")
 }
 
-func TestFA1ASendWhoseStatementIsLostExistsOnceAfterARepeat(t *testing.T) {
+// FA1: any statement of a send may be lost; after the repeat there is one envelope.
+func TestSendWithALostStatementExistsOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	for _, c := range []struct {
 		statement string
@@ -183,7 +184,7 @@ func TestCreateInASETThatIsDownIsBusy(t *testing.T) {
 	wantBusy(t, err, "set_unavailable")
 }
 
-func TestADayWithoutTablesTakesNoEnvelopesAndHasNone(t *testing.T) {
+func TestDayWithoutTablesTakesNoEnvelopes(t *testing.T) {
 	w := servers.World(t, 1)
 	s := movedTo(w, w.Sending(t, 0, envelope.Order{Sender: "ann", Total: 100, Count: 10}), -5)
 	_, err := w.Router.Create(t.Context(), s)
@@ -201,7 +202,8 @@ func TestADayWithoutTablesTakesNoEnvelopesAndHasNone(t *testing.T) {
 	}
 }
 
-func TestFD8ABodyMintedTwiceMakesOneEnvelopeAndAFault(t *testing.T) {
+// FD8: of two envelopes under one ID the first stays and the second is a fault.
+func TestBodyMintedTwiceMakesOneEnvelope(t *testing.T) {
 	w := servers.World(t, 1)
 	first := w.Sending(t, 0, envelope.Order{Sender: "ann", Key: "1", Total: 100, Count: 10})
 	if _, err := w.Router.Create(t.Context(), first); err != nil {
@@ -219,7 +221,8 @@ func TestFD8ABodyMintedTwiceMakesOneEnvelopeAndAFault(t *testing.T) {
 	}
 }
 
-func TestFH1WhatTheDomainWouldRefuseTheTablesRefuseToo(t *testing.T) {
+// FH1: rows that the domain would refuse are refused by the tables as well.
+func TestTablesRefuseWhatTheDomainRefuses(t *testing.T) {
 	w := servers.World(t, 1)
 	for name, spoil := range map[string]func(*envelope.Envelope){
 		"more than the cap":      func(e *envelope.Envelope) { e.Total = 200001 },

@@ -109,7 +109,8 @@ func manyTimes(ids []envelope.ID, users []envelope.UserID, times int, seed uint6
 	return reqs
 }
 
-func TestFA4FA5OneHotEnvelopeOpenedOverTwoOrderServersAtOnceIsPaidExactly(t *testing.T) {
+// FA4, FA5: one hot envelope opened over two order servers at once gives each user one share, to the fen.
+func TestHotEnvelopeOnTwoServersIsExact(t *testing.T) {
 	w := servers.World(t, 1)
 	for _, servers := range [][]int{{1024, 1024}, {0, 0}, {1024, 0}} {
 		t.Run(fmt.Sprintf("servers that remember %v", servers), func(t *testing.T) {
@@ -129,7 +130,8 @@ func TestFA4FA5OneHotEnvelopeOpenedOverTwoOrderServersAtOnceIsPaidExactly(t *tes
 	}
 }
 
-func TestFA5ManyEnvelopesOpenedOverTwoOrderServersAtOnceArePaidExactly(t *testing.T) {
+// FA5: many envelopes opened over two order servers at once are paid to the fen.
+func TestManyEnvelopesOnTwoServersAreExact(t *testing.T) {
 	w := servers.World(t, 1)
 	for _, servers := range [][]int{{1024, 1024}, {1024, 0}} {
 		t.Run(fmt.Sprintf("servers that remember %v", servers), func(t *testing.T) {
@@ -147,7 +149,7 @@ func TestFA5ManyEnvelopesOpenedOverTwoOrderServersAtOnceArePaidExactly(t *testin
 	}
 }
 
-func TestAMemoryThatHoldsFarTooFewEnvelopesCostsOnlySpeed(t *testing.T) {
+func TestTooSmallMemoryCostsOnlySpeed(t *testing.T) {
 	w := servers.World(t, 1)
 	set := serverOf(t, w, 1).Sets()[0]
 	var ids []envelope.ID

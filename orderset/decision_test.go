@@ -71,8 +71,8 @@ func TestADisputeStopsARelease(t *testing.T) {
 	}
 }
 
-// TestADisputeThatComesAfterAProposalStopsItsApproval (FS4).
-func TestADisputeThatComesAfterAProposalStopsItsApproval(t *testing.T) {
+// TestLaterDisputeStopsAnApproval (FS4).
+func TestLaterDisputeStopsAnApproval(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
 	if err := proposing(t, s, tr.No(), "ann", decision.ActionRelease, ""); err != nil {
@@ -91,9 +91,9 @@ func TestADisputeThatComesAfterAProposalStopsItsApproval(t *testing.T) {
 	}
 }
 
-// TestTwoPeopleSettleWhatTheProviderHasPaid: it is posted under the number that was
+// TestTwoPeopleSettleAProviderPayment: it is posted under the number that was
 // paid, and its envelope is settled (FS4).
-func TestTwoPeopleSettleWhatTheProviderHasPaid(t *testing.T) {
+func TestTwoPeopleSettleAProviderPayment(t *testing.T) {
 	for name, batches := range map[string]bool{"a bill": false, "a batch": true} {
 		t.Run(name, func(t *testing.T) {
 			w := servers.World(t, 1)
@@ -196,8 +196,8 @@ func TestAnApprovalNamesWhatItApproves(t *testing.T) {
 	carryOut(t, s)
 }
 
-// TestAProposalIsWithdrawnByItsProposerAndStaysListed (FS14).
-func TestAProposalIsWithdrawnByItsProposerAndStaysListed(t *testing.T) {
+// TestWithdrawnProposalStaysListed (FS14).
+func TestWithdrawnProposalStaysListed(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
 	no := tr.No()
@@ -241,8 +241,8 @@ func TestAProposalIsWithdrawnByItsProposerAndStaysListed(t *testing.T) {
 	carryOut(t, s)
 }
 
-// TestWhatIsHeldIsListedWithItsAgeSenderAndOrder (FS16).
-func TestWhatIsHeldIsListedWithItsAgeSenderAndOrder(t *testing.T) {
+// TestHeldTransfersAreListedInFull (FS16).
+func TestHeldTransfersAreListedInFull(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	for i, amount := range []envelope.Fen{100, 300, 200} {

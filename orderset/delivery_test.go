@@ -30,7 +30,7 @@ func rested(t testing.TB, w *settest.World) {
 	exec(t, w.Admin(t, 0), letRest)
 }
 
-func TestWhatHappensWhileAReceiverIsToldKeepsItOwed(t *testing.T) {
+func TestChangeDuringDeliveryKeepsItDue(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
 	first := deliveries(t, s, envelope.TopicBook)
@@ -64,7 +64,7 @@ func TestWhatHappensWhileAReceiverIsToldKeepsItOwed(t *testing.T) {
 	}
 }
 
-func TestABusyEnvelopeIsToldOfOnceInAWhileAndAQuietOneAtOnce(t *testing.T) {
+func TestBusyEnvelopeIsDeliveredAtIntervals(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
 	for _, user := range []envelope.UserID{"ann", "ben"} {
@@ -87,7 +87,8 @@ func TestABusyEnvelopeIsToldOfOnceInAWhileAndAQuietOneAtOnce(t *testing.T) {
 	}
 }
 
-func TestFG7AClaimThatHasBeenOvertakenChangesNothing(t *testing.T) {
+// FG7: a delivery whose lease has been taken over changes nothing.
+func TestOvertakenClaimChangesNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
 	admin := w.Admin(t, 0)
@@ -135,7 +136,7 @@ func TestFG7AClaimThatHasBeenOvertakenChangesNothing(t *testing.T) {
 	stale(third, "when it has been unparked and claimed again")
 }
 
-func TestWhatIsPutOffComesBackAndWhatIsParkedWaitsForPeople(t *testing.T) {
+func TestPutOffComesBackParkedWaits(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
 	d := deliveries(t, s, envelope.TopicEvent)[0]
@@ -176,7 +177,7 @@ func wantNotParked(t *testing.T, err error) {
 }
 
 // FS34
-func TestUnparkingWhatIsNotParkedIsRefusedAndWhatIsNotThereIsNotFound(t *testing.T) {
+func TestUnparkNeedsAParkedDelivery(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
 	wantNotParked(t, s.Owed().UnparkDelivery(t.Context(), e.ID, envelope.TopicBook))
@@ -188,7 +189,8 @@ func TestUnparkingWhatIsNotParkedIsRefusedAndWhatIsNotThereIsNotFound(t *testing
 	}
 }
 
-func TestFG7FourRelaysTellOneReceiverSerially(t *testing.T) {
+// FG7: four relays deliver the facts of an envelope one after the other.
+func TestFourRelaysDeliverSerially(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	var es []envelope.Envelope
@@ -285,7 +287,7 @@ func TestFG7FourRelaysTellOneReceiverSerially(t *testing.T) {
 	}
 }
 
-func TestADeliveryWhoseStatementIsLostIsFinishedOnce(t *testing.T) {
+func TestDeliveryWithALostStatementIsOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	for half, fault := range bothFaults {
 		for _, statement := range []string{"SELECT order_id, topic", "UPDATE delivery", "UPDATE JSON_TABLE", "COMMIT"} {
@@ -316,8 +318,8 @@ func TestADeliveryWhoseStatementIsLostIsFinishedOnce(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-// FS30: what was acknowledged before a failure is not owed any more.
-func TestADeliveryThatIsPutOffOrParkedKeepsItsCursor(t *testing.T) {
+// FS30: what was acknowledged before a failure is not due any more.
+func TestPutOffDeliveryKeepsItsCursor(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e := owedBook(t, w)
 	claim := func() envelope.Delivery {

@@ -49,7 +49,7 @@ func slowInTime(t *testing.T, w *settest.World, memory int, e envelope.Envelope)
 
 // FS1: after its life an envelope's header, read without a lock, says nothing about
 // an opener whose commit is on its way.
-func TestAHolderIsNeverToldExpired(t *testing.T) {
+func TestHolderIsNeverAnsweredExpired(t *testing.T) {
 	w := servers.World(t, 1)
 	for _, way := range ways {
 		for name, look := range map[string]func(t *testing.T, s *orderset.Set, id envelope.ID){
@@ -103,7 +103,7 @@ func TestAHolderIsNeverToldExpired(t *testing.T) {
 }
 
 // FS1, the other side: what is over for good is refused without the database.
-func TestAnExpiryThatIsCommittedIsAnsweredFromMemory(t *testing.T) {
+func TestCommittedExpiryIsInMemory(t *testing.T) {
 	w := servers.World(t, 1)
 	s, proxy := behind(t, w, 1024)
 	e := livingOpened(t, w, s, 100*time.Millisecond, envelope.Order{Total: 1000, Count: 10}, "holder")
@@ -134,7 +134,7 @@ func TestAnExpiryThatIsCommittedIsAnsweredFromMemory(t *testing.T) {
 
 // FS1: an envelope that waits for its sweep costs its own openers a lock, and
 // others in the batch nothing.
-func TestAnEnvelopeThatEndsDoesNotHoldUpItsBatch(t *testing.T) {
+func TestEndingEnvelopeDoesNotDelayItsBatch(t *testing.T) {
 	w := servers.World(t, 1)
 	s, proxy := behind(t, w, 1024)
 	over := living(t, w, 50*time.Millisecond, envelope.Order{Total: 1000, Count: 10})

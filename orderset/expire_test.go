@@ -38,7 +38,7 @@ func TestExpireRefundsExactlyTheRest(t *testing.T) {
 	}
 }
 
-func TestWhatLivesWhatIsEmptyAndWhatIsUnpaidDoesNotExpire(t *testing.T) {
+func TestOnlyOverdueActiveEnvelopesExpire(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	active := w.Active(t, 0, envelope.Order{Total: 100, Count: 2})
@@ -65,7 +65,8 @@ func TestWhatLivesWhatIsEmptyAndWhatIsUnpaidDoesNotExpire(t *testing.T) {
 	}
 }
 
-func TestFF7AnUnpaidEnvelopeIsClosedOnceAndAPaidOneIsNot(t *testing.T) {
+// FF7: an unpaid envelope is closed once, and a paid one is not.
+func TestOnlyUnpaidEnvelopesAreClosedOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
 	for range 3 {
@@ -99,7 +100,8 @@ func TestFF7AnUnpaidEnvelopeIsClosedOnceAndAPaidOneIsNot(t *testing.T) {
 	}
 }
 
-func TestFG13ManySweepsAtOnceRefundOnce(t *testing.T) {
+// FG13: sweeps that run at once refund each envelope once.
+func TestManySweepsAtOnceRefundOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	e := living(t, w, 50*time.Millisecond, envelope.Order{Total: 1000, Count: 10})
 	eventually(t, 5*time.Second, "its life is over", func() bool {
@@ -123,7 +125,8 @@ func TestFG13ManySweepsAtOnceRefundOnce(t *testing.T) {
 	}
 }
 
-func TestFG15ASweepThatWasAwayForHoursFindsAllTheOldestFirst(t *testing.T) {
+// FG15: a sweep after hours finds everything overdue, the oldest first.
+func TestLateSweepFindsTheOldestFirst(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	admin := w.Admin(t, 0)
@@ -151,7 +154,8 @@ func TestFG15ASweepThatWasAwayForHoursFindsAllTheOldestFirst(t *testing.T) {
 	}
 }
 
-func TestFG12ManyEnvelopesExpireUnderOpenFireToTheFen(t *testing.T) {
+// FG12: envelopes that expire while they are opened are refunded to the fen.
+func TestExpiryUnderLoadIsExact(t *testing.T) {
 	w := servers.World(t, 1)
 	const many, openers = 120, 6
 	var es []envelope.Envelope
@@ -216,7 +220,7 @@ func TestFG12ManyEnvelopesExpireUnderOpenFireToTheFen(t *testing.T) {
 	}
 }
 
-func TestAnEndWhoseStatementIsLostComesOnce(t *testing.T) {
+func TestEndWithALostStatementComesOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	ends := map[string]struct {
@@ -264,7 +268,7 @@ func TestAnEndWhoseStatementIsLostComesOnce(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-func TestAnEndNobodyCanResolveIsUnknown(t *testing.T) {
+func TestUnresolvableEndIsUnknown(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	for _, fault := range bothFaults {

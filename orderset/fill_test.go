@@ -110,8 +110,8 @@ func TestAFullBatchIsWrittenBeforeTheNext(t *testing.T) {
 	}
 }
 
-// The control of the fill's audit: it reads every filled row.
-func TestI10ASpoiledFilledRowIsFound(t *testing.T) {
+// I10: the control of the fill's audit: it reads every filled row.
+func TestSpoiledFilledRowIsFound(t *testing.T) {
 	w := servers.World(t, 1)
 	filled := pastOf(t, w, 500)
 	if err := fillerOf(t, w.Specs[0]).Fill(t.Context(), filled.Of(0), nil); err != nil {
@@ -130,7 +130,7 @@ func TestI10ASpoiledFilledRowIsFound(t *testing.T) {
 	}
 }
 
-func TestAFillThatMeetsItselfEndsAndHarmsNothing(t *testing.T) {
+func TestRepeatedFillHarmsNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	filled, f := pastOf(t, w, 300), fillerOf(t, w.Specs[0])
 	if err := f.Fill(t.Context(), filled.Of(0), nil); err != nil {

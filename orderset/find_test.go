@@ -10,7 +10,7 @@ import (
 	"hongbao/internal/settest"
 )
 
-func TestFindShowsAnEnvelopeAsItOnceWasWhileOthersOpen(t *testing.T) {
+func TestFindShowsOneMomentUnderLoad(t *testing.T) {
 	w := servers.World(t, 1)
 	const count = 150
 	e := w.Active(t, 0, envelope.Order{Total: 20000, Count: count})
@@ -107,7 +107,7 @@ func TestFindAndPeekSeeWhatWasOpened(t *testing.T) {
 	}
 }
 
-func TestFindLeavesOutSharesThatTheHeaderDoesNotCountYet(t *testing.T) {
+func TestFindLeavesOutUncountedShares(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	e := w.Active(t, 0, envelope.Order{Total: 300, Count: 3})

@@ -39,7 +39,8 @@ func disputes(t testing.TB, s *orderset.Set) []decision.Dispute {
 	return ds
 }
 
-func TestFG2SuccessReportedTwiceCountsOnce(t *testing.T) {
+// FG2: a success that is reported twice is posted once.
+func TestSuccessReportedTwiceCountsOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := owing(t, w, 3)
 	done := say(envelope.ProgressDone, ts...)
@@ -64,7 +65,8 @@ func TestFG2SuccessReportedTwiceCountsOnce(t *testing.T) {
 	}
 }
 
-func TestFG3AFailureAfterSuccessChangesNothingAndIsKeptForPeople(t *testing.T) {
+// FG3: a failure after success changes nothing and is kept as a dispute.
+func TestFailureAfterSuccessIsADispute(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := owing(t, w, 4)
 	hear(t, s, say(envelope.ProgressDone, ts[0]))
@@ -100,7 +102,7 @@ func TestFG3AFailureAfterSuccessChangesNothingAndIsKeptForPeople(t *testing.T) {
 	}
 }
 
-func TestWordsAboutTransfersThatAreNotThereAreNotFoundAndKept(t *testing.T) {
+func TestStatusOfAnUnknownTransferIsKept(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := owing(t, w, 2)
 	stranger := w.Sending(t, 0, envelope.Order{Total: 100, Count: 1}).Envelope.ID
@@ -132,7 +134,7 @@ func TestWordsAboutTransfersThatAreNotThereAreNotFoundAndKept(t *testing.T) {
 	}
 }
 
-func TestHostileWordsDoNotSpoilTheBatchTheyComeIn(t *testing.T) {
+func TestHostileStatusesDoNotSpoilOthers(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := owing(t, w, 4)
 	words := say(envelope.ProgressUnderWay, ts...)
@@ -154,7 +156,7 @@ func TestHostileWordsDoNotSpoilTheBatchTheyComeIn(t *testing.T) {
 	}
 }
 
-func TestWhatIsStillPendingIsLookedAtAgainAfterItsWait(t *testing.T) {
+func TestPendingIsPolledAgainAfterItsWait(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := owing(t, w, 3)
 	words := append(say(envelope.ProgressAwaiting, ts[0]), append(say(envelope.ProgressUnknown, ts[1]), say(envelope.ProgressAbsent, ts[2])...)...)
@@ -174,7 +176,8 @@ func TestWhatIsStillPendingIsLookedAtAgainAfterItsWait(t *testing.T) {
 	}
 }
 
-func TestFG6ARelayThatDiedAfterItsCallIsFollowedByOneThatAsksFirst(t *testing.T) {
+// FG6: when the lease of a dead relay ends, the next claim counts the transfer as placed, so that it is queried first.
+func TestSecondClaimCountsAsPlaced(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 1})
@@ -194,7 +197,7 @@ func TestFG6ARelayThatDiedAfterItsCallIsFollowedByOneThatAsksFirst(t *testing.T)
 	}
 }
 
-func TestLargerAmountsGoFirstAndNothingStarves(t *testing.T) {
+func TestLargerGoFirstAndNothingStarves(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	for _, share := range []envelope.Fen{999, 1000, 10000} { // small first
@@ -220,7 +223,7 @@ func TestLargerAmountsGoFirstAndNothingStarves(t *testing.T) {
 	}
 }
 
-func TestAWordWhoseCommitIsLostIsRecordedOnce(t *testing.T) {
+func TestStatusWithALostCommitIsOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	for half, fault := range bothFaults {
@@ -254,7 +257,7 @@ func TestAWordWhoseCommitIsLostIsRecordedOnce(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-func TestTheLastTwoPostingsOfAnEnvelopeSettleItWhoeverIsLast(t *testing.T) {
+func TestLastTwoPostingsSettleInAnyOrder(t *testing.T) {
 	w := servers.World(t, 1)
 	for range 20 {
 		_, ts := owing(t, w, 8)
@@ -276,7 +279,7 @@ func TestTheLastTwoPostingsOfAnEnvelopeSettleItWhoeverIsLast(t *testing.T) {
 	}
 }
 
-func TestWhatASetCouldNotRecordItRecordsAgain(t *testing.T) {
+func TestUnrecordedStatusesAreRecordedAgain(t *testing.T) {
 	w := servers.World(t, 2)
 	for set, lost := range []bool{false, true} {
 		e := w.Active(t, set, envelope.Order{Total: 200, Count: 2})

@@ -57,7 +57,8 @@ func owedRows(t testing.TB, w *settest.World) int64 {
 		"(SELECT COALESCE(SUM(CRC32(CONCAT_WS(',', no, state, count, total_fen, placed, provider_no, refused, ended_at))), 0) FROM payout_batch)")
 }
 
-func TestABatchThatIsPaidPostsEveryPayoutAndSettlesItsEnvelopesOnce(t *testing.T) {
+// TestPaidBatchSettlesOnce: a paid batch posts every payout and settles its envelopes once.
+func TestPaidBatchSettlesOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 3)
 	alive := opened(t, w, s, 50, 3, 2)
@@ -87,7 +88,8 @@ func TestABatchThatIsPaidPostsEveryPayoutAndSettlesItsEnvelopesOnce(t *testing.T
 	}
 }
 
-func TestFG17WhoIsRefusedInABatchIsHeldAndGoesOnAloneInANewOne(t *testing.T) {
+// FG17: a payout refused in a batch is held, and goes on alone in a new batch.
+func TestRefusedPayoutGoesOnInANewBatch(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 4)
 	status := but(&b, 1, 3)
@@ -138,7 +140,8 @@ func TestFG17WhoIsRefusedInABatchIsHeldAndGoesOnAloneInANewOne(t *testing.T) {
 	}
 }
 
-func TestARoundAfterABatchIsABillWherePayoutsAreBillsAndTheOtherWayRound(t *testing.T) {
+// TestNextRoundIsBillOrBatchByConfig: the round after a batch is a bill where payouts are bills, and the other way round.
+func TestNextRoundIsBillOrBatchByConfig(t *testing.T) {
 	w := servers.World(t, 1)
 	bills := w.Router.Sets()[0]
 	batches, e, b := owedBatch(t, w, 2)
@@ -168,7 +171,7 @@ func TestARoundAfterABatchIsABillWherePayoutsAreBillsAndTheOtherWayRound(t *test
 	wantState(t, w, e.ID, envelope.Settled, 4)
 }
 
-func TestAWordThatDoesNotAddUpToItsBatchIsKeptAndTheBatchRests(t *testing.T) {
+func TestBatchStatusThatDoesNotAddUpIsKept(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 4)
 	change := func(f func(*envelope.PayoutBatchStatus)) envelope.PayoutBatchStatus {
@@ -224,7 +227,8 @@ func TestAWordThatDoesNotAddUpToItsBatchIsKeptAndTheBatchRests(t *testing.T) {
 	}
 }
 
-func TestAWordThatIsNotTheEndHurriesABatchAndIsHeldAgainstOneThatHasEnded(t *testing.T) {
+// TestInterimBatchStatusIsNoEnd: an interim status makes a pending batch due at once, and contradicts one that has ended otherwise.
+func TestInterimBatchStatusIsNoEnd(t *testing.T) {
 	w := servers.World(t, 1)
 	s, _, b := owedBatch(t, w, 2)
 	word := allPaid(&b)
@@ -250,7 +254,7 @@ func TestAWordThatIsNotTheEndHurriesABatchAndIsHeldAgainstOneThatHasEnded(t *tes
 	}
 }
 
-func TestAnotherSumOfABatchThatWasPaidIsAConflict(t *testing.T) {
+func TestOtherSumOfAPaidBatchConflicts(t *testing.T) {
 	w := servers.World(t, 1)
 	s, _, b := owedBatch(t, w, 2)
 	hearBatch(t, s, allPaid(&b))
@@ -261,7 +265,7 @@ func TestAnotherSumOfABatchThatWasPaidIsAConflict(t *testing.T) {
 	}
 }
 
-func TestAWordAboutABatchThatIsNotThereIsNotFoundAndKept(t *testing.T) {
+func TestStatusOfAnUnknownBatchIsKept(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 2)
 	for _, no := range []string{
@@ -285,7 +289,7 @@ func TestAWordAboutABatchThatIsNotThereIsNotFoundAndKept(t *testing.T) {
 	wantState(t, w, e.ID, envelope.Empty, 3)
 }
 
-func TestHostileWordsAboutABatchAreCutToTheirColumns(t *testing.T) {
+func TestHostileBatchStatusIsCutToColumns(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 3)
 	word := but(&b, 0, 1)
@@ -304,7 +308,7 @@ func TestHostileWordsAboutABatchAreCutToTheirColumns(t *testing.T) {
 	}
 }
 
-func TestAWordAboutAPayoutByItselfThatIsInABatchIsAConflict(t *testing.T) {
+func TestStatusOfABatchedPayoutConflicts(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 2)
 	before := owedRows(t, w)
@@ -321,7 +325,7 @@ func TestAWordAboutAPayoutByItselfThatIsInABatchIsAConflict(t *testing.T) {
 	wantState(t, w, e.ID, envelope.Settled, 4)
 }
 
-func TestABatchWhoseRowsAreNotAllThereChangesNothing(t *testing.T) {
+func TestIncompleteBatchChangesNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 3)
 	admin := w.Admin(t, 0)
@@ -338,7 +342,7 @@ func TestABatchWhoseRowsAreNotAllThereChangesNothing(t *testing.T) {
 	wantState(t, w, e.ID, envelope.Settled, 4)
 }
 
-func TestAWordAboutABatchWhoseCommitIsLostIsRecordedOnce(t *testing.T) {
+func TestBatchStatusWithALostCommitIsOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	for half, fault := range bothFaults {
 		for _, statement := range []string{"COMMIT", "UPDATE transfer", "UPDATE (", "UPDATE payout_batch", "SELECT DISTINCT order_id", "START"} {

@@ -38,7 +38,8 @@ func approve(t testing.TB, s *orderset.Set, no, by string) (envelope.Transfer, e
 	return s.Desk().Approve(t.Context(), no, by, seen)
 }
 
-func TestFG17ATransferRefusedForGoodIsHeldAndItsMoneyStaysInTheBooks(t *testing.T) {
+// FG17: a transfer refused for good is held, and its money stays in the books.
+func TestFinallyRefusedTransferIsHeld(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
 	list, err := s.Desk().Held(t.Context(), decision.HeldQuery{Max: 10})
@@ -54,7 +55,8 @@ func TestFG17ATransferRefusedForGoodIsHeldAndItsMoneyStaysInTheBooks(t *testing.
 	}
 }
 
-func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
+// FG16, FH13: a refused refund goes on under the next number once two operators agree.
+func TestTwoPeopleReleaseARefusedRefund(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := expired(t, w, envelope.Order{Total: 1000, Count: 10})
@@ -99,7 +101,8 @@ func TestFG16FH13TwoPeopleReleaseARefundThatWasRefused(t *testing.T) {
 	}
 }
 
-func TestFG17ARedirectPaysSomebodyElseUnderTheNextNumber(t *testing.T) {
+// FG17: a redirect pays another payee under the next number.
+func TestRedirectPaysAnotherUnderNextNumber(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
 	if err := proposing(t, s, tr.No(), "ann", decision.ActionRedirect, "heir"); err != nil {
@@ -165,7 +168,7 @@ func TestAProposalLapsesAfterADay(t *testing.T) {
 	carryOut(t, s)
 }
 
-func TestATransferIsReleasedEightTimesAndThenNoMore(t *testing.T) {
+func TestTransferIsReleasedAtMostEightTimes(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := held(t, w)
 	for range envelope.RoundMax - 1 {
@@ -241,7 +244,7 @@ func TestTheAgeOfATransferIsThatOfItsRound(t *testing.T) {
 	}
 }
 
-func TestAnApprovalWhoseCommitIsLostBeginsOneRound(t *testing.T) {
+func TestApprovalWithALostCommitIsOneRound(t *testing.T) {
 	w := servers.World(t, 1)
 	for half, fault := range bothFaults {
 		s, tr := held(t, w)

@@ -26,7 +26,8 @@ func loseRenewals(p *settest.Proxy) {
 	}
 }
 
-func TestFD8TwoOrderServersNeverHoldOneMachineNumber(t *testing.T) {
+// FD8: of two order servers that want one number, the second mints nothing until it is given back.
+func TestTwoServersNeverHoldOneNumber(t *testing.T) {
 	t.Parallel()
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
@@ -67,7 +68,8 @@ func TestFD8TwoOrderServersNeverHoldOneMachineNumber(t *testing.T) {
 	wantBusy(t, err, "no_machine_lease")
 }
 
-func TestFD8TheNumberOfAKilledOrderServerIsTakenOnlyWhenItsLeaseHasEnded(t *testing.T) {
+// FD8: the number of a killed order server is taken only when its lease has ended.
+func TestNumberIsTakenAfterItsLeaseOnly(t *testing.T) {
 	t.Parallel()
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
@@ -110,7 +112,8 @@ func TestNothingIsMintedBeyondTheLease(t *testing.T) {
 	wantBusy(t, err, "no_machine_lease")
 }
 
-func TestAnOrderServerWhoseNumberWasTakenStopsInTimeAndTakesAnother(t *testing.T) {
+// TestServerWithoutItsNumberTakesAnother: a server whose machine number was taken stops minting in time and leases another.
+func TestServerWithoutItsNumberTakesAnother(t *testing.T) {
 	t.Parallel()
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
@@ -141,7 +144,7 @@ func TestAnOrderServerWhoseNumberWasTakenStopsInTimeAndTakesAnother(t *testing.T
 	}
 }
 
-func TestMachineNumbersComeFromAnySETThatGrantsThem(t *testing.T) {
+func TestMachineNumbersComeFromAnySET(t *testing.T) {
 	w := servers.World(t, 2)
 	dead := nobodyThere(t)
 	cfg := configOf(w, "any")
@@ -153,7 +156,7 @@ func TestMachineNumbersComeFromAnySETThatGrantsThem(t *testing.T) {
 	}
 }
 
-func TestMintingGoesOnWhenTheGrantingSETFreezes(t *testing.T) {
+func TestMintingSurvivesAFrozenGranter(t *testing.T) {
 	t.Parallel()
 	w := servers.World(t, 2)
 	cfg, p := viaProxy(t, w, 0, "orphan")

@@ -25,7 +25,8 @@ func memoryAnswer(t *testing.T, s *orderset.Set, id envelope.ID, user envelope.U
 	return o
 }
 
-func TestFA12AFinishedEnvelopeIsAnsweredWithoutTheDatabase(t *testing.T) {
+// FA12: a finished envelope is answered while the database is frozen.
+func TestFinishedIsAnsweredFromMemory(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 3})
@@ -44,7 +45,7 @@ func TestFA12AFinishedEnvelopeIsAnsweredWithoutTheDatabase(t *testing.T) {
 	}
 }
 
-func TestMemoryIsCertainOnlyOfWhatCannotChange(t *testing.T) {
+func TestMemoryIsCertainOfTheFinalOnly(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 3})
@@ -60,7 +61,8 @@ func TestMemoryIsCertainOnlyOfWhatCannotChange(t *testing.T) {
 	}
 }
 
-func TestFA16FA17SoldOutIsSaidOnlyOnceTheLastShareIsCommitted(t *testing.T) {
+// FA16, FA17: "empty" is answered only once the last share is committed.
+func TestSoldOutFollowsTheLastCommit(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 2})
@@ -98,7 +100,8 @@ func TestFA16FA17SoldOutIsSaidOnlyOnceTheLastShareIsCommitted(t *testing.T) {
 	}
 }
 
-func TestFA6AStaleMemoryLosesAgainstTheRow(t *testing.T) {
+// FA6: a header in memory that is older than its row loses the optimistic lock and is read again.
+func TestStaleMemoryLosesAgainstTheRow(t *testing.T) {
 	w := servers.World(t, 1)
 	here, there := w.Router.Sets()[0], w.NewRouter(t).Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 9})
@@ -135,7 +138,7 @@ func metric(t *testing.T, s *orderset.Set, name string) float64 {
 	return 0
 }
 
-func TestAGrabIsAnsweredFromMemoryWhileItIsFresh(t *testing.T) {
+func TestGrabIsAnsweredFromFreshMemory(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 2})
@@ -172,7 +175,7 @@ func withMemcached(t *testing.T, w *settest.World, addr string) *orderset.Set {
 	return newRouter(t, cfg).Sets()[0]
 }
 
-func TestAFinishedEnvelopeIsFoundInMemcachedByTheNextOrderServer(t *testing.T) {
+func TestFinishedIsFoundInMemcached(t *testing.T) {
 	w := servers.World(t, 1)
 	m, client := memcachedFor(t)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 2})
@@ -193,7 +196,8 @@ func TestAFinishedEnvelopeIsFoundInMemcachedByTheNextOrderServer(t *testing.T) {
 	}
 }
 
-func TestFB5GarbageInMemcachedIsNoAnswer(t *testing.T) {
+// FB5: foreign, forged and cut values count as absent.
+func TestGarbageInMemcachedIsNoAnswer(t *testing.T) {
 	w := servers.World(t, 1)
 	m, client := memcachedFor(t)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 1})
@@ -230,7 +234,8 @@ func TestFB5GarbageInMemcachedIsNoAnswer(t *testing.T) {
 	}
 }
 
-func TestFB4AFrozenMemcachedCostsOnlyTheCache(t *testing.T) {
+// FB4: a frozen memcached costs only the cache.
+func TestFrozenMemcachedCostsOnlyTheCache(t *testing.T) {
 	w := servers.World(t, 1)
 	m, _ := memcachedFor(t)
 	s := withMemcached(t, w, m.Addr())

@@ -75,7 +75,7 @@ func leaveOneNumber(t testing.TB, admin *sql.DB, machine int) {
 	}
 }
 
-func TestFourOrderServersMintingAtOnceNeverMakeTheSameBody(t *testing.T) {
+func TestConcurrentMintsAreDistinct(t *testing.T) {
 	w := servers.World(t, 2)
 	routers := []*settest.Router{w.Router, w.NewRouter(t), w.NewRouter(t), w.NewRouter(t)}
 	const each = 50_000
@@ -116,7 +116,8 @@ func TestFourOrderServersMintingAtOnceNeverMakeTheSameBody(t *testing.T) {
 	}
 }
 
-func TestFD7AClockThatStepsBackStopsMintingUntilItHasCaughtUp(t *testing.T) {
+// FD7: nothing is minted until the clock has caught up.
+func TestClockStepStopsMinting(t *testing.T) {
 	w := servers.World(t, 1)
 	var c clock
 	cfg := configOf(w, "clock")
@@ -147,7 +148,8 @@ func TestFD7AClockThatStepsBackStopsMintingUntilItHasCaughtUp(t *testing.T) {
 	}
 }
 
-func TestFD7AClockThatStepsBackDoesNotLowerTheHighWaterMark(t *testing.T) {
+// FD7: a clock that steps back does not lower the high-water mark in the lease.
+func TestClockStepKeepsTheHighWaterMark(t *testing.T) {
 	t.Parallel()
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
@@ -169,7 +171,8 @@ func TestFD7AClockThatStepsBackDoesNotLowerTheHighWaterMark(t *testing.T) {
 	}
 }
 
-func TestFD7ANumberIsNotMintedUnderInMillisecondsOfItsOwnerBefore(t *testing.T) {
+// FD7: the next owner of a number mints in no millisecond that its last owner may have used.
+func TestNewOwnerMintsNoEarlierMillisecond(t *testing.T) {
 	t.Parallel()
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)

@@ -17,7 +17,8 @@ var hostile = []envelope.UserID{
 	envelope.UserID(strings.Repeat("'", 64)), envelope.UserID(strings.Repeat(`\`, 64)), envelope.UserID(strings.Repeat(`\'`, 32)),
 }
 
-func TestFH4AnyNameIsStoredAndFoundAsItIs(t *testing.T) {
+// FH4: hostile names are stored and found as they are.
+func TestAnyNameIsStoredAndFoundAsItIs(t *testing.T) {
 	w := servers.World(t, 1)
 	for _, way := range ways {
 		r := serverOf(t, w, way.memory)
@@ -38,7 +39,8 @@ func TestFH4AnyNameIsStoredAndFoundAsItIs(t *testing.T) {
 	}
 }
 
-func TestFH4NamesThatDifferInOneByteAreDifferentUsers(t *testing.T) {
+// FH4: names that differ in one byte are different users.
+func TestOneByteMakesAnotherUser(t *testing.T) {
 	w := servers.World(t, 1)
 	users := []envelope.UserID{"bob", "BOB", "Bob", "bob.", "bob'", `bob\`, "bob%", "bo_", "b%", "b", "o", "bobb"}
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
@@ -52,7 +54,8 @@ func TestFH4NamesThatDifferInOneByteAreDifferentUsers(t *testing.T) {
 	})
 }
 
-func TestFH4NamesOfAnyVisibleCharactersHoldTheirOwnShares(t *testing.T) {
+// FH4: names of any visible characters hold their own shares.
+func TestVisibleNamesHoldTheirOwnShares(t *testing.T) {
 	w := servers.World(t, 1)
 	locking, remembering := serverOf(t, w, 0).Sets()[0], serverOf(t, w, 1024).Sets()[0]
 	visible := rapid.StringOfN(rapid.OneOf(rapid.RuneFrom([]rune(`'\";-/*%_?`)), rapid.Map(rapid.IntRange('!', '~'), func(c int) rune { return rune(c) })), 1, 64, 64)

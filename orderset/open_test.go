@@ -87,7 +87,7 @@ func TestOpenPaysWhatTheDomainDecides(t *testing.T) {
 	})
 }
 
-func TestOpenRefusesWhatIsNotThereAndWhatIsNotPaid(t *testing.T) {
+func TestOpenRefusesAbsentAndUnpaid(t *testing.T) {
 	w := servers.World(t, 1)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
 		unpaid := w.Unpaid(t, 0, envelope.Order{Total: 1000, Count: 10}).ID
@@ -118,7 +118,8 @@ func TestOpenRefusesWhatIsNotThereAndWhatIsNotPaid(t *testing.T) {
 	})
 }
 
-func TestFD5WhetherAnEnvelopeLivesIsDecidedByTheDatabasesClock(t *testing.T) {
+// FD5: an order server's clock ahead or behind changes nothing.
+func TestDatabaseClockDecidesExpiry(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	for _, way := range ways {
@@ -177,7 +178,8 @@ func shortLived(t testing.TB, w *settest.World, life time.Duration) envelope.Env
 	return e
 }
 
-func TestI6ABatchThatWaitsPastTheExpiryPaysNoShareAfterIt(t *testing.T) {
+// I6: a batch that waits for a lock past the expiry pays no share.
+func TestBatchPastTheExpiryPaysNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
@@ -216,7 +218,7 @@ func TestI6ABatchThatWaitsPastTheExpiryPaysNoShareAfterIt(t *testing.T) {
 	})
 }
 
-func TestOneBatchOpensEnvelopesOfManyTablesAndDays(t *testing.T) {
+func TestBatchOpensAcrossTablesAndDays(t *testing.T) {
 	w := servers.World(t, 1)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
 		var ids []envelope.ID
@@ -282,7 +284,7 @@ func (m *model) open(reqs []envelope.OpenRequest) []envelope.Opening {
 	return answers
 }
 
-func TestAnyBatchesAreAnsweredAsTheDomainAloneWould(t *testing.T) {
+func TestBatchesAreAnsweredAsByTheDomain(t *testing.T) {
 	w := servers.World(t, 1)
 	plain := cmp.Transformer("plain", func(o envelope.Opening) string {
 		return fmt.Sprint(o.Outcome, o.Share.Seq, o.Share.User, o.Share.Amount, o.Err)

@@ -24,7 +24,8 @@ func warmed(t testing.TB, w *settest.World, s *orderset.Set, shares int) (envelo
 	return e, open(t, s, requests(e.ID, "first"))
 }
 
-func TestFA1ALostCommitIsResolvedByReading(t *testing.T) {
+// FA1: what became of a COMMIT without an answer is read under locks.
+func TestLostCommitIsResolvedByReading(t *testing.T) {
 	w := servers.World(t, 1)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
 		for half, fault := range bothFaults {
@@ -50,7 +51,8 @@ func TestFA1ALostCommitIsResolvedByReading(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-func TestFA2ACommitThatCannotBeResolvedIsUnknownAndARepeatFindsOut(t *testing.T) {
+// FA2: a commit that cannot be resolved is unknown, and a repeat gets its share.
+func TestUnresolvedCommitIsFoundByARepeat(t *testing.T) {
 	w := servers.World(t, 1)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
 		for half, fault := range bothFaults {
@@ -95,7 +97,8 @@ func wantWholeOrNothing(t *testing.T, w *settest.World, s *orderset.Set, e envel
 	wantShares(t, w, e.ID, append(first, openings...))
 }
 
-func TestFA3ABatchWhoseStatementIsLostIsWholeOrNothing(t *testing.T) {
+// FA3: any statement of a batch may be lost: the batch is whole or not there.
+func TestLostStatementLeavesAllOrNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	statements := map[string][]string{
 		"from memory": {"UPDATE envelope"},
@@ -124,7 +127,7 @@ func TestFA3ABatchWhoseStatementIsLostIsWholeOrNothing(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-func TestConnectionsThatDiedWhileIdleCostNothing(t *testing.T) {
+func TestDeadIdleConnectionsCostNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
 		e, want := warmed(t, w, s, 30)
@@ -136,7 +139,8 @@ func TestConnectionsThatDiedWhileIdleCostNothing(t *testing.T) {
 	})
 }
 
-func TestFA1FA2AnyFaultsAtAnyTimeLeaveEveryShareOnce(t *testing.T) {
+// FA1, FA2: random faults in random batches: each user has one share, and a repeat gets it.
+func TestAnyFaultsLeaveEveryShareOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	const count, again = 60, 200
 	sets := []*orderset.Set{serverOf(t, w, 1024).Sets()[0], serverOf(t, w, 0).Sets()[0]}
@@ -202,7 +206,8 @@ func wantSameAnswers(t testing.TB, reqs []envelope.OpenRequest, answers []envelo
 	}
 }
 
-func TestFA7ARowThatStandsInTheWayFailsTheWholeBatch(t *testing.T) {
+// FA7: a row that violates a unique key undoes the whole batch.
+func TestUniqueKeyFailsTheWholeBatch(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
@@ -225,7 +230,8 @@ func TestFA7ARowThatStandsInTheWayFailsTheWholeBatch(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-func TestFA9ALockThatIsReleasedInTimeCostsOnlyTime(t *testing.T) {
+// FA9: a lock that is released within the retries costs only time.
+func TestReleasedLockCostsOnlyTime(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
@@ -254,7 +260,8 @@ func TestFA9ALockThatIsReleasedInTimeCostsOnlyTime(t *testing.T) {
 	})
 }
 
-func TestFA9ALockThatIsNotReleasedIsBusyAndNothingIsOpened(t *testing.T) {
+// FA9: a lock that is held too long is busy, and nothing is opened.
+func TestHeldLockIsBusyAndOpensNothing(t *testing.T) {
 	t.Parallel()
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
@@ -309,7 +316,8 @@ func tablemates(t testing.TB, w *settest.World, n int) (mates []envelope.Envelop
 	return mates
 }
 
-func TestFA9TheVictimOfADeadlockOpensOnceAllTheSame(t *testing.T) {
+// FA9: the victim of a deadlock is run again and opens once.
+func TestDeadlockVictimOpensOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {

@@ -120,7 +120,8 @@ func inBackground(s *orderset.Set, reqs []envelope.OpenRequest) <-chan answers {
 	return answer
 }
 
-func TestFA10ACommitThatIsOnlySlowIsWaitedForAndResolved(t *testing.T) {
+// FA10: a commit that ends after our timeout is waited for and resolved.
+func TestSlowCommitIsWaitedForAndResolved(t *testing.T) {
 	t.Parallel()
 	o := newOwn(t)
 	var ids [2]envelope.ID
@@ -173,7 +174,8 @@ func fence(t *testing.T, admin *sql.DB) (lift func()) {
 	return lift
 }
 
-func TestFC6AFencedPrimaryRefusesAndNothingIsHalfDone(t *testing.T) {
+// FC6: a primary that became read-only refuses, and nothing is half done.
+func TestFencedPrimaryLeavesNothingHalfDone(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
@@ -193,7 +195,8 @@ func TestFC6AFencedPrimaryRefusesAndNothingIsHalfDone(t *testing.T) {
 	})
 }
 
-func TestFC6ACommitThatAFenceRefusesIsNotCommitted(t *testing.T) {
+// FC6: a COMMIT that read_only refuses is known not to be done.
+func TestFencedCommitIsNotCommitted(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
@@ -212,7 +215,8 @@ func TestFC6ACommitThatAFenceRefusesIsNotCommitted(t *testing.T) {
 	})
 }
 
-func TestFC18AServerWithoutConnectionsToSpareIsBusy(t *testing.T) {
+// FC18: a server that is out of connections is busy.
+func TestServerOutOfConnectionsIsBusy(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 10})
@@ -239,7 +243,7 @@ func TestFC18AServerWithoutConnectionsToSpareIsBusy(t *testing.T) {
 	open(t, s, requests(e.ID, "bob"))
 }
 
-func TestAKilledStatementOrConnectionIsBusyAndHasNoEffect(t *testing.T) {
+func TestKilledStatementIsBusyWithoutEffect(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
@@ -273,7 +277,8 @@ func TestAKilledStatementOrConnectionIsBusyAndHasNoEffect(t *testing.T) {
 	})
 }
 
-func TestFC2AFrozenDatabaseIsRefusedInBoundedTimeAndHoldsUpNoOtherSET(t *testing.T) {
+// FC2: a frozen database is refused in bounded time, and other SETs do not notice.
+func TestFrozenSETHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	w := servers.World(t, 2)
 	const bound = 15 * time.Second // every wait below it has a bound of its own
@@ -339,7 +344,8 @@ func TestFC2AFrozenDatabaseIsRefusedInBoundedTimeAndHoldsUpNoOtherSET(t *testing
 	wantHealthyPool(t, w, 0)
 }
 
-func TestFC2ADatabaseThatFreezesAtCommitLeavesNothingHalfDone(t *testing.T) {
+// FC2: a database that freezes at COMMIT leaves nothing half done.
+func TestFreezeAtCommitIsAllOrNothing(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()

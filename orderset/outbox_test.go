@@ -19,7 +19,8 @@ func outboxRows(t testing.TB, w *settest.World) int64 {
 	return count(t, w.Admin(t, 0), "SELECT COUNT(*) FROM outbox")
 }
 
-func TestFG9EveryTransactionThatMovesEnvelopesHasOneOutboxRowThatNamesThem(t *testing.T) {
+// FG9: every transaction that changes envelopes has one outbox row that names them.
+func TestEveryChangeHasOneOutboxRow(t *testing.T) {
 	w := servers.World(t, 1)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
 		var reqs []envelope.OpenRequest
@@ -51,7 +52,8 @@ func TestFG9EveryTransactionThatMovesEnvelopesHasOneOutboxRowThatNamesThem(t *te
 	})
 }
 
-func TestFG9AnOpenThatIsLostLeavesNoOutboxRowAndOneThatIsNotLeavesIts(t *testing.T) {
+// FG9: an open that is undone leaves no outbox row, and one that is committed leaves its own.
+func TestLostOpenLeavesNoOutboxRow(t *testing.T) {
 	w := servers.World(t, 1)
 	bothWays(t, w, func(t *testing.T, s *orderset.Set) {
 		for half, fault := range bothFaults {
@@ -72,7 +74,7 @@ func TestFG9AnOpenThatIsLostLeavesNoOutboxRowAndOneThatIsNotLeavesIts(t *testing
 	})
 }
 
-func TestSpreadMakesOneTransferAShareAndWakesWhoListens(t *testing.T) {
+func TestSpreadMakesOneTransferAShare(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 30000, Count: 3})
@@ -109,7 +111,8 @@ func TestSpreadMakesOneTransferAShareAndWakesWhoListens(t *testing.T) {
 	}
 }
 
-func TestFG7FourSpreadersAndFourRelaysLoseAndDoubleNothing(t *testing.T) {
+// FG7: four spreaders and four relays at once lose and double nothing.
+func TestFourSpreadersLoseAndDoubleNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	var es []envelope.Envelope
 	for range 12 {
@@ -172,7 +175,8 @@ func TestFG7FourSpreadersAndFourRelaysLoseAndDoubleNothing(t *testing.T) {
 	}
 }
 
-func TestFG10ARowThatCommitsLateIsSpreadThoughLaterOnesWere(t *testing.T) {
+// FG10: an outbox row that commits late is spread though later ones were.
+func TestLateRowIsSpread(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	first := w.Active(t, 0, envelope.Order{Total: 1000, Count: 5})
@@ -203,9 +207,8 @@ func TestFG10ARowThatCommitsLateIsSpreadThoughLaterOnesWere(t *testing.T) {
 	transfer(t, w, first.ID, 1)
 }
 
-// TestFG11NothingIsCarriedOutBeforeItsCommit: what a transaction that never
-// commits has opened is paid to nobody.
-func TestFG11NothingIsCarriedOutBeforeItsCommit(t *testing.T) {
+// FG11: what a transaction that never commits has opened is not paid.
+func TestNothingIsPaidBeforeItsCommit(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 5})
@@ -238,7 +241,7 @@ func TestFG11NothingIsCarriedOutBeforeItsCommit(t *testing.T) {
 	}
 }
 
-func TestASpreadWhoseCommitIsLostIsDoneOnceAfterARepeat(t *testing.T) {
+func TestSpreadWithALostCommitIsDoneOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	for half, fault := range bothFaults {
@@ -268,7 +271,7 @@ func TestASpreadWhoseCommitIsLostIsDoneOnceAfterARepeat(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-func TestASpreadThatIsTooLargeForOneTransactionGoesOnInTheNext(t *testing.T) {
+func TestLargeSpreadTakesManyTransactions(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	const each, many = 500, 45 // 22,500 shares in one row
@@ -294,7 +297,7 @@ func TestASpreadThatIsTooLargeForOneTransactionGoesOnInTheNext(t *testing.T) {
 	}
 }
 
-func TestAnOutboxRowThatIsNoListOfOrdersIsReportedAndLeft(t *testing.T) {
+func TestMalformedOutboxRowIsReported(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	exec(t, admin, "INSERT INTO outbox (touched, state, created_at) VALUES ('00000000000000000000033', 'pending', UTC_TIMESTAMP(3))")

@@ -180,7 +180,7 @@ func kinds(facts []envelope.Fact) (kinds []envelope.FactKind) {
 	return kinds
 }
 
-func TestReceiversAreToldOfAWholeLifeOnceAndInOrder(t *testing.T) {
+func TestFactsOfALifeComeOnceInOrder(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := living(t, w, time.Second, envelope.Order{Total: 1000, Count: 10})
@@ -230,7 +230,7 @@ func TestReceiversAreToldOfAWholeLifeOnceAndInOrder(t *testing.T) {
 	}
 }
 
-func TestStatementsOfManyEnvelopesAnswerInTheOrderAsked(t *testing.T) {
+func TestStatementsKeepTheOrderAsked(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	var ds []envelope.Delivery

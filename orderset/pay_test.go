@@ -100,7 +100,8 @@ func TestPaidAtIsTheProvidersTime(t *testing.T) {
 	}
 }
 
-func TestFF5APaymentThatDoesNotMatchActivatesNothing(t *testing.T) {
+// FF5: a payment of another sum, or by a second transaction, activates nothing.
+func TestMismatchedPaymentActivatesNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
 	pay := func(transaction string, amount envelope.Fen) error {
@@ -132,7 +133,7 @@ func TestFF5APaymentThatDoesNotMatchActivatesNothing(t *testing.T) {
 	}
 }
 
-func TestAPaymentThatWasTakenIsAcknowledgedWhateverTheDrawKey(t *testing.T) {
+func TestPaymentNeedsNoDrawKey(t *testing.T) {
 	w := servers.World(t, 1)
 	cfg := configOf(w, "wrong key")
 	cfg.DrawKey, cfg.Memory = drawKey(t), 1024
@@ -143,7 +144,7 @@ func TestAPaymentThatWasTakenIsAcknowledgedWhateverTheDrawKey(t *testing.T) {
 	wantState(t, w, e.ID, envelope.Active, 2)
 }
 
-func TestPayForAnEnvelopeThatIsNotThereIsNotFound(t *testing.T) {
+func TestPaymentOfAnAbsentEnvelope(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})
 	if _, err := w.Router.Pay(t.Context(), payment(s.Envelope, "tx-1")); !errors.Is(err, envelope.ErrNotFound) {
@@ -151,7 +152,8 @@ func TestPayForAnEnvelopeThatIsNotThereIsNotFound(t *testing.T) {
 	}
 }
 
-func TestFF11APaymentForAClosedEnvelopeIsOwedBackInTheSameTransaction(t *testing.T) {
+// FF11: a payment for a closed envelope makes its refund in the same transaction.
+func TestPaymentAfterCloseMakesItsRefund(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
@@ -181,7 +183,8 @@ func TestFF11APaymentForAClosedEnvelopeIsOwedBackInTheSameTransaction(t *testing
 	}
 }
 
-func TestFF11ALatePaymentWhoseStatementIsLostIsRefundedOnceAfterARepeat(t *testing.T) {
+// FF11: any statement of a late payment may be lost; after the repeat there is one refund.
+func TestLatePaymentWithALossIsRefundedOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	for half, fault := range bothFaults {
@@ -206,7 +209,8 @@ func TestFF11ALatePaymentWhoseStatementIsLostIsRefundedOnceAfterARepeat(t *testi
 	wantHealthyPool(t, w, 0)
 }
 
-func TestFF5APaymentThatDoesNotMatchIsKeptOnceForPeople(t *testing.T) {
+// FF5: a payment of another sum is kept once as a dispute.
+func TestMismatchedPaymentIsKeptOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
@@ -230,7 +234,7 @@ func TestFF5APaymentThatDoesNotMatchIsKeptOnceForPeople(t *testing.T) {
 }
 
 // FS13: envelopes lie in a table each digit and day, the provider's numbers do not.
-func TestOneTransactionPaysOneEnvelopeOfASET(t *testing.T) {
+func TestTransactionPaysOneEnvelopeOfASET(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	order := envelope.Order{Total: 100, Count: 2}
@@ -291,7 +295,7 @@ func TestOneTransactionPaysOneEnvelopeOfASET(t *testing.T) {
 }
 
 // FS13: and when all are said at once.
-func TestOneTransactionForSixteenEnvelopesHasOneWinner(t *testing.T) {
+func TestTransactionForSixteenPaysOne(t *testing.T) {
 	w := servers.World(t, 1)
 	var all sync.WaitGroup
 	var winners atomic.Int32
@@ -315,7 +319,8 @@ func TestOneTransactionForSixteenEnvelopesHasOneWinner(t *testing.T) {
 	}
 }
 
-func TestFF2APaymentThatComesBeforeItsOrderIsSaidAgainAndTakenThen(t *testing.T) {
+// FF2: a payment before its order is not found; it is recorded when it is sent again.
+func TestPaymentBeforeItsOrderIsRetried(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Sending(t, 0, envelope.Order{Total: 100, Count: 2})
 	if _, err := w.Router.Pay(t.Context(), payment(s.Envelope, "tx-1")); !errors.Is(err, envelope.ErrNotFound) {
@@ -332,7 +337,8 @@ func TestFF2APaymentThatComesBeforeItsOrderIsSaidAgainAndTakenThen(t *testing.T)
 	}
 }
 
-func TestFF1SixteenDeliveriesOfOnePaymentCountOnce(t *testing.T) {
+// FF1: sixteen deliveries of one payment at once count once.
+func TestSixteenDeliveriesOfAPaymentAreOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
 	var wg sync.WaitGroup
@@ -354,7 +360,7 @@ func TestFF1SixteenDeliveriesOfOnePaymentCountOnce(t *testing.T) {
 	wantState(t, w, e.ID, envelope.Active, 2)
 }
 
-func TestSixteenTransactionsForOneEnvelopeHaveOneWinner(t *testing.T) {
+func TestSixteenTransactionsHaveOneWinner(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
 	var wg sync.WaitGroup
@@ -376,7 +382,8 @@ func TestSixteenTransactionsForOneEnvelopeHaveOneWinner(t *testing.T) {
 	wantState(t, w, e.ID, envelope.Active, 2)
 }
 
-func TestFA1APaymentWhoseStatementIsLostCountsOnceAfterARepeat(t *testing.T) {
+// FA1: any statement of a payment may be lost; after the repeat it counts once.
+func TestPaymentWithALostStatementIsOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	for i, c := range []struct {
 		statement string
@@ -417,7 +424,8 @@ func TestFA1APaymentWhoseStatementIsLostCountsOnceAfterARepeat(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-func TestFF6ALifeIsCountedFromTheActivationByTheDatabasesClock(t *testing.T) {
+// FF6: the life of an envelope starts at its activation, on the database's clock.
+func TestLifeCountsFromActivation(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	for _, c := range []struct{ ago, life time.Duration }{

@@ -51,7 +51,7 @@ func opened(t testing.TB, w *settest.World, s *orderset.Set, share envelope.Fen,
 	return e
 }
 
-func TestPayoutsOfASpreadGoIntoOneBatchAcrossAllTables(t *testing.T) {
+func TestSpreadMakesOneBatchAcrossTables(t *testing.T) {
 	w := servers.World(t, 1)
 	s := batching(t, w)
 	tables, want := map[string]bool{}, map[envelope.Fen]int{}
@@ -100,7 +100,8 @@ func TestPayoutsOfASpreadGoIntoOneBatchAcrossAllTables(t *testing.T) {
 	}
 }
 
-func TestABatchTakesFiveHundredPayoutsAndTheNextOneGoesOnWithinAnEnvelope(t *testing.T) {
+// TestBatchTakesAtMostFiveHundredPayouts: a batch takes at most 500 payouts, and the next goes on within the same envelope.
+func TestBatchTakesAtMostFiveHundredPayouts(t *testing.T) {
 	w := servers.World(t, 1)
 	s := batching(t, w)
 	for range 4 {
@@ -124,7 +125,8 @@ func TestABatchTakesFiveHundredPayoutsAndTheNextOneGoesOnWithinAnEnvelope(t *tes
 	}
 }
 
-func TestFG1ABatchIsTheSameHoweverOftenItIsClaimedAndWhateverElseIsOpened(t *testing.T) {
+// FG1: a batch is the same however often it is claimed and whatever else is opened.
+func TestClaimedBatchNeverChanges(t *testing.T) {
 	w := servers.World(t, 1)
 	s := batching(t, w)
 	e := w.Active(t, 0, envelope.Order{Kind: envelope.Equal, Share: 50, Count: 9})
@@ -167,7 +169,7 @@ func TestLargerBatchesGoFirstAndNoneStarves(t *testing.T) {
 	}
 }
 
-func TestABatchGoesFirstForTheLargestPayoutInIt(t *testing.T) {
+func TestBatchRanksByItsLargestPayout(t *testing.T) {
 	w := servers.World(t, 1)
 	s := batching(t, w)
 	for tier, shares := range [][]envelope.Fen{{1, 10000, 999}, {1, 9999, 2}, {1, 999, 2}} {
@@ -181,12 +183,11 @@ func TestABatchGoesFirstForTheLargestPayoutInIt(t *testing.T) {
 	}
 }
 
-// TestFG10ASpreaderThatComesSecondPutsNothingIntoTheBatchOfTheFirst: the first has
-// made a batch of some shares, and commits while the second, who has read four
-// shares and no transfer, waits for it. With innodb_snapshot_isolation the server
-// itself makes the second read anew; without it, as MySQL 8 does, the key of the
-// batch has to.
-func TestFG10ASpreaderThatComesSecondPutsNothingIntoTheBatchOfTheFirst(t *testing.T) {
+// FG10: the first spreader has made a batch of some shares, and commits while the
+// second, which has read four shares and no transfer, waits for it. With
+// innodb_snapshot_isolation the server itself makes the second read anew; without
+// it, as MySQL 8 does, the key of the batch has to.
+func TestLaterSpreaderAddsNothingToABatch(t *testing.T) {
 	ways := []string{"ON", "OFF"}
 	if onMySQL(t) {
 		ways = ways[1:]
@@ -266,7 +267,8 @@ func (o *own) overtake(t *testing.T, s *orderset.Set, id envelope.ID, head, take
 	return in
 }
 
-func TestFG10TwoSpreadersPutNothingIntoABatchThatHasBeenCommitted(t *testing.T) {
+// FG10: spreaders that run at once, without innodb_snapshot_isolation, put nothing into a committed batch.
+func TestCommittedBatchTakesNoPayouts(t *testing.T) {
 	o := newOwn(t, "--loose-innodb-snapshot-isolation=OFF")
 	opener := o.server(t, orderset.Config{Memory: 64})
 	for range 20 {
@@ -314,7 +316,8 @@ func wantBatchesWhole(t *testing.T, admin *sql.DB) {
 	}
 }
 
-func TestFG7FourSpreadersAndTwoRelaysOfBatchesLoseAndDoubleNothing(t *testing.T) {
+// FG7: four spreaders and two relays of batches lose and double nothing.
+func TestFourBatchSpreadersDoubleNothing(t *testing.T) {
 	w := servers.World(t, 1)
 	var es []envelope.Envelope
 	for range 6 {
@@ -381,7 +384,7 @@ func TestFG7FourSpreadersAndTwoRelaysOfBatchesLoseAndDoubleNothing(t *testing.T)
 	}
 }
 
-func TestASpreadOfBatchesWhoseCommitIsLostIsDoneOnceAfterARepeat(t *testing.T) {
+func TestBatchSpreadWithALostCommitIsOnce(t *testing.T) {
 	w := servers.World(t, 1)
 	s := batching(t, w)
 	for half, fault := range bothFaults {
@@ -416,7 +419,7 @@ func putOff(no string, p envelope.Progress, wait time.Duration) envelope.PayoutB
 	return envelope.PayoutBatchWord{PayoutBatchStatus: envelope.PayoutBatchStatus{No: no, Progress: p}, Wait: wait}
 }
 
-func TestABatchThatIsPutOffComesBackAfterItsWaitUnlessItHasEnded(t *testing.T) {
+func TestPutOffBatchComesBackUnlessEnded(t *testing.T) {
 	w := servers.World(t, 1)
 	s := batching(t, w)
 	opened(t, w, s, 50, 5, 2)
@@ -446,9 +449,9 @@ func TestABatchThatIsPutOffComesBackAfterItsWaitUnlessItHasEnded(t *testing.T) {
 	}
 }
 
-// TestWhatIsOwedIsCarriedOutTheWayItWasMade: an order server that makes bills and
-// one that makes batches, at the same time.
-func TestWhatIsOwedIsCarriedOutTheWayItWasMade(t *testing.T) {
+// TestBillsAndBatchesKeepTheirKind: an order server that makes bills and one
+// that makes batches, at the same time.
+func TestBillsAndBatchesKeepTheirKind(t *testing.T) {
 	w := servers.World(t, 1)
 	bills, batches := w.Router.Sets()[0], batching(t, w)
 	e := opened(t, w, bills, 50, 4, 2)

@@ -126,7 +126,7 @@ func TestAReignThatDoesNotGoUpIsRefused(t *testing.T) {
 	}
 }
 
-func TestAServerThatDoesNotAnswerIsNoPrimary(t *testing.T) {
+func TestSilentServerIsNoPrimary(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.NewRouter(t).Sets()[0]
 	if err := s.Promote(t.Context(), setdb.Primary{Addr: nobodyThere(t), Reign: 1}); err == nil || !strings.Contains(err.Error(), "not fit to be the primary") {
@@ -158,9 +158,9 @@ func TestWhatIsRememberedEndsWithItsReign(t *testing.T) {
 	}
 }
 
-// TestALostCommitIsResolvedOnTheNewPrimary loses the answer of a COMMIT, and replaces
+// TestLostCommitIsResolvedOnANewPrimary loses the answer of a COMMIT, and replaces
 // the primary while the batch is run again to find out what became of it.
-func TestALostCommitIsResolvedOnTheNewPrimary(t *testing.T) {
+func TestLostCommitIsResolvedOnANewPrimary(t *testing.T) {
 	for _, fault := range []settest.Fault{settest.LostAfter, settest.LostBefore} {
 		t.Run(fmt.Sprint(fault), func(t *testing.T) {
 			w := servers.World(t, 1)

@@ -52,7 +52,8 @@ func refusedTransfers(t *testing.T, w *settest.World, n int) (*orderset.Set, []e
 	return s, ts
 }
 
-func TestFH13WhoApprovesSeesWhatWasProposedByWhomAndWhen(t *testing.T) {
+// FH13: a held transfer is listed with what was proposed, by which operator and when.
+func TestApproverSeesTheProposal(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := refusedTransfers(t, w, 3)
 	wantProposals(t, s, nil)
@@ -67,7 +68,8 @@ func TestFH13WhoApprovesSeesWhatWasProposedByWhomAndWhen(t *testing.T) {
 	wantProposals(t, s, map[string]decision.Proposal{ts[0].No(): release, ts[1].No(): {Action: decision.ActionRelease, By: "dora"}})
 }
 
-func TestFH13AProposalIsAboutOneRound(t *testing.T) {
+// FH13: a proposal ends with its round, and the next round takes a new one.
+func TestProposalIsAboutOneRound(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := refusedTransfers(t, w, 1)
 	propose(t, s, ts[0], "ann", decision.ActionRelease, "")

@@ -10,7 +10,7 @@ import (
 	"hongbao/orderset/upkeep"
 )
 
-func TestPurgeDeletesWhatIsOverAndNothingElse(t *testing.T) {
+func TestPurgeDeletesOnlyWhatIsOver(t *testing.T) {
 	w := servers.World(t, 1)
 	s, admin := w.Router.Sets()[0], w.Admin(t, 0)
 	over := expired(t, w, envelope.Order{Total: 1000, Count: 10}, "ann")
@@ -66,7 +66,7 @@ func TestPurgeDeletesWhatIsOverAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestPurgeGoesThroughManyRowsAThousandAtATime(t *testing.T) {
+func TestPurgeGoesAThousandRowsAtATime(t *testing.T) {
 	w := servers.World(t, 1)
 	s, admin := w.Router.Sets()[0], w.Admin(t, 0)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 1})

@@ -27,9 +27,9 @@ func returned(t testing.TB, s *orderset.Set, want int) {
 	}
 }
 
-// TestAPayoutThatIsNeverConfirmedGoesToTheSender: once, as a decision of the service,
-// and its opener learns that it did (FS16).
-func TestAPayoutThatIsNeverConfirmedGoesToTheSender(t *testing.T) {
+// TestUnconfirmedPayoutGoesToTheSender: once, as a decision of the service, and
+// its opener learns that it did (FS16).
+func TestUnconfirmedPayoutGoesToTheSender(t *testing.T) {
 	w := servers.World(t, 1)
 	s, tr := unconfirmed(t, w, envelope.CodeOverdue)
 	sender := find(t, w, tr.OrderNo).Envelope.Sender
@@ -62,8 +62,8 @@ func TestAPayoutThatIsNeverConfirmedGoesToTheSender(t *testing.T) {
 	wantState(t, w, tr.OrderNo, envelope.Settled, 4)
 }
 
-// TestSomeUnconfirmedPayoutsWaitForPeople (FS16).
-func TestSomeUnconfirmedPayoutsWaitForPeople(t *testing.T) {
+// TestSomeUnconfirmedPayoutsAreKept (FS16).
+func TestSomeUnconfirmedPayoutsAreKept(t *testing.T) {
 	for name, c := range map[string]func(t *testing.T, w *settest.World) *orderset.Set{
 		"refused for another reason": func(t *testing.T, w *settest.World) *orderset.Set {
 			s, _ := held(t, w)
@@ -110,8 +110,8 @@ func TestSomeUnconfirmedPayoutsWaitForPeople(t *testing.T) {
 	}
 }
 
-// TestAskingAndReturningAtOnceBeginOneRound (FS16).
-func TestAskingAndReturningAtOnceBeginOneRound(t *testing.T) {
+// TestReclaimDuringReturnIsOneRound (FS16).
+func TestReclaimDuringReturnIsOneRound(t *testing.T) {
 	w := servers.World(t, 1)
 	for range 5 {
 		s, tr := unconfirmed(t, w, envelope.CodeOverdue)

@@ -62,7 +62,8 @@ func idAt(at time.Time, set envelope.SetNumber) envelope.ID {
 	return envelope.Body(at.Sub(envelope.BodyEpoch()).Milliseconds() << 22).In(set)
 }
 
-func TestFC22AnIDThatCannotExistIsNotFoundWithoutTouchingADatabase(t *testing.T) {
+// FC22: an ID that cannot exist is not found, without a connection.
+func TestImpossibleIDTouchesNoDatabase(t *testing.T) {
 	noon := time.Date(2026, 3, 15, 4, 0, 0, 0, time.UTC) // in UTC+08:00
 	day := 24 * time.Hour
 	addr, connections := unreachable(t)
@@ -116,7 +117,8 @@ func TestFC22AnIDThatCannotExistIsNotFoundWithoutTouchingADatabase(t *testing.T)
 	eventually(t, 5*time.Second, "the database gets a connection", func() bool { return connections() > 0 })
 }
 
-func TestFD3NoTwoDaysThatAreServedShareATable(t *testing.T) {
+// FD3: no two days that are served share a table.
+func TestServedDaysShareNoTable(t *testing.T) {
 	var now time.Time
 	r := lone(t, 7, nobodyThere(t), func() time.Time { return now })
 	start := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC) // 2028 is a leap year
@@ -142,7 +144,8 @@ func TestFD3NoTwoDaysThatAreServedShareATable(t *testing.T) {
 	}
 }
 
-func TestFD1TheDayIsTheIDsOwnAroundMidnight(t *testing.T) {
+// FD1: around midnight the day of an envelope is its ID's.
+func TestDayAroundMidnightIsTheIDsOwn(t *testing.T) {
 	midnight := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC) // 00:00 in UTC+08:00
 	for ms := -2000; ms <= 2000; ms += 50 {
 		minted := midnight.Add(time.Duration(ms) * time.Millisecond)
@@ -167,9 +170,9 @@ func TestFD1TheDayIsTheIDsOwnAroundMidnight(t *testing.T) {
 	}
 }
 
-// TestWhatIsOwedIsReachedHoweverOldItIs has a clock that is 40 days on: the public is
+// TestHeldTransferIsReachedAtAnyAge has a clock that is 40 days on: the public is
 // shown nothing any more, but callbacks and people do what they did before (FS6).
-func TestWhatIsOwedIsReachedHoweverOldItIs(t *testing.T) {
+func TestHeldTransferIsReachedAtAnyAge(t *testing.T) {
 	w := servers.World(t, 1)
 	cfg := configOf(w, "later")
 	cfg.Now = func() time.Time { return time.Now().AddDate(0, 0, 40) }
@@ -228,7 +231,7 @@ func TestRouterRefusesNonsense(t *testing.T) {
 	}
 }
 
-func TestRouterMintsWithAMachineNumberOfASETThatAnswers(t *testing.T) {
+func TestRouterMintsByAnySETThatAnswers(t *testing.T) {
 	w := servers.World(t, 2)
 	if err := w.Router.Minting(); err != nil {
 		t.Errorf("a router that mints: %v", err)

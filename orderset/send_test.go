@@ -122,7 +122,8 @@ func TestASendGoesToAnotherSETWhenOneIsDown(t *testing.T) {
 	}
 }
 
-func TestFF2TheProviderHearsOfNoEnvelopeThatIsNotCommitted(t *testing.T) {
+// FF2: no charge is placed for an envelope that is not committed.
+func TestChargeFollowsTheCommit(t *testing.T) {
 	w := servers.World(t, 2)
 	teller, provider := tellerOn(t, w, w.Router)
 	bySet := map[envelope.SetNumber]int{}
@@ -139,7 +140,8 @@ func TestFF2TheProviderHearsOfNoEnvelopeThatIsNotCommitted(t *testing.T) {
 	}
 }
 
-func TestFH9AKeySentForSomethingElseIsRefusedInEverySET(t *testing.T) {
+// FH9: a key with other terms is refused, whichever SET holds it.
+func TestReusedKeyIsRefusedInEverySET(t *testing.T) {
 	w := servers.World(t, 2)
 	teller, provider := tellerOn(t, w, w.Router)
 	for i := range 10 {
@@ -173,7 +175,8 @@ func TestASendIsBusyWhenEverySETIsDown(t *testing.T) {
 	}
 }
 
-func TestFA1ASendWhoseCommitIsLostIsMadeOnceOverAllSETs(t *testing.T) {
+// FA1: after the repeat of a send whose commit is lost there is one envelope in all SETs.
+func TestSendWithALostCommitIsMadeOnce(t *testing.T) {
 	w := servers.World(t, 2)
 	for half, fault := range bothFaults {
 		for i := range 6 {

@@ -48,7 +48,7 @@ func orderBy(t *testing.T, key string) envelope.Order {
 
 // FS2: the record of a key is in two homes before its charge is placed, so a repeat
 // while the first envelope's SET is ill finds it, and waits.
-func TestARepeatWhileTheFirstSETIsIllMakesNoSecondEnvelope(t *testing.T) {
+func TestRepeatWithItsSETDownWaits(t *testing.T) {
 	t.Parallel()
 	for _, sets := range []int{2, 3} {
 		w, cfg, _ := homesOf(t, sets)
@@ -210,7 +210,7 @@ func TestASendThatLosesAWriteIsMadeOnce(t *testing.T) {
 
 // FS2: a first send whose commit is late, and a repeat at another server that does
 // not see that SET at all.
-func TestALateCommitAndARepeatElsewhereAreChargedForOnce(t *testing.T) {
+func TestLateCommitAndRepeatAreChargedOnce(t *testing.T) {
 	t.Parallel()
 	for _, sets := range []int{2, 3} {
 		w, cfg, _ := homesOf(t, sets)
@@ -254,7 +254,7 @@ func TestALateCommitAndARepeatElsewhereAreChargedForOnce(t *testing.T) {
 }
 
 // FS2: servers that see different SETs down send one key at the same time.
-func TestServersThatDisagreeAboutHealthChargeForOne(t *testing.T) {
+func TestDisagreeingServersChargeForOne(t *testing.T) {
 	t.Parallel()
 	w, cfg, _ := homesOf(t, 3)
 	dead := nobodyThere(t)

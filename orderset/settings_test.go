@@ -57,7 +57,8 @@ func check(t *testing.T, cfg orderset.Config) error {
 	return r.Sets()[0].CheckSettings(t.Context())
 }
 
-func TestFC17SettingsThatBreakAPromiseAreRefusedByName(t *testing.T) {
+// FC17: settings of the server that break a guarantee are refused by name.
+func TestUnsafeSettingsAreRefusedByName(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	cfg := configOf(w, "check")
@@ -91,9 +92,9 @@ func TestFC17SettingsThatBreakAPromiseAreRefusedByName(t *testing.T) {
 	}
 }
 
-// TestAllThatIsWrongWithADatabaseIsSaidAtOnce holds FS21: settings, and tables of
+// TestAllFindingsAreReportedTogether holds FS21: settings, and tables of
 // another version of this program.
-func TestAllThatIsWrongWithADatabaseIsSaidAtOnce(t *testing.T) {
+func TestAllFindingsAreReportedTogether(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	cfg := configOf(w, "check")
@@ -113,7 +114,7 @@ func TestAllThatIsWrongWithADatabaseIsSaidAtOnce(t *testing.T) {
 	}
 }
 
-func TestSessionsBringTheirOwnModeAndTimeZone(t *testing.T) {
+func TestSessionsSetTheirModeAndTimeZone(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	exec(t, admin, "SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'", "SET GLOBAL time_zone = '+05:00'")
@@ -133,7 +134,7 @@ func TestAServerWithoutABinlogIsRefused(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatSaysItIsAnotherSETIsRefused(t *testing.T) {
+func TestDatabaseOfAnotherSETIsRefused(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	exec(t, admin, "CREATE DATABASE hb_998", "CREATE TABLE hb_998.set_info AS SELECT * FROM set_info", "GRANT SELECT ON hb_998.* TO app@127.0.0.1")
@@ -150,6 +151,6 @@ func TestADatabaseThatSaysItIsAnotherSETIsRefused(t *testing.T) {
 	}
 }
 
-func TestSettingsOfASETThatIsDownAreBusyNotUnsafe(t *testing.T) {
+func TestDownSETIsBusyNotUnsafe(t *testing.T) {
 	wantBusy(t, lone(t, 7, nobodyThere(t), time.Now).Sets()[0].CheckSettings(t.Context()), "set_unavailable")
 }

@@ -16,11 +16,10 @@ type lateFinish struct {
 	id envelope.ID
 }
 
-// TestAnEnvelopeIsSettledWhenItsEndPassesThePostingOfAnEarlierTransfer keeps one
-// posting back after it has read the headers and before it has locked its
-// transfers. Meanwhile the envelope is finished, and its last transfer is posted
-// (FS3).
-func TestAnEnvelopeIsSettledWhenItsEndPassesThePostingOfAnEarlierTransfer(t *testing.T) {
+// TestEndThatOvertakesAPostingSettles keeps one posting back after it has read
+// the headers and before it has locked its transfers. Meanwhile the envelope is
+// finished, and its last transfer is posted (FS3).
+func TestEndThatOvertakesAPostingSettles(t *testing.T) {
 	open2 := func(t *testing.T, l *lateFinish) { open(t, l.s, requests(l.id, "second")) }
 	expire := func(t *testing.T, l *lateFinish) {
 		exec(t, l.w.Admin(t, 0), "UPDATE "+envelopes(l.id)+" SET expires_at = UTC_TIMESTAMP(3) WHERE order_id = '"+string(l.id)+"'")

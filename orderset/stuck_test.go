@@ -29,7 +29,7 @@ func stuckCount(t testing.TB, s *orderset.Set) int {
 
 // An abnormal refund is the provider's still: it is asked about, people see it and
 // can not release it, and its end under the same number is no dispute (FS8).
-func TestAnAbnormalRefundGoesOnUnderItsNumber(t *testing.T) {
+func TestAbnormalRefundKeepsItsNumber(t *testing.T) {
 	for _, end := range []envelope.Progress{envelope.ProgressDone, envelope.ProgressRefused, envelope.ProgressUnderWay} {
 		t.Run(string(end), func(t *testing.T) {
 			w := servers.World(t, 1)
@@ -79,10 +79,10 @@ func TestAnAbnormalRefundGoesOnUnderItsNumber(t *testing.T) {
 	}
 }
 
-// A payout that is refused for how it is asked for stays owed, is counted with its
+// A payout that is refused for how it is asked for stays due, is counted with its
 // cause, and is asked for again under its number. People may pay another instead,
 // but not while it is being asked for, and never twice (FS9, I7).
-func TestARejectedPayoutIsStuckUntilItsCauseIsGone(t *testing.T) {
+func TestRejectedPayoutIsStuckWithItsCause(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := owing(t, w, 3)
 	hear(t, s, sayOf(envelope.ProgressRejected, "NO_AUTH", 0, ts[0]))
@@ -111,7 +111,7 @@ func TestARejectedPayoutIsStuckUntilItsCauseIsGone(t *testing.T) {
 }
 
 // A batch that the provider does not take counts with all that is in it (FS9).
-func TestABatchThatIsNotTakenIsStuckWithItsCause(t *testing.T) {
+func TestRejectedBatchIsStuckWithItsCause(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 5)
 	word := putOff(b.No, envelope.ProgressRejected, 0)
@@ -195,7 +195,7 @@ func TestAParkedChargeComesBackByItself(t *testing.T) {
 // A batch that the provider never took is dissolved by two people: its payouts go
 // on, each in a batch of its own under the number of its next round, and the old
 // batch is never asked for again (FS9, I7).
-func TestTwoPeopleDissolveABatchThatWasNeverTaken(t *testing.T) {
+func TestTwoPeopleDissolveARejectedBatch(t *testing.T) {
 	w := servers.World(t, 1)
 	s, e, b := owedBatch(t, w, 3)
 	reject := func(b *envelope.PayoutBatch) {
@@ -269,7 +269,7 @@ func TestTwoPeopleDissolveABatchThatWasNeverTaken(t *testing.T) {
 
 // What is stuck is asked for again when people say that its cause is gone, but not
 // while it is on its way (FS9).
-func TestWhatIsStuckIsRetriedWhenPeopleSaySo(t *testing.T) {
+func TestStuckIsRetriedByAnOperator(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := owing(t, w, 2)
 	hear(t, s, sayOf(envelope.ProgressRejected, "NO_AUTH", time.Hour, ts[0]))
@@ -300,7 +300,7 @@ func TestWhatIsStuckIsRetriedWhenPeopleSaySo(t *testing.T) {
 
 // While the provider is out a relay claims one at a time: were those stuck ones,
 // nothing that could succeed would be tried (FS9).
-func TestWhatIsStuckIsNotProbedBeforeWhatIsPending(t *testing.T) {
+func TestStuckIsProbedAfterPending(t *testing.T) {
 	w := servers.World(t, 1)
 	s, ts := owing(t, w, 20)
 	for _, tr := range ts[:19] {

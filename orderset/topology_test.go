@@ -17,7 +17,7 @@ func at(s orderset.SetSpec, primary string) orderset.SetSpec { s.Primary = prima
 
 func drained(s orderset.SetSpec) orderset.SetSpec { s.Minting = false; return s }
 
-func TestTopologyRefusesWhatCouldMeanTwoThings(t *testing.T) {
+func TestAmbiguousTopologyIsRefused(t *testing.T) {
 	many := make([]orderset.SetSpec, 1001)
 	for i := range many {
 		many[i] = spec(envelope.SetNumber(i), -1)

@@ -19,7 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestFA15CloseServesEverythingAdmittedAndRefusesTheRest(t *testing.T) {
+// FA15: Close serves what was admitted and refuses the rest.
+func TestCloseServesEverythingAdmitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{})}
 		l := newLane(t, queue.LaneConfig{BatchMax: 2}, s.serve)
@@ -49,7 +50,8 @@ func TestFA15CloseServesEverythingAdmittedAndRefusesTheRest(t *testing.T) {
 	})
 }
 
-func TestFA15CloseOutOfTimeLeavesNobodyUnanswered(t *testing.T) {
+// FA15: what is being served is unknown, and what waits is refused.
+func TestCloseOutOfTimeAnswersEveryRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hung, calls := make(chan struct{}), 0
 		l := newLane(t, queue.LaneConfig{BatchMax: 2, WaitMax: time.Minute}, func(_ context.Context, batch []item) ([]answer, error) {
@@ -86,7 +88,8 @@ func TestFA15CloseOutOfTimeLeavesNobodyUnanswered(t *testing.T) {
 	})
 }
 
-func TestFA15ServeHearsWhenCloseGivesUp(t *testing.T) {
+// FA15: the context of Serve ends when Close gives up.
+func TestServeIsCanceledWhenCloseGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{})}
 		l := newLane(t, queue.LaneConfig{}, s.serve)
@@ -101,10 +104,10 @@ func TestFA15ServeHearsWhenCloseGivesUp(t *testing.T) {
 	})
 }
 
-// TestFA15CloseUnderLoadAnswersEveryRequest closes lanes in the middle of a
+// FA15: TestCloseUnderLoadAnswersEveryRequest closes lanes in the middle of a
 // storm on the real scheduler: what was answered well took effect once, and
 // what took effect was answered well or unknown.
-func TestFA15CloseUnderLoadAnswersEveryRequest(t *testing.T) {
+func TestCloseUnderLoadAnswersEveryRequest(t *testing.T) {
 	const rounds, callers = 100, 32
 	for round := range rounds {
 		var effects [callers]atomic.Int64
@@ -147,9 +150,9 @@ func TestFA15CloseUnderLoadAnswersEveryRequest(t *testing.T) {
 	}
 }
 
-// TestFA11ARequestWhoseCallerHasGoneIsNotServed has a context end at the very
-// moment the worker comes for the next batch.
-func TestFA11ARequestWhoseCallerHasGoneIsNotServed(t *testing.T) {
+// FA11: TestAbandonedRequestIsNotServed has a context end at the very moment
+// the worker comes for the next batch.
+func TestAbandonedRequestIsNotServed(t *testing.T) {
 	for range 1_000 {
 		ctx, cancel := context.WithCancel(context.Background())
 		taken := make(chan struct{})
@@ -177,9 +180,9 @@ func TestFA11ARequestWhoseCallerHasGoneIsNotServed(t *testing.T) {
 	}
 }
 
-// TestNobodyHearsTheAnswerOfAnother has callers leave at any moment: cells go
+// TestAnswersReachTheirOwnCallers has callers leave at any moment: cells go
 // back and forth between callers and the worker, and answers must not.
-func TestNobodyHearsTheAnswerOfAnother(t *testing.T) {
+func TestAnswersReachTheirOwnCallers(t *testing.T) {
 	l := newLane(t, queue.LaneConfig{BatchMax: 16, WaitMax: time.Millisecond}, func(_ context.Context, batch []item) ([]answer, error) {
 		answers := make([]answer, len(batch))
 		for i, it := range batch {
@@ -213,7 +216,8 @@ func TestNobodyHearsTheAnswerOfAnother(t *testing.T) {
 	}
 }
 
-func TestFA13AMillionKeysLeaveNothingBehind(t *testing.T) {
+// FA13: a million keys leave no memory and no goroutine.
+func TestMillionKeysLeaveNothingBehind(t *testing.T) {
 	const keys, callers = 1_000_000, 64
 	l, err := queue.NewLane(queue.LaneConfig{WaitMax: time.Minute}, func(_ context.Context, batch []queue.Item[int, int]) ([]answer, error) {
 		return make([]answer, len(batch)), nil

@@ -46,7 +46,8 @@ func serveTogether(t *testing.T, s *server, n int) (*lane, []*reply) {
 	return l, replies
 }
 
-func TestFA8PoisonRequestFailsAlone(t *testing.T) {
+// FA8: the batch is halved until the one request fails alone.
+func TestPoisonRequestFailsAlone(t *testing.T) {
 	for _, poison := range []int{0, 1, 24, 25, 48, 49} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &server{fail: poisoned(poison)}
@@ -67,9 +68,9 @@ func TestFA8PoisonRequestFailsAlone(t *testing.T) {
 	}
 }
 
-// TestFA8SurvivorsTakeEffectOnceInOrder has up to three poisons anywhere: the
+// FA8: TestSurvivorsTakeEffectOnceInOrder has up to three poisons anywhere: the
 // others take effect exactly once, and in admission order per key.
-func TestFA8SurvivorsTakeEffectOnceInOrder(t *testing.T) {
+func TestSurvivorsTakeEffectOnceInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n := rapid.IntRange(1, 64).Draw(rt, "n")
 		poison := rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 0, min(n, 3), rapid.ID[int]).Draw(rt, "poison")
@@ -98,7 +99,8 @@ func TestFA8SurvivorsTakeEffectOnceInOrder(t *testing.T) {
 	})
 }
 
-func TestFA8AWhollyFailingBatchIsGivenUpEarly(t *testing.T) {
+// FA8: a batch that fails as a whole is not halved to the end.
+func TestWhollyFailingBatchIsGivenUpEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failing := func(batch []item) error {
 			if batch[0].Req == -1 {
@@ -155,7 +157,7 @@ func TestBusyFromServeIsNotBlamedOnARequest(t *testing.T) {
 	})
 }
 
-func TestACallerWhoLeftIsNotRunAgain(t *testing.T) {
+func TestAbandonedRequestIsNotRunAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{}), fail: poisoned(1)}
 		l := newLane(t, queue.LaneConfig{}, s.serve)
@@ -177,7 +179,8 @@ func TestACallerWhoLeftIsNotRunAgain(t *testing.T) {
 	})
 }
 
-func TestFA14APanicIsAnsweredUnknownAndTheWorkerGoesOn(t *testing.T) {
+// FA14: a panic is an unknown outcome for its batch, and the worker goes on.
+func TestPanicIsUnknownAndTheWorkerGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, replies := serveTogether(t, &server{fail: func(batch []item) error {
 			if len(batch) > 1 {

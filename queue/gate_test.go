@@ -93,7 +93,7 @@ func (s *countingStore) CompareAndSwap(ctx context.Context, key string, value []
 	return s.Store.CompareAndSwap(ctx, key, value, token, ttl)
 }
 
-func TestGateCapsHoldersAcrossProcessesOnEveryStore(t *testing.T) {
+func TestGateCapsHoldersAcrossProcesses(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, s queue.Store) {
 		var gates []*queue.Gate
 		for i := range 3 {
@@ -107,7 +107,7 @@ func TestGateCapsHoldersAcrossProcessesOnEveryStore(t *testing.T) {
 	})
 }
 
-func TestGateCapHoldsUnderContentionOnEveryStore(t *testing.T) {
+func TestGateCapHoldsUnderContention(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, s queue.Store) {
 		for round := range 20 {
 			var in atomic.Int32
@@ -128,7 +128,7 @@ func TestGateCapHoldsUnderContentionOnEveryStore(t *testing.T) {
 	})
 }
 
-func TestAWarmKeyCostsNoRoundTripAndIsRenewedBehindItsCallers(t *testing.T) {
+func TestWarmKeyCostsNoRoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &countingStore{Store: newLocalStore(t)}
 		g := quietGate(t, queue.GateConfig{Store: s, LeaseFor: 4 * time.Second})
@@ -198,7 +198,7 @@ func TestRenewalsDoNotComeAllAtOnce(t *testing.T) {
 	})
 }
 
-func TestColdCallersOfOneKeyShareOneAcquisition(t *testing.T) {
+func TestColdCallersShareOneAcquisition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &countingStore{Store: newLocalStore(t), hold: make(chan struct{})}
 		g := quietGate(t, queue.GateConfig{Store: s})
@@ -236,7 +236,7 @@ func TestColdCallersOfOneKeyShareOneAcquisition(t *testing.T) {
 	})
 }
 
-func TestAKeyOverItsCapIsRefusedUnaskedForAWhile(t *testing.T) {
+func TestKeyOverItsCapIsRefusedFromCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &countingStore{Store: newLocalStore(t)}
 		first := quietGate(t, queue.GateConfig{Store: s, HoldersMax: 1, LeaseFor: time.Second})
@@ -254,7 +254,7 @@ func TestAKeyOverItsCapIsRefusedUnaskedForAWhile(t *testing.T) {
 	})
 }
 
-func TestARenewalThatComesTooLateLeavesTheRestOfTheLease(t *testing.T) {
+func TestLateRenewalLeavesTheRestOfTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &countingStore{Store: newLocalStore(t)}
 		g := quietGate(t, queue.GateConfig{Store: s, HoldersMax: 1, LeaseFor: time.Second, RefuseFor: 100 * time.Millisecond})
@@ -275,7 +275,8 @@ func TestARenewalThatComesTooLateLeavesTheRestOfTheLease(t *testing.T) {
 	})
 }
 
-func TestFB4ALostStoreIsProbedNowAndThenBehindItsCallers(t *testing.T) {
+// FB4: a lost store is probed at intervals, without a caller waiting for it.
+func TestLostStoreIsProbedInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &countingStore{Store: newLocalStore(t)}
 		s.down.Store(true)
@@ -307,7 +308,7 @@ func TestFB4ALostStoreIsProbedNowAndThenBehindItsCallers(t *testing.T) {
 	})
 }
 
-func TestPermitsOfOneKeyAreCappedWithinAProcess(t *testing.T) {
+func TestPermitsOfAKeyAreCapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := quietGate(t, queue.GateConfig{Store: newLocalStore(t), PermitsMax: 2})
 		p := enter(t, g, "k")

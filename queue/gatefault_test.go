@@ -20,7 +20,8 @@ func remoteGate(t *testing.T, m *memcachedProcess, cfg queue.GateConfig) *queue.
 	return quietGate(t, cfg)
 }
 
-func TestFB1ARestartOfMemcachedStartsAgain(t *testing.T) {
+// FB1: a restart costs no fallback, and the count of holders begins again.
+func TestRestartOfMemcachedStartsAgain(t *testing.T) {
 	m := startMemcached(t)
 	g := remoteGate(t, m, queue.GateConfig{HoldersMax: 1, LeaseFor: 30 * time.Second, AcquireMax: time.Second})
 	together := func(prefix string) {
@@ -51,7 +52,8 @@ func TestFB1ARestartOfMemcachedStartsAgain(t *testing.T) {
 	refused(t, remoteGate(t, m, queue.GateConfig{HoldersMax: 1}), "k", queue.ReasonOverCap)
 }
 
-func TestFB1AWipeLosesNothingButTheCount(t *testing.T) {
+// FB1: after a wipe the renewal puts the lease back.
+func TestWipeLosesNothingButTheCount(t *testing.T) {
 	m := startMemcached(t)
 	cfg := queue.GateConfig{HoldersMax: 1, LeaseFor: time.Second, AcquireMax: 200 * time.Millisecond}
 	g := remoteGate(t, m, cfg)
@@ -64,7 +66,8 @@ func TestFB1AWipeLosesNothingButTheCount(t *testing.T) {
 	refused(t, remoteGate(t, m, queue.GateConfig{HoldersMax: 1}), "k", queue.ReasonOverCap)
 }
 
-func TestFB2DeadHoldersCountForTheirLeaseAndNoLonger(t *testing.T) {
+// FB2: the holders of a dead process count until their lease ends.
+func TestDeadHoldersCountForTheirLeaseOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLocalStore(t)
 		cfg := queue.GateConfig{Store: store, HoldersMax: 2, LeaseFor: time.Second}
@@ -78,7 +81,8 @@ func TestFB2DeadHoldersCountForTheirLeaseAndNoLonger(t *testing.T) {
 	})
 }
 
-func TestFB2DeadHoldersHealInMemcached(t *testing.T) {
+// FB2: thirty holders die one after the other, and the next gets in when their leases end.
+func TestDeadHoldersHealInMemcached(t *testing.T) {
 	m := startMemcached(t)
 	cfg := queue.GateConfig{HoldersMax: 2, LeaseFor: 100 * time.Millisecond, AcquireMax: 20 * time.Millisecond, RefuseFor: time.Millisecond}
 	for range 30 { // each dies with its lease, and the next gets in
@@ -91,7 +95,8 @@ func TestFB2DeadHoldersHealInMemcached(t *testing.T) {
 	}
 }
 
-func TestFB2ALeakedLeaseBlocksNobodyAfterItsTime(t *testing.T) {
+// FB2: a lease that is never given back ends at its time.
+func TestLeakedLeaseEndsAtItsTime(t *testing.T) {
 	m := startMemcached(t)
 	now := time.Now().UnixMilli()
 	plant(t, m, "dead", fmt.Appendf(nil, "hbl1 a:%d b:%d", now-1, now-1_000))
@@ -104,7 +109,8 @@ func TestFB2ALeakedLeaseBlocksNobodyAfterItsTime(t *testing.T) {
 	refused(t, g, "alive", queue.ReasonOverCap)
 }
 
-func TestFB3LeavingTwiceIsLeavingOnce(t *testing.T) {
+// FB3: any number of returns of one permit frees one place.
+func TestLeavingTwiceIsLeavingOnce(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, s queue.Store) {
 		g := quietGate(t, queue.GateConfig{Store: s, PermitsMax: 3})
 		p := enter(t, g, "k")
@@ -156,7 +162,8 @@ func wantPermits(t *testing.T, g *queue.Gate, key string, want int) {
 	}
 }
 
-func TestFB4AFrozenMemcachedLeavesALowerLocalCap(t *testing.T) {
+// FB4: while memcached is frozen a lower cap in the process takes its place.
+func TestFrozenMemcachedLowersTheLocalCap(t *testing.T) {
 	m := startMemcached(t)
 	g := quietGate(t, queue.GateConfig{
 		Store:      m.store(queue.MemcachedConfig{}),
@@ -188,7 +195,8 @@ func TestFB4AFrozenMemcachedLeavesALowerLocalCap(t *testing.T) {
 	wantPermits(t, g, "hot", 20-7-1) // the permits out count under the lease, too
 }
 
-func TestFB4ADeadMemcachedIsFoundAgain(t *testing.T) {
+// FB4: a memcached that comes back is used again.
+func TestDeadMemcachedIsFoundAgain(t *testing.T) {
 	m := startMemcached(t)
 	g := remoteGate(t, m, queue.GateConfig{PermitsMax: 10, FallbackMax: 3, ProbeEvery: 20 * time.Millisecond})
 	m.kill()
@@ -210,7 +218,8 @@ func TestFB4ADeadMemcachedIsFoundAgain(t *testing.T) {
 	}
 }
 
-func TestFB5AForeignValueCountsAsAbsentAndIsOverwritten(t *testing.T) {
+// FB5: a foreign value counts as absent and is overwritten.
+func TestForeignValueIsOverwritten(t *testing.T) {
 	m := startMemcached(t)
 	far := time.Now().Add(24 * time.Hour).UnixMilli()
 	for i, value := range [][]byte{
@@ -229,7 +238,8 @@ func TestFB5AForeignValueCountsAsAbsentAndIsOverwritten(t *testing.T) {
 	}
 }
 
-func TestFB6LeasesOfAnOldReignDoNotCountInTheNext(t *testing.T) {
+// FB6: leases of an old reign do not count in the next.
+func TestLeasesOfAnOldReignDoNotCount(t *testing.T) {
 	m := startMemcached(t)
 	reign := func(n int) *queue.Gate {
 		return quietGate(t, queue.GateConfig{

@@ -160,7 +160,7 @@ func wantHanded(t *testing.T, s *server, want ...[]int) {
 	}
 }
 
-func TestAnIdleLaneServesASingleRequestAtOnce(t *testing.T) {
+func TestIdleLaneServesARequestAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
 		l := newLane(t, queue.LaneConfig{}, s.serve)
@@ -189,7 +189,8 @@ func TestBatchesFormWhileServeIsRunning(t *testing.T) {
 	})
 }
 
-func TestF1RequestsOfOneKeyAreServedInAdmissionOrder(t *testing.T) {
+// F1: requests of one key are served in the order of their admission.
+func TestOneKeyIsServedInAdmissionOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{})}
 		l := newLane(t, queue.LaneConfig{BatchMax: 8, PerKeyTurn: 3}, s.serve)
@@ -211,7 +212,8 @@ func TestF1RequestsOfOneKeyAreServedInAdmissionOrder(t *testing.T) {
 	})
 }
 
-func TestF2F3AHotKeyTakesOneTurnAndLetsOthersPass(t *testing.T) {
+// F2, F3: a hot key takes one turn and lets others pass.
+func TestHotKeyTakesOneTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{})}
 		l := newLane(t, queue.LaneConfig{BatchMax: 6, PerKeyTurn: 2}, s.serve)
@@ -232,7 +234,8 @@ func TestF2F3AHotKeyTakesOneTurnAndLetsOthersPass(t *testing.T) {
 	})
 }
 
-func TestFA11ARequestWaitsInTheQueueForWaitMaxAndNoLonger(t *testing.T) {
+// FA11: a request waits in the queue for WaitMax and no longer.
+func TestRequestWaitsAtMostWaitMax(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{})}
 		l := newLane(t, queue.LaneConfig{WaitMax: time.Second}, s.serve)
@@ -270,7 +273,8 @@ func TestFA11ARequestWaitsInTheQueueForWaitMaxAndNoLonger(t *testing.T) {
 	})
 }
 
-func TestFA11ACallerWhoLeavesTheQueueIsNeverServed(t *testing.T) {
+// FA11: a request that is canceled in the queue never reaches the database.
+func TestCancelInTheQueueIsNeverServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{})}
 		l := newLane(t, queue.LaneConfig{}, s.serve)
@@ -293,7 +297,8 @@ func TestFA11ACallerWhoLeavesTheQueueIsNeverServed(t *testing.T) {
 	})
 }
 
-func TestFA12AFullQueueRefusesItsKeyAndAFullLaneRefusesAll(t *testing.T) {
+// FA12: a full queue refuses its key, and a full lane refuses all.
+func TestFullQueueRefusesKeyFullLaneAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{})}
 		l := newLane(t, queue.LaneConfig{QueueMax: 3, LaneMax: 5}, s.serve)
@@ -319,7 +324,7 @@ func TestFA12AFullQueueRefusesItsKeyAndAFullLaneRefusesAll(t *testing.T) {
 	})
 }
 
-func TestACallerWhoLeavesWhileBeingServedLearnsUnknown(t *testing.T) {
+func TestCancelWhileServedIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hold: make(chan struct{})}
 		l := newLane(t, queue.LaneConfig{}, s.serve)

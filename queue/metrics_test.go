@@ -15,7 +15,7 @@ import (
 	"hongbao/queue"
 )
 
-func TestEveryPartShowsItsNumbersWithoutKeys(t *testing.T) {
+func TestMetricsAreShownWithoutKeys(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	var l *lane
 	synctest.Test(t, func(t *testing.T) {

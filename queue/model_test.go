@@ -79,9 +79,9 @@ type step struct {
 	N    int    // the key, the request that leaves, or milliseconds
 }
 
-// TestF1F2F3LaneDoesWhatItsModelSays drives a lane and its model through the
-// same random life and compares every batch and every refusal.
-func TestF1F2F3LaneDoesWhatItsModelSays(t *testing.T) {
+// F1, F2, F3: TestLaneDoesWhatItsModelSays drives a lane and its model through
+// the same random life and compares every batch and every refusal.
+func TestLaneDoesWhatItsModelSays(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		cfg := queue.LaneConfig{
 			BatchMax: rapid.IntRange(1, 6).Draw(rt, "BatchMax"),

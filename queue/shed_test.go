@@ -71,7 +71,7 @@ func TestDrainingRefusesEverything(t *testing.T) {
 	admit(t, s)
 }
 
-func TestTheCeilingOfRequestsInFlightIsAbsolute(t *testing.T) {
+func TestCeilingInFlightIsAbsolute(t *testing.T) {
 	s := quietShedder(t, new(dials), queue.ShedConfig{InFlightMax: 10, LimitInitial: 10})
 	var in atomic.Int64
 	var wg sync.WaitGroup
@@ -89,7 +89,7 @@ func TestTheCeilingOfRequestsInFlightIsAbsolute(t *testing.T) {
 	wantRefused(t, s, queue.ReasonOverloaded)
 }
 
-func TestTheAdaptiveLimitRefusesBelowTheCeiling(t *testing.T) {
+func TestAdaptiveLimitIsBelowTheCeiling(t *testing.T) {
 	s := quietShedder(t, new(dials), queue.ShedConfig{InFlightMax: 100, LimitMin: 1, LimitInitial: 2})
 	admit(t, s)
 	b := admit(t, s)
@@ -98,7 +98,7 @@ func TestTheAdaptiveLimitRefusesBelowTheCeiling(t *testing.T) {
 	admit(t, s)
 }
 
-func TestAHotCPULowersTheCeilingUntilItHasCooled(t *testing.T) {
+func TestHotCPULowersTheCeiling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := new(dials)
 		s := quietShedder(t, d, queue.ShedConfig{InFlightMax: 8, HotInFlightMax: 2, LimitInitial: 8})
@@ -126,7 +126,7 @@ func TestAHotCPULowersTheCeilingUntilItHasCooled(t *testing.T) {
 	})
 }
 
-func TestQueuesThatMoveTooSlowlyRefuseUntilTheyMove(t *testing.T) {
+func TestSlowQueuesRefuseUntilTheyMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := new(dials)
 		s := quietShedder(t, d, queue.ShedConfig{AgeMax: 400 * time.Millisecond})
@@ -148,7 +148,7 @@ func TestQueuesThatMoveTooSlowlyRefuseUntilTheyMove(t *testing.T) {
 	})
 }
 
-func TestADeadDatabaseIsProbedOneRequestAtATime(t *testing.T) {
+func TestDeadDatabaseIsProbedOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := quietShedder(t, new(dials), queue.ShedConfig{FailuresMax: 3, ProbeEvery: 100 * time.Millisecond, ProbeMax: 5 * time.Second})
 		for range 20 {
@@ -187,7 +187,7 @@ func TestADeadDatabaseIsProbedOneRequestAtATime(t *testing.T) {
 	})
 }
 
-func TestWhoCanGoElsewhereIsNeverTheProbeOfADeadDatabase(t *testing.T) {
+func TestReroutableRequestIsNeverTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := quietShedder(t, new(dials), queue.ShedConfig{ProbeEvery: 100 * time.Millisecond, LatencyMax: 500 * time.Millisecond})
 		s.Observe(4*time.Second, errDown) // frozen: the first failure came late, which is enough
@@ -224,7 +224,7 @@ func TestFastFailuresDoNotHideASlowDatabase(t *testing.T) {
 	wantRefused(t, s, queue.ReasonDatabaseSlow)
 }
 
-func TestASlowDatabaseRefusesUntilItIsClearlyFast(t *testing.T) {
+func TestSlowDatabaseRefusesUntilFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := quietShedder(t, new(dials), queue.ShedConfig{LatencyMax: 500 * time.Millisecond})
 		for range 50 {
@@ -308,7 +308,7 @@ func (c *crowd) send(perSecond int, length time.Duration) {
 	}
 }
 
-func TestAfterAStormEverythingIsAdmittedWithinTenSeconds(t *testing.T) {
+func TestStormIsOverWithinTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := new(crowd)
 		c.s = quietShedder(t, new(dials), queue.ShedConfig{InFlightMax: 400, Age: c.age})

@@ -56,7 +56,7 @@ func all(r *reconcile.Report) (found []reconcile.Difference) {
 	return found
 }
 
-func TestEveryBookIsReadOnceForAllComparisons(t *testing.T) {
+func TestEveryBookIsReadOnce(t *testing.T) {
 	var a, b memory
 	report, err := reconcile.Driver{
 		Sources:     []reconcile.Source{source("one", 2, nil, difference("a")), source("other", 3, nil)},

@@ -19,7 +19,8 @@ func lines(all ...reconcile.Movement) func(context.Context, func(reconcile.Movem
 	}
 }
 
-func TestFG18EveryPlantedDifferenceIsFound(t *testing.T) {
+// FG18: every planted difference with the provider is found, number by number.
+func TestEveryPlantedDifferenceIsFound(t *testing.T) {
 	posted := reconcile.Claim{No: "p", Amount: 100, ProviderNo: "w", Certainty: reconcile.Done}
 	moved := reconcile.Movement{No: "p", Amount: 100, ProviderNo: "w"}
 	with := func(c reconcile.Claim, certainty reconcile.Certainty) []reconcile.Claim {
@@ -64,7 +65,7 @@ func TestFG18EveryPlantedDifferenceIsFound(t *testing.T) {
 
 // FS13: the key that keeps a payment for one envelope is a SET's; two SETs know
 // nothing of each other.
-func TestMoneyOfTheProvidersThatTwoClaimIsFound(t *testing.T) {
+func TestMoneyClaimedTwiceIsFound(t *testing.T) {
 	a, b := envelope.Body(1<<40).In(3), envelope.Body(1<<40).In(4)
 	charge := func(id envelope.ID, transaction string) func(*reconcile.Provider) {
 		return func(p *reconcile.Provider) {
@@ -111,7 +112,7 @@ func TestMoneyOfTheProvidersThatTwoClaimIsFound(t *testing.T) {
 	}
 }
 
-func TestAnEnvelopeClaimsItsPaymentAndItsTransfers(t *testing.T) {
+func TestEnvelopeClaimsPaymentAndTransfers(t *testing.T) {
 	id := envelope.Body(1 << 40).In(3)
 	e := envelope.Envelope{ID: id, Total: 300, TransactionID: "w1"}
 	payout := envelope.Transfer{OrderNo: id, Seq: 1, Round: 1, Amount: 100, State: envelope.Posted, ProviderNo: "w2"}

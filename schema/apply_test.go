@@ -102,7 +102,8 @@ func TestPasswordsAreNeverSent(t *testing.T) {
 	}
 }
 
-func TestFH12DatabaseMarkedOtherwiseIsNotTouched(t *testing.T) {
+// FH12: apply leaves a database alone that is marked as another SET's or environment's.
+func TestForeignDatabaseIsNotTouched(t *testing.T) {
 	db := admin(t)
 	cfg := madeSet(t)
 	before := snapshot(t, db, cfg)
@@ -121,7 +122,7 @@ func TestFH12DatabaseMarkedOtherwiseIsNotTouched(t *testing.T) {
 	}
 }
 
-func TestNonsenseInTheConfigurationIsRefused(t *testing.T) {
+func TestInvalidConfigIsRefused(t *testing.T) {
 	for _, test := range []struct {
 		want   string
 		change func(*setPlan)
@@ -148,15 +149,15 @@ func TestNonsenseInTheConfigurationIsRefused(t *testing.T) {
 	}
 }
 
-func TestCredentialsPrintWithoutTheirPassword(t *testing.T) {
+func TestCredentialsPrintWithoutPassword(t *testing.T) {
 	if got := (schema.Credential{User: "app", Password: "secret"}).String(); got != "app" {
 		t.Errorf("got %s", got)
 	}
 }
 
-// TestFC19DayTablesDoNotWaitForAMetadataLock holds the lock that
-// CREATE TABLE needs, for longer than anybody would want to wait.
-func TestFC19DayTablesDoNotWaitForAMetadataLock(t *testing.T) {
+// FC19: TestDayTablesWaitForNoMetadataLock holds the lock that CREATE TABLE
+// needs, for longer than anybody would want to wait.
+func TestDayTablesWaitForNoMetadataLock(t *testing.T) {
 	cfg := madeSet(t)
 	holder, err := admin(t).Conn(t.Context())
 	if err != nil {

@@ -103,7 +103,8 @@ func TestApplyBooksTwiceChangesNothing(t *testing.T) {
 	}
 }
 
-func TestFH12BooksMarkedOtherwiseAreNotTouched(t *testing.T) {
+// FH12: apply leaves books alone that are marked as another shard's or environment's.
+func TestBooksMarkedOtherwiseAreNotTouched(t *testing.T) {
 	p := madeBooks(t)
 	before := p.contents(t)
 	for want, change := range map[string]func(*bookPlan){
@@ -167,7 +168,7 @@ func TestAppKeepsBooksAndAuditReadsThem(t *testing.T) {
 	refused(t, app, "SELECT id FROM "+similar+".secret", errTableDenied)
 }
 
-func TestEveryCheckOfTheBooksRefusesWhatItIsFor(t *testing.T) {
+func TestEveryBooksCheckRefusesItsCase(t *testing.T) {
 	p := madeBooks(t)
 	app := p.as(t, p.Accounts.App)
 	sound := map[string]columnValues{
@@ -227,7 +228,7 @@ func TestEveryCheckOfTheBooksRefusesWhatItIsFor(t *testing.T) {
 	}
 }
 
-func TestVerifyBooksFindsNothingInWhatApplyMade(t *testing.T) {
+func TestVerifyBooksPassesWhatApplyMade(t *testing.T) {
 	p := madeBooks(t)
 	before := p.contents(t)
 	if diffs := p.verify(t); diffs != nil {
@@ -238,7 +239,7 @@ func TestVerifyBooksFindsNothingInWhatApplyMade(t *testing.T) {
 	}
 }
 
-func TestVerifyBooksFindsAnotherNumberOfShards(t *testing.T) {
+func TestVerifyBooksFindsOtherShardCounts(t *testing.T) {
 	p := madeBooks(t)
 	p.Of = 99
 	got := map[string]string{}
@@ -251,7 +252,7 @@ func TestVerifyBooksFindsAnotherNumberOfShards(t *testing.T) {
 	}
 }
 
-func TestVerifyBooksFindsEveryPlantedDifference(t *testing.T) {
+func TestVerifyBooksFindsPlantedDifferences(t *testing.T) {
 	for name, test := range map[string]struct{ plant, object, want, got string }{
 		"a dropped CHECK":      {"ALTER TABLE {}.summary DROP CONSTRAINT summary_refunded", "{}.summary CONSTRAINT `summary_refunded`", "between 0 and `sent_fen`", "absent"},
 		"a missing index":      {"ALTER TABLE {}.received DROP KEY newest", "{}.received KEY `newest`", "(`user_id`,`year`,`opened_at`,`order_id`)", "absent"},

@@ -8,9 +8,9 @@ import (
 	"hongbao/schema"
 )
 
-// TestADatabaseOfAnotherVersionIsFoundByTheServicesOwnAccount holds FS21: the
-// program that serves can tell, by the account it serves under.
-func TestADatabaseOfAnotherVersionIsFoundByTheServicesOwnAccount(t *testing.T) {
+// TestServiceAccountSeesTheVersion holds FS21: the program that serves can
+// tell, by the account it serves under.
+func TestServiceAccountSeesTheVersion(t *testing.T) {
 	t.Run("what apply made is of this version", func(t *testing.T) {
 		cfg := madeSet(t)
 		if err := schema.CheckSet(t.Context(), as(t, cfg, cfg.Accounts.App), cfg.Set); err != nil {

@@ -40,9 +40,9 @@ func TestAppCanServeAndNothingElse(t *testing.T) {
 	}
 }
 
-// TestAccountsOfASetCannotReachASetOfSimilarName holds the underscore, which in
-// a GRANT stands for any character.
-func TestAccountsOfASetCannotReachASetOfSimilarName(t *testing.T) {
+// TestAccountsReachNoSetOfSimilarName holds the underscore, which in a GRANT
+// stands for any character.
+func TestAccountsReachNoSetOfSimilarName(t *testing.T) {
 	cfg := madeSet(t)
 	similar := "hbx" + schema.DatabaseName(cfg.Set)[3:]
 	do(t, admin(t), "CREATE DATABASE "+similar)
@@ -51,7 +51,8 @@ func TestAccountsOfASetCannotReachASetOfSimilarName(t *testing.T) {
 	refused(t, as(t, cfg, cfg.Accounts.App), "SELECT User FROM mysql.user", errTableDenied)
 }
 
-func TestFC6OnlyTheArbiterWritesToAReadOnlyServer(t *testing.T) {
+// FC6: only the arbiter's account writes to a read-only server.
+func TestOnlyTheArbiterWritesWhenReadOnly(t *testing.T) {
 	cfg := madeSet(t)
 	arbiter := as(t, cfg, cfg.Accounts.Arbiter)
 	do(t, arbiter, "SET GLOBAL read_only = 1")
@@ -86,7 +87,7 @@ func setSemiSync() string {
 	return "SET GLOBAL rpl_semi_sync_master_enabled = 0"
 }
 
-func TestArbiterSwitchesReplicationAndTouchesNoRow(t *testing.T) {
+func TestArbiterTouchesNoRow(t *testing.T) {
 	cfg := madeSet(t)
 	arbiter := as(t, cfg, cfg.Accounts.Arbiter)
 	for _, statement := range []string{
@@ -115,7 +116,7 @@ func TestAuditCanOnlyRead(t *testing.T) {
 	refused(t, audit, "SET GLOBAL read_only = 0", errNeedPrivilege)
 }
 
-func TestMigratorEmptiesAndRemakesADayAndNothingElse(t *testing.T) {
+func TestMigratorRemakesADayAndNothingElse(t *testing.T) {
 	cfg := madeSet(t)
 	migrator := as(t, cfg, cfg.Accounts.Migrator)
 	do(t, migrator, "INSERT INTO share_3_05 VALUES ('00000000000000000000033', 1, 'bob', 5, UTC_TIMESTAMP(3))")

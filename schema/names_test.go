@@ -21,7 +21,8 @@ func TestNamesAreThoseOfTheDesign(t *testing.T) {
 	}
 }
 
-func TestFH4NoTableNameIsBuiltOutsideItsRange(t *testing.T) {
+// FH4: no table name is built of a number out of its range.
+func TestNoTableNameIsOutOfRange(t *testing.T) {
 	for _, place := range [][2]int{{-1, 5}, {10, 5}, {5, 0}, {5, -1}, {5, 32}} {
 		for name, table := range map[string]func(int, int) string{"EnvelopeTable": schema.EnvelopeTable, "ShareTable": schema.ShareTable} {
 			func() {
@@ -36,7 +37,8 @@ func TestFH4NoTableNameIsBuiltOutsideItsRange(t *testing.T) {
 	}
 }
 
-func TestFH4NumbersOutOfRangeReachNoStatement(t *testing.T) {
+// FH4: numbers out of range are refused before a statement is built.
+func TestNumbersOutOfRangeReachNoStatement(t *testing.T) {
 	db := admin(t)
 	for _, set := range []int{-1, 1000} {
 		cfg := newSet(t)

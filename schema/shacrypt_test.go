@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestPasswordsAreHashedAsTheSpecificationSays has checksums of OpenSSL's passwd -5.
-func TestPasswordsAreHashedAsTheSpecificationSays(t *testing.T) {
+// TestPasswordsAreHashedAsSpecified has checksums of OpenSSL's passwd -5.
+func TestPasswordsAreHashedAsSpecified(t *testing.T) {
 	for _, v := range []struct {
 		password, salt string
 		rounds         int

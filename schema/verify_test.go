@@ -192,9 +192,9 @@ func TestVerifyFindsEveryPlantedDifference(t *testing.T) {
 	}
 }
 
-// TestVerifyLeavesTheOtherDatabasesOfSharedAccountsAlone has two SETs and two
-// shards of the books on one server. A difference in one is still found there.
-func TestVerifyLeavesTheOtherDatabasesOfSharedAccountsAlone(t *testing.T) {
+// TestVerifyLeavesOtherDatabasesAlone has two SETs and two shards of the books
+// on one server. A difference in one is still found there.
+func TestVerifyLeavesOtherDatabasesAlone(t *testing.T) {
 	first, second := newSet(t), newSet(t)
 	books, more := newBooks(t), newBooks(t)
 	second.Accounts, books.Accounts, more.Accounts = first.Accounts, first.Accounts, first.Accounts

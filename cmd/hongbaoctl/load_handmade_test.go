@@ -9,9 +9,9 @@ import (
 	"hongbao/internal/settest"
 )
 
-// TestTheLoadRunsOnAnEnvironmentMadeByHand holds FS37: the settings are all that is
+// TestLoadOnAnEnvironmentMadeByHand holds FS37: the settings are all that is
 // known of it, and no process is called a playground.
-func TestTheLoadRunsOnAnEnvironmentMadeByHand(t *testing.T) {
+func TestLoadOnAnEnvironmentMadeByHand(t *testing.T) {
 	p := settest.Playground(t)
 	raw, err := os.ReadFile(filepath.Join(p.Dir, "hongbao.yaml"))
 	if err != nil {

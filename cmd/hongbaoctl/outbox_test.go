@@ -56,7 +56,7 @@ func wantSaid(t *testing.T, p *settest.Live, code int, args []string, words ...s
 
 func words(line string) []string { return strings.Fields(line) }
 
-func TestTheOutboxIsWatchedPausedAndRepaired(t *testing.T) {
+func TestOutboxIsWatchedPausedAndRepaired(t *testing.T) {
 	p := settest.Playground(t)
 	testPauses(t, p)
 	testParked(t, p)

@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-func TestATerminalObeysNothingThatStrangersWrote(t *testing.T) {
+func TestControlCharactersAreNotPrinted(t *testing.T) {
 	for in, want := range map[string]string{
 		"余额不足 12.00": "余额不足 12.00", "\x1b[2Jgone": "\ufffd[2Jgone", "a\rb\nc\u202ed": "a\ufffdb\ufffdc\ufffdd", "\xff": "\ufffd",
 	} {

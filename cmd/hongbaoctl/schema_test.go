@@ -9,9 +9,9 @@ import (
 	"hongbao/internal/settest"
 )
 
-// TestSchemaVerbsSayAllThatApplyDoesNotChange holds FS21: apply makes what is
-// missing, and what differs is a finding and not a success.
-func TestSchemaVerbsSayAllThatApplyDoesNotChange(t *testing.T) {
+// TestSchemaVerbsReportWhatApplyKeeps holds FS21: apply makes what is missing,
+// and what differs is a finding and not a success.
+func TestSchemaVerbsReportWhatApplyKeeps(t *testing.T) {
 	p := settest.Playground(t)
 	wantSaid(t, p, 0, words("schema apply"), "✓ SET 000", "✓ SET 001", "✓ books 0")
 	wantSaid(t, p, 0, words("schema verify"), "every database is as this program would make it")

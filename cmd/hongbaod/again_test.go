@@ -41,9 +41,9 @@ func askAgain(t *testing.T, p *settest.Live, id, user, ticket string) (status in
 	return a.Status, said, problem.Code
 }
 
-// TestAPayeeAsksAgainForWhatTheyDidNotConfirm: the provider closes the payout, its
+// TestPayeeReclaimsAnUnconfirmedPayout: the provider closes the payout, its
 // payee asks again, and the money moves once, under the next number (FS16).
-func TestAPayeeAsksAgainForWhatTheyDidNotConfirm(t *testing.T) {
+func TestPayeeReclaimsAnUnconfirmedPayout(t *testing.T) {
 	p := settest.Playground(t, "--payouts", "bills")
 	lie(t, p, `{"rules": [{"lie": "absent_payee", "kind": "payout", "party": "away", "times": 1, "later_ms": 300},
 		{"lie": "refuse_closed", "kind": "payout", "party": "frozen", "times": 1}]}`)
@@ -87,10 +87,10 @@ func TestAPayeeAsksAgainForWhatTheyDidNotConfirm(t *testing.T) {
 	p.CheckBooks(t)
 }
 
-// TestAPayoutThatIsNeverConfirmedGoesBackByTheJob: the provider's time for it is over,
+// TestJobReturnsAnUnconfirmedPayout: the provider's time for it is over,
 // return_after_days pass, and the job of a process that comes up gives it to the sender.
 // It moves once (FS16).
-func TestAPayoutThatIsNeverConfirmedGoesBackByTheJob(t *testing.T) {
+func TestJobReturnsAnUnconfirmedPayout(t *testing.T) {
 	p := &heldMoney{settest.Playground(t, "--payouts", "bills"), t}
 	p.lie(`{"lie": "absent_payee", "kind": "payout", "party": "away", "times": 1, "later_ms": 200}, {"lie": "absent_payee", "kind": "payout", "party": "late", "times": 1, "later_ms": 200}`)
 	id := p.opened(`{"kind":"equal","share_fen":100,"count":2,"group_id":"g"}`, "away", "late")

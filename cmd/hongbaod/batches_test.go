@@ -7,9 +7,9 @@ import (
 	"hongbao/internal/settest"
 )
 
-// TestFG1FG5ABatchWhoseAnswerIsLostPaysEachOpenerOnce has faults in pairs, of the
-// call and of the callback: executed and not, told and not.
-func TestFG1FG5ABatchWhoseAnswerIsLostPaysEachOpenerOnce(t *testing.T) {
+// FG1, FG5: TestBatchWithALostAnswerPaysOnce has faults in pairs, of the call
+// and of the callback: executed and not, answered and not.
+func TestBatchWithALostAnswerPaysOnce(t *testing.T) {
 	p := settest.Playground(t, "--payouts", "batches")
 	for _, name := range []string{
 		"timeout_before", "timeout_after", "execute_later", "unknown_code", "unknown_code_after", "unknown_state", "unsigned_answer",

@@ -13,7 +13,7 @@ import (
 	"hongbao/internal/settest"
 )
 
-func TestAFrozenDatabaseDoesNotSlowTheOtherSet(t *testing.T) {
+func TestFrozenDatabaseSlowsNoOtherSet(t *testing.T) {
 	p := settest.Playground(t)
 	const count = 100
 	tickets := inEachSet(t, p, fmt.Sprintf(`{"kind":"lucky","total_fen":50000,"count":%d,"group_id":"g"}`, count))

@@ -107,7 +107,7 @@ func TestEventsAreAsTheDocumentSays(t *testing.T) {
 }
 
 // FS32: the operator's listener has a document of its own, and answers by it.
-func TestTheOperatorsAnswersAreAsTheirDocumentSays(t *testing.T) {
+func TestOperatorAnswersFollowTheirDocument(t *testing.T) {
 	p := settest.Playground(t)
 	served, err := p.Call(t.Context(), http.MethodGet, p.Operator+"/openapi.json", "", "")
 	if err != nil || served.Status != http.StatusOK {

@@ -114,7 +114,7 @@ func verify(t *testing.T, s shown) {
 	}
 }
 
-func TestTwoHundredUsersRaceForAHundredSharesInTwoSetsAtOnce(t *testing.T) {
+func TestRaceForSharesInTwoSets(t *testing.T) {
 	p := settest.Playground(t)
 	const users, count = 200, 100
 	c := newCrowd(p)
@@ -165,7 +165,7 @@ func inEachSet(t *testing.T, p *settest.Live, order string) map[string]string {
 	return nil
 }
 
-func TestKillingTheDaemonUnderFireLosesNothingAcknowledged(t *testing.T) {
+func TestKillKeepsAcknowledgedOpens(t *testing.T) {
 	p := settest.Playground(t)
 	const envelopes, users, kills = 12, 60, 3
 	c := newCrowd(p)
@@ -224,7 +224,7 @@ func TestASecondStartResumesWithItsData(t *testing.T) {
 	c.check(t, "sender", id)
 }
 
-func TestAStoppedDaemonAnswersEverythingItAdmitted(t *testing.T) {
+func TestStopAnswersEverythingAdmitted(t *testing.T) {
 	p := settest.Playground(t)
 	const users = 300
 	id, ticket := p.Paid(t, "sender", `{"kind":"lucky","total_fen":20000,"count":100,"group_id":"g"}`)

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestADatabaseIsCheckedWheneverItComesUp is FS22: down at the start and up with
+// TestDatabaseIsCheckedWheneverItComesUp is FS22: down at the start and up with
 // fsync off, put right, and restarted with fsync off again.
-func TestADatabaseIsCheckedWheneverItComesUp(t *testing.T) {
+func TestDatabaseIsCheckedWheneverItComesUp(t *testing.T) {
 	s := newService(t)
 	s.killDatabase()
 	s.serve()

@@ -160,7 +160,8 @@ func (p *heldMoney) endLife(id string) {
 	}
 }
 
-func TestFH13HeldMoneyMovesOnceTwoPeopleSaySo(t *testing.T) {
+// FH13: what one operator proposes moves when another approves it.
+func TestHeldMoneyMovesWithTwoApprovals(t *testing.T) {
 	for _, product := range []string{settings.PayoutBills, settings.PayoutBatches} {
 		t.Run(product, func(t *testing.T) { heldMoneyMoves(t, product) })
 	}

@@ -36,10 +36,12 @@ const (
 	netHTTPRefuses = "4xx" // refused before it is a request, in net/http's words
 )
 
-// TestFH1FH2FH3FH4FH5FH6FH7FH14FH15 sends the real programs, over real sockets,
-// requests that each break one rule. Every answer is a 4xx that names the rule;
-// no answer tells how the service is built; no row of any SET changes.
-func TestFH1FH2FH3FH4FH5FH6FH7FH14FH15HostileRequestsNameTheirRuleAndChangeNothing(t *testing.T) {
+// FH1, FH2, FH3, FH4, FH5, FH6, FH7, FH14, FH15:
+// TestHostileRequestsAreRefusedByRule sends the real programs, over real
+// sockets, requests that each break one rule. Every answer is a 4xx that names
+// the rule; no answer tells how the service is built; no row of any SET
+// changes.
+func TestHostileRequestsAreRefusedByRule(t *testing.T) {
 	s := setStage(t, settest.Playground(t))
 	before := s.settled(t)
 	t.Run("against", func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 // FS11: no share is promised that the provider would not pay out. The simulated
 // one refuses less than ten fen here, so CheckBooks finds every payout posted.
-func TestNoEnvelopeIsSentWhoseSharesAreNotPaidOut(t *testing.T) {
+func TestSharesTooSmallToPayAreNotSent(t *testing.T) {
 	p := settest.Playground(t, "--share-min", "10")
 	for body, field := range map[string]string{
 		`{"kind":"lucky","total_fen":49,"count":5,"group_id":"g"}`:                        "total_fen",

@@ -256,9 +256,9 @@ func eventsOf(t *testing.T, p *settest.Live, id string) (types []string) {
 	return types
 }
 
-// TestFG6KillingTheDaemonBetweenThePayoutsMovesNothingTwice also takes the
-// provider away for a while; the harness compares all books at the end.
-func TestFG6KillingTheDaemonBetweenThePayoutsMovesNothingTwice(t *testing.T) {
+// FG6: TestKillMovesNothingTwice also takes the provider away for a while; the
+// harness compares all books at the end.
+func TestKillMovesNothingTwice(t *testing.T) {
 	p := settest.Playground(t)
 	const openers = 60
 	const lies = `{"later_ms":200,"rules":[{"lie":"timeout_after","kind":"payout","times":5},{"lie":"execute_later","kind":"payout","times":5}]}`

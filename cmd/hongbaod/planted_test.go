@@ -36,7 +36,7 @@ func loadRun(t *testing.T, p *settest.Live) (exitCode int, report []byte) {
 
 // The control of every load figure: a crowd that does not notice people being
 // paid twice would certify anything.
-func TestTheCrowdPassesTheServiceAndCatchesAPlantedBug(t *testing.T) {
+func TestCrowdPassesAndCatchesAPlantedBug(t *testing.T) {
 	p := settest.Playground(t)
 	if code, report := loadRun(t, p); code != 0 || !json.Valid(report) {
 		t.Fatalf("the real service: exit %d\n%s", code, report)

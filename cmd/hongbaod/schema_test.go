@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestAProgramOnASchemaOfAnotherVersionSaysSo is FS21: at the start, and when the
+// TestSchemaOfAnotherVersionIsReported is FS21: at the start, and when the
 // database comes up later.
-func TestAProgramOnASchemaOfAnotherVersionSaysSo(t *testing.T) {
+func TestSchemaOfAnotherVersionIsReported(t *testing.T) {
 	s := newService(t)
 	s.admin("ALTER TABLE outbox CHANGE touched was MEDIUMTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL", "ALTER TABLE dispute ADD note INT")
 	_, said, code := s.run(t, "serve")

@@ -19,9 +19,9 @@ import (
 
 func busy(err error) (*envelope.BusyError, bool) { return errors.AsType[*envelope.BusyError](err) }
 
-// TestFA1CommitWhoseAnswerIsLostIsRepeated loses it before and after the server
+// FA1: TestPostWithALostCommitIsRepeated loses it before and after the server
 // has it. The client cannot tell these apart; the sums must be right in both.
-func TestFA1CommitWhoseAnswerIsLostIsRepeated(t *testing.T) {
+func TestPostWithALostCommitIsRepeated(t *testing.T) {
 	for name, fault := range map[string]settest.Fault{"before": settest.LostBefore, "after": settest.LostAfter} {
 		t.Run(name, func(t *testing.T) {
 			l := newLibrary(t, 1)
@@ -39,8 +39,8 @@ func TestFA1CommitWhoseAnswerIsLostIsRepeated(t *testing.T) {
 	}
 }
 
-// TestFA1APostThatGivesUpMayBeRepeated loses every answer until Post gives up.
-func TestFA1APostThatGivesUpMayBeRepeated(t *testing.T) {
+// FA1: TestPostThatGivesUpMayBeRepeated loses every answer until Post gives up.
+func TestPostThatGivesUpMayBeRepeated(t *testing.T) {
 	for name, fault := range map[string]settest.Fault{"before": settest.LostBefore, "after": settest.LostAfter} {
 		t.Run(name, func(t *testing.T) {
 			l := newLibrary(t, 1)
@@ -60,7 +60,8 @@ func TestFA1APostThatGivesUpMayBeRepeated(t *testing.T) {
 	}
 }
 
-func TestFA1AConnectionLostAnywhereLeavesTheSumsRight(t *testing.T) {
+// FA1: any statement of a post may be lost; the repeat leaves the sums right.
+func TestLostConnectionLeavesTheSumsRight(t *testing.T) {
 	l := newLibrary(t, 1)
 	var truth []envelope.Statement
 	for i, statement := range []string{"START TRANSACTION", "INSERT INTO summary", "SELECT user_id", "INSERT INTO received", "INSERT INTO sent"} {
@@ -78,9 +79,9 @@ func TestFA1AConnectionLostAnywhereLeavesTheSumsRight(t *testing.T) {
 	}
 }
 
-// TestFA9APostWaitsForALockAndIsRunAgain holds a user's sums for
-// longer than one lock wait.
-func TestFA9APostWaitsForALockAndIsRunAgain(t *testing.T) {
+// FA9: TestPostRetriesAfterALockWait holds a user's sums for longer than one
+// lock wait.
+func TestPostRetriesAfterALockWait(t *testing.T) {
 	l := newLibrary(t, 1)
 	e := gift(1, "alice", "bob")
 	l.post(t, told(e)...)
@@ -145,7 +146,7 @@ func nobodyThere(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-func TestAShardThatIsDownFailsOnlyWhatNeedsIt(t *testing.T) {
+func TestDownShardFailsOnlyItsUsers(t *testing.T) {
 	l := newLibrary(t, 3)
 	const down = 1
 	cfg := l.cfg
@@ -213,8 +214,8 @@ func usersOf(t testing.TB, l *library, shards []books.Shard, shard int) (elsewhe
 	return elsewhere, there
 }
 
-// TestAShardThatIsNotSafeOrOfAnotherVersionKeepsNoBooks holds FS21.
-func TestAShardThatIsNotSafeOrOfAnotherVersionKeepsNoBooks(t *testing.T) {
+// TestUnsafeShardKeepsNoBooks holds FS21.
+func TestUnsafeShardKeepsNoBooks(t *testing.T) {
 	l := newLibrary(t, 2)
 	db := admin(t, "")
 	for _, c := range []struct{ spoil, mend, want string }{
@@ -246,7 +247,7 @@ func TestAShardThatIsNotSafeOrOfAnotherVersionKeepsNoBooks(t *testing.T) {
 	}
 }
 
-func TestShardsInAnotherOrderOrNumberAreNeitherReadNorWritten(t *testing.T) {
+func TestReorderedShardsAreNotUsed(t *testing.T) {
 	l := newLibrary(t, 3)
 	if err := l.Check(t.Context()); err != nil {
 		t.Fatal(err)
@@ -284,7 +285,7 @@ func TestShardsInAnotherOrderOrNumberAreNeitherReadNorWritten(t *testing.T) {
 	}
 }
 
-func TestACallerWhoLeavesGetsAnAnswerToRepeat(t *testing.T) {
+func TestCanceledCallIsBusy(t *testing.T) {
 	l := newLibrary(t, 1)
 	l.post(t, told(gift(1, "alice"))...)
 	ctx, leave := context.WithCancel(t.Context())
@@ -294,7 +295,7 @@ func TestACallerWhoLeavesGetsAnAnswerToRepeat(t *testing.T) {
 	wantBusy(t, l.Post(ctx, told(gift(2, "alice"))), "canceled")
 }
 
-func TestNonsenseInTheConfigurationIsRefused(t *testing.T) {
+func TestInvalidConfigIsRefused(t *testing.T) {
 	app := books.Account{User: "app"}
 	for want, cfg := range map[string]books.Config{
 		"1 <= shards":         {App: app},

@@ -40,7 +40,8 @@ func TestABookSaysWhatHappened(t *testing.T) {
 	}
 }
 
-func TestFG2PostTwiceWritesOnce(t *testing.T) {
+// FG2: the same facts posted twice are counted once.
+func TestPostTwiceWritesOnce(t *testing.T) {
 	l := newLibrary(t, 2)
 	e := refunded(expired(gift(1, "alice", users(20)...)))
 	for range 3 {
@@ -53,9 +54,9 @@ func TestFG2PostTwiceWritesOnce(t *testing.T) {
 	l.wantTruth(t, e)
 }
 
-// TestFG2ARepeatAmongNewsIsAddedOnce has one row of many there already: what was
-// written and added before the database refused it must be gone.
-func TestFG2ARepeatAmongNewsIsAddedOnce(t *testing.T) {
+// FG2: TestRepeatAmongNewFactsIsAddedOnce has one row of many there already:
+// what was written and added before the database refused it must be gone.
+func TestRepeatAmongNewFactsIsAddedOnce(t *testing.T) {
 	truth := []envelope.Statement{gift(1, "alice", users(30)...), gift(2, "bob", users(30)...), refunded(expired(gift(3, "carol", users(30)...)))}
 	facts := told(truth...)
 	last := facts[1]
@@ -107,7 +108,8 @@ func TestAFactMakesTheRowsItSpeaksOf(t *testing.T) {
 	l.wantTruth(t, e)
 }
 
-func TestFF11LatePaymentIsInNobodysBook(t *testing.T) {
+// FF11: a payment after the close is in no book.
+func TestLatePaymentIsInNoBook(t *testing.T) {
 	l := newLibrary(t, 1)
 	e := gift(1, "alice")
 	e.Envelope.State, e.Envelope.Refunded = envelope.Closed, e.Envelope.Total
@@ -142,9 +144,9 @@ func TestYearsAreThoseOfTheBusinessDay(t *testing.T) {
 	l.wantTruth(t, e)
 }
 
-// TestFH4NamesAreValues has names of what would end a string, a comment or a
+// FH4: TestNamesAreValues has names of what would end a string, a comment or a
 // placeholder, and names that other collations take for the same.
-func TestFH4NamesAreValues(t *testing.T) {
+func TestNamesAreValues(t *testing.T) {
 	l := newLibrary(t, 3)
 	names := []envelope.UserID{"bob", "BOB", `b"o'b`, `b\`, "?", "--", "/*?*/", "' OR 1=1;", "%", "_", "0", envelope.UserID(strings.Repeat("~", 64))}
 	e := expired(gift(1, `sen'der\?`, names...))
@@ -157,7 +159,7 @@ func TestFH4NamesAreValues(t *testing.T) {
 	}
 }
 
-func TestAPostOfManyRowsIsCutIntoTransactions(t *testing.T) {
+func TestLargePostIsCutIntoTransactions(t *testing.T) {
 	l := newLibrary(t, 2)
 	var truth []envelope.Statement
 	for n := range 12 {
@@ -170,9 +172,9 @@ func TestAPostOfManyRowsIsCutIntoTransactions(t *testing.T) {
 	}
 }
 
-// TestFG7OverlappingPostsAddUp has eight posters tell the same lives, each in
+// FG7: TestOverlappingPostsAddUp has eight posters tell the same lives, each in
 // steps and an order of its own, as relays do whose leases ran out.
-func TestFG7OverlappingPostsAddUp(t *testing.T) {
+func TestOverlappingPostsAddUp(t *testing.T) {
 	const posters, gifts = 8, 60
 	l := newLibrary(t, 3)
 	var truth []envelope.Statement

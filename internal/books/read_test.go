@@ -27,7 +27,7 @@ func shelf(t testing.TB, l *library) (truth []envelope.Statement) {
 	return truth
 }
 
-func TestListsGoNewestFirstWithoutGapOrRepeat(t *testing.T) {
+func TestListsAreNewestFirstWithoutGaps(t *testing.T) {
 	l := newLibrary(t, 2)
 	truth := shelf(t, l)
 	var want []string
@@ -96,7 +96,7 @@ func TestAFullLastPageEndsTheList(t *testing.T) {
 	}
 }
 
-func TestCursorsThatNoPageReturnedAreRefused(t *testing.T) {
+func TestForgedCursorsAreRefused(t *testing.T) {
 	l := newLibrary(t, 2)
 	shelf(t, l)
 	l.post(t, told(gift(500, "alice", users(1)...))...)

@@ -31,7 +31,7 @@ func TestAKeyIsKeptAsItCameFirst(t *testing.T) {
 	}
 }
 
-func TestAKeyWhoseShardIsNotHeardIsBusy(t *testing.T) {
+func TestKeyOfASilentShardIsBusy(t *testing.T) {
 	l := newLibrary(t, 1)
 	r := envelope.KeyRecord{Sender: "ann", Key: "k", ID: idOf(1)}
 	for _, fault := range []settest.Fault{settest.LostBefore, settest.LostAfter} {

@@ -49,7 +49,7 @@ func FuzzACursorIsReadBackOrRefused(f *testing.F) {
 	})
 }
 
-func TestRowsThatSeveralFactsAskForAreTheOneThatKnowsMost(t *testing.T) {
+func TestRowsOfSeveralFactsAreMerged(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	e := envelope.Envelope{ID: someID(), Kind: envelope.Lucky, State: envelope.Expired, Sender: "alice", Total: 10, Count: 3, PaidAt: at}
 	shares := []envelope.Share{{Seq: 1, User: "bob", Amount: 2, OpenedAt: at}, {Seq: 2, User: "alice", Amount: 3, OpenedAt: at}}

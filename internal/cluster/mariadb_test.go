@@ -111,7 +111,8 @@ func TestRestartKeepsData(t *testing.T) {
 	}
 }
 
-func TestFC1Kill9KeepsCommittedRows(t *testing.T) {
+// FC1: what was committed before kill -9 is there after the restart.
+func TestKill9KeepsCommittedRows(t *testing.T) {
 	cfg := config(t)
 	first := start(t, cfg)
 	db := open(t, first.AdminDSN(""))
@@ -133,7 +134,8 @@ func TestFC1Kill9KeepsCommittedRows(t *testing.T) {
 	}
 }
 
-func TestFC2FrozenServerAnswersNothingUntilThawed(t *testing.T) {
+// FC2: a stopped process keeps its connections and answers when it goes on.
+func TestFrozenServerIsSilentUntilThawed(t *testing.T) {
 	m := start(t, config(t))
 	db := open(t, m.AdminDSN(""))
 	do(t, db, "DO 1") // a connection to reuse
@@ -163,7 +165,7 @@ func TestFC2FrozenServerAnswersNothingUntilThawed(t *testing.T) {
 	}
 }
 
-func TestNobodyGetsInWithoutThePassword(t *testing.T) {
+func TestAccessNeedsThePassword(t *testing.T) {
 	m := start(t, config(t))
 	for _, account := range []struct{ user, password string }{
 		{"root", ""}, {"", ""}, {"admin", ""}, {"admin", "wrong"}, {"mariadb.sys", ""}, {"nobody", ""},
@@ -239,8 +241,8 @@ func TestInterruptedFirstStartIsMadeAnew(t *testing.T) {
 	}
 }
 
-// TestTheServerUnderTestIsChosenByTheEnvironment holds FS36.
-func TestTheServerUnderTestIsChosenByTheEnvironment(t *testing.T) {
+// TestEnvironmentChoosesTheServer holds FS36.
+func TestEnvironmentChoosesTheServer(t *testing.T) {
 	program, err := cluster.FindDatabase()
 	if err != nil {
 		t.Fatal(err)
@@ -346,7 +348,7 @@ func TestLongDirectoryGetsAShortSocket(t *testing.T) {
 	}
 }
 
-func TestAnotherAdminPasswordIsRefusedAtOnce(t *testing.T) {
+func TestWrongAdminPasswordIsRefusedAtOnce(t *testing.T) {
 	cfg := config(t)
 	if err := start(t, cfg).Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -384,7 +386,7 @@ func TestPortInUseNamesItsOwner(t *testing.T) {
 	}
 }
 
-func TestMissingProgramNamesTheCommandThatInstallsIt(t *testing.T) {
+func TestMissingProgramSaysHowToInstallIt(t *testing.T) {
 	t.Setenv("HONGBAO_MYSQLD", "")
 	t.Setenv("HONGBAO_MARIADBD", filepath.Join(t.TempDir(), "mariadbd"))
 	_, err := cluster.StartMariaDB(t.Context(), config(t))
@@ -397,7 +399,7 @@ func TestMissingProgramNamesTheCommandThatInstallsIt(t *testing.T) {
 	}
 }
 
-func TestNonsenseInTheConfigurationIsRefused(t *testing.T) {
+func TestInvalidConfigIsRefused(t *testing.T) {
 	good := config(t)
 	for _, test := range []struct {
 		want   string

@@ -28,7 +28,7 @@ func startMemcached(t *testing.T) (*cluster.Memcached, cluster.MemcachedConfig) 
 	return m, cfg
 }
 
-func TestMemcachedStoresAndIsEmptyAfterARestart(t *testing.T) {
+func TestMemcachedIsEmptyAfterARestart(t *testing.T) {
 	m, cfg := startMemcached(t)
 	client := memcache.New(m.Addr())
 	defer client.Close()
@@ -78,7 +78,7 @@ func TestMemcachedPortInUseNamesItsOwner(t *testing.T) {
 	}
 }
 
-func TestMissingMemcachedNamesTheCommandThatInstallsIt(t *testing.T) {
+func TestMissingMemcachedSaysHowToInstallIt(t *testing.T) {
 	t.Setenv("HONGBAO_MEMCACHED", filepath.Join(t.TempDir(), "memcached"))
 	_, err := cluster.StartMemcached(t.Context(), cluster.MemcachedConfig{Name: "cache", Dir: t.TempDir(), Port: freePort(t)})
 	if _, ok := errors.AsType[*cluster.MissingError](err); !ok || !strings.Contains(err.Error(), "apt-get install -y mariadb-server-core memcached") {
@@ -86,7 +86,7 @@ func TestMissingMemcachedNamesTheCommandThatInstallsIt(t *testing.T) {
 	}
 }
 
-func TestNonsenseInTheMemcachedConfigurationIsRefused(t *testing.T) {
+func TestInvalidMemcachedConfigIsRefused(t *testing.T) {
 	good := cluster.MemcachedConfig{Name: "cache", Dir: t.TempDir(), Port: freePort(t)}
 	for _, test := range []struct {
 		want   string

@@ -62,7 +62,7 @@ func TestEarlyExitQuotesTheEndOfTheLog(t *testing.T) {
 	}
 }
 
-func TestErrorOfALaterRunDoesNotQuoteAnEarlierOne(t *testing.T) {
+func TestErrorQuotesItsOwnRunOnly(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(log, []byte("yesterday's trouble\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestErrorOfALaterRunDoesNotQuoteAnEarlierOne(t *testing.T) {
 	}
 }
 
-func TestProgramThatCannotBeExecutedIsAnError(t *testing.T) {
+func TestUnexecutableProgramIsAnError(t *testing.T) {
 	_, err := cluster.Start(cluster.Command{Name: "nothing", Path: "/does/not/exist", LogFile: filepath.Join(t.TempDir(), "log")})
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "start of nothing") {
 		t.Fatalf("error %v", err)

@@ -44,7 +44,7 @@ func problemCode(t testing.TB, body string) (code, field string) {
 	return p.Code, p.Field
 }
 
-func TestSendAnswersTheEnvelopeAndItsPayment(t *testing.T) {
+func TestSendReturnsEnvelopeAndPayment(t *testing.T) {
 	e := someEnvelope()
 	teller := &stubTeller{sent: envelope.Sent{Envelope: e, CodeURL: "http://pay/1?a=b&c=d"}}
 	a, _ := newAPI(t, teller)

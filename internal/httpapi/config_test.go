@@ -10,7 +10,7 @@ import (
 	"hongbao/envelope"
 )
 
-func TestMetricsHaveNoLabelOfAUserOrAnEnvelope(t *testing.T) {
+func TestMetricsHaveNoUserOrEnvelopeLabels(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{details: envelope.Details{Envelope: someEnvelope()}})
 	for _, path := range []string{"/v1/envelopes/" + string(someID()), "/v1/envelopes/" + string(someID()) + "/open", "/made/up/path"} {
 		do(t, a, request(t, "GET", path, "", "Envelope-Ticket", "s3cr3t"))

@@ -58,7 +58,7 @@ func with(name, value string) string {
 }
 
 // FH2.
-func TestLooseJSONIsRefusedByTheRuleItBreaks(t *testing.T) {
+func TestLooseJSONIsRefusedByRule(t *testing.T) {
 	const syntax = codeInvalidJSON
 	refused := []struct{ body, want string }{
 		// Not JSON, or not one object.

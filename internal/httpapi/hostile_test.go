@@ -13,7 +13,7 @@ import (
 
 // FS17: connections that pipeline requests and never read an answer, and ones
 // that send what is no request, cost other clients nothing.
-func TestClientsThatNeverReadDoNotDelayOthers(t *testing.T) {
+func TestClientsThatNeverReadDelayNoOther(t *testing.T) {
 	const (
 		hostile = 200
 		p99Max  = 50 * time.Millisecond

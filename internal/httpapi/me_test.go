@@ -89,7 +89,7 @@ func TestABookIsAnsweredAsItStands(t *testing.T) {
 	}
 }
 
-func TestTheYearIsTheOneAskedForOrTheCurrentOne(t *testing.T) {
+func TestBookYearDefaultsToTheCurrentOne(t *testing.T) {
 	books := &stubBooks{}
 	a, _ := newLibrary(t, books)
 	for query, want := range map[string]bookAsk{
@@ -114,7 +114,7 @@ func TestTheYearIsTheOneAskedForOrTheCurrentOne(t *testing.T) {
 	}
 }
 
-func TestHostileQuestionsAboutBooksAreRefused(t *testing.T) {
+func TestHostileBookQueriesAreRefused(t *testing.T) {
 	books := &stubBooks{}
 	a, _ := newLibrary(t, books)
 	long := strings.Repeat("y", 4000)
@@ -232,7 +232,7 @@ func TestErrorsOfBooksHaveTheirAnswers(t *testing.T) {
 	}
 }
 
-func TestAQuestionAboutABookIsGivenUpAtItsBound(t *testing.T) {
+func TestBookQueryEndsAtItsTimeout(t *testing.T) {
 	a, _ := newLibrary(t, &stubBooks{hold: func(ctx context.Context) { <-ctx.Done() }, err: context.DeadlineExceeded})
 	a.cfg.AnswerMax = time.Millisecond
 	for path := range bookCalls() {

@@ -36,7 +36,7 @@ func TestTheDescriptionIsValidOpenAPI31(t *testing.T) {
 	}
 }
 
-func TestTheDescriptionListsExactlyTheRoutes(t *testing.T) {
+func TestDescriptionListsExactlyTheRoutes(t *testing.T) {
 	a, _ := newAPI(t, &stubTeller{})
 	var routed, described []string
 	for _, r := range a.engine.Routes() {

@@ -49,9 +49,9 @@ func TestTheLocksOfASilentClientAreFreed(t *testing.T) {
 	}
 }
 
-// TestAPoolGivesUpItsConnectionsBeforeTheServerDoes: one that the server is about to
-// end would cost a caller an error.
-func TestAPoolGivesUpItsConnectionsBeforeTheServerDoes(t *testing.T) {
+// TestPoolClosesBeforeTheServerDoes: one that the server is about to end would
+// cost a caller an error.
+func TestPoolClosesBeforeTheServerDoes(t *testing.T) {
 	const conns = 3
 	newDesk(t)
 	db := pool(t, conns)

@@ -101,8 +101,9 @@ func TestAServerIsExaminedBeforeItIsUsed(t *testing.T) {
 	}
 }
 
-// TestAConnectionThatBreaksWhileExaminedSaysNothing about the server.
-func TestAConnectionThatBreaksWhileExaminedSaysNothing(t *testing.T) {
+// TestBrokenExaminationFindsNothing: a connection that breaks while it is
+// examined is no finding about the server.
+func TestBrokenExaminationFindsNothing(t *testing.T) {
 	w := newWatched(t, "1")
 	admin := newWatched(t, "1")
 	fails := mariadb.NewGuard(mariadb.GuardConfig{Changed: func(err error) { t.Errorf("said %v", err) }, Examine: func(ctx context.Context, db *sql.DB) error {

@@ -46,7 +46,7 @@ func wantMeanings(t *testing.T, err error, want string) {
 	}
 }
 
-func TestEveryNumberHasItsMeaningHoweverItIsWrapped(t *testing.T) {
+func TestWrappedErrorsKeepTheirMeaning(t *testing.T) {
 	for number, want := range map[uint16]string{
 		1062: "Duplicate",
 		1146: "NoSuchTable",
@@ -76,7 +76,7 @@ func TestEveryNumberHasItsMeaningHoweverItIsWrapped(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsNotHeardIsUnavailableAndSaysNothingElse(t *testing.T) {
+func TestSilentServerIsOnlyUnavailable(t *testing.T) {
 	for _, err := range []error{
 		mysql.ErrInvalidConn, driver.ErrBadConn, sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF,
 		context.DeadlineExceeded, os.ErrDeadlineExceeded, &net.OpError{Op: "dial", Err: errors.New("connection refused")},

@@ -118,7 +118,7 @@ func do(t *testing.T, on execer, statement string) {
 
 const changeOne, changeTwo = "UPDATE drawer SET n = n + 1 WHERE id = 1", "UPDATE drawer SET n = n + 1 WHERE id = 2"
 
-func TestTheServerSaysWhatIsThereAndWhatIsNot(t *testing.T) {
+func TestServerReportsDuplicatesAndAbsence(t *testing.T) {
 	d := newDesk(t)
 	wantMeanings(t, run(t, d.owner, "INSERT INTO drawer VALUES (1, 0)"), "Duplicate")
 	wantMeanings(t, run(t, d.owner, "UPDATE drawer SET id = 2 WHERE id = 1"), "Duplicate")
@@ -156,7 +156,7 @@ func TestADeadlockIsALostRaceForOneOfTwo(t *testing.T) {
 	wantMeanings(t, lost, "LostRace CommitRefused")
 }
 
-func TestARowThatChangedUnderASnapshotIsALostRace(t *testing.T) {
+func TestChangeUnderASnapshotIsALostRace(t *testing.T) {
 	d := newDesk(t)
 	settings := []string{"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SET innodb_snapshot_isolation = ON"}
 	if server.Program.MySQL { // has no such protection: it takes the row as it is, which is why nothing of ours decides by a snapshot
@@ -171,9 +171,8 @@ func TestARowThatChangedUnderASnapshotIsALostRace(t *testing.T) {
 	wantMeanings(t, err, "LostRace")
 }
 
-// TestFC6ACommitOnAServerThatBecameReadOnlyIsRefused looks whether the server has
-// told the truth: the row is as it was.
-func TestFC6ACommitOnAServerThatBecameReadOnlyIsRefused(t *testing.T) {
+// FC6: the refusal is true, since the row is as it was.
+func TestReadOnlyServerRefusesTheCommit(t *testing.T) {
 	d := newDesk(t)
 	conn := d.session(t)
 	do(t, conn, changeOne)
@@ -192,7 +191,7 @@ func TestFC6ACommitOnAServerThatBecameReadOnlyIsRefused(t *testing.T) {
 	wantMeanings(t, run(t, d.owner, changeOne), "CommitRefused Unavailable")
 }
 
-func TestAStatementThatTakesTooLongSaysUnavailable(t *testing.T) {
+func TestSlowStatementIsUnavailable(t *testing.T) {
 	d := newDesk(t)
 	slow := "SET STATEMENT max_statement_time = 0.01 FOR UPDATE drawer SET n = SLEEP(5)"
 	if server.Program.MySQL { // bounds only what reads
@@ -224,7 +223,7 @@ func TestAFullServerSaysUnavailable(t *testing.T) {
 	t.Errorf("%d connections are open at the same time as the administrator's", connectionsMax)
 }
 
-func TestAServerThatIsNotThereSaysUnavailable(t *testing.T) {
+func TestAbsentServerIsUnavailable(t *testing.T) {
 	ports, err := cluster.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)

@@ -227,7 +227,7 @@ func everyCall(t *testing.T, test func(t *testing.T, c call, method, target stri
 }
 
 // FS18
-func TestWhatChangesOrNamesPeopleWantsATokenOfScopeOperate(t *testing.T) {
+func TestSensitiveCallsNeedScopeOperate(t *testing.T) {
 	everyCall(t, func(t *testing.T, c call, method, target string) {
 		a, sets := newAPI(t, nil)
 		bare := do(a, request(t, method, target, "", "Authorization", ""))
@@ -297,7 +297,7 @@ func TestHostsThatMayBeAskedFor(t *testing.T) {
 }
 
 // FS19
-func TestWhatACallDoesNotKnowIsRefusedByNameAndNothingChanges(t *testing.T) {
+func TestUnknownFieldsAreRefusedByName(t *testing.T) {
 	everyCall(t, func(t *testing.T, c call, method, target string) {
 		a, sets := newAPI(t, nil)
 		sign := "?"
@@ -568,8 +568,8 @@ func TestTheClientSaysTheReasonFirst(t *testing.T) {
 	}
 }
 
-// TestOneWhoOperatesHasOneName (FS14).
-func TestOneWhoOperatesHasOneName(t *testing.T) {
+// TestOperatorNameHasOneSpelling (FS14).
+func TestOperatorNameHasOneSpelling(t *testing.T) {
 	a, sets := newAPI(t, nil)
 	for _, name := range []string{"Ann", "ANN", "a/nn", "ann!"} {
 		w := do(a, request(t, http.MethodPost, "/held/"+someNo+"/release", "", "Authorization", "Bearer "+token(t, name, "operate")))

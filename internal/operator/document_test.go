@@ -175,7 +175,7 @@ func TestEveryAnswerIsAsTheDocumentSays(t *testing.T) {
 }
 
 // FS32: what net/http refuses by itself is listed as it answers.
-func TestARefusedConnectionIsAsTheDocumentSays(t *testing.T) {
+func TestRefusalsFollowTheDocument(t *testing.T) {
 	a, _ := newAPI(t, nil)
 	s := httptest.NewUnstartedServer(a)
 	s.Config.MaxHeaderBytes = 8 << 10

@@ -92,7 +92,7 @@ func TestReadyzTellsServingFromMinting(t *testing.T) {
 	wantProblem(t, "a method", do(a, request(t, "POST", "/readyz", "")), 405, "method_not_allowed")
 }
 
-func TestAProcessThatNeverMintsServesWhatIsThere(t *testing.T) {
+func TestProcessWithoutMintingServes(t *testing.T) {
 	a, _ := newAPI(t, func(cfg *Config) { cfg.Mint = func() error { return errors.New("no machine number is leased") } })
 	a.started = time.Now().Add(-mintGrace - time.Second)
 	if w := do(a, request(t, "GET", "/readyz", "")); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "cannot mint") {

@@ -129,7 +129,8 @@ func TestAnEnvelopeEndsAmongItsOpens(t *testing.T) {
 	}
 }
 
-func TestFB1ADatabaseThatIsBackIsFoundWithoutOpens(t *testing.T) {
+// FB1: a database that is back is found by probing, without an open that fails for it.
+func TestRecoveryIsFoundWithoutOpens(t *testing.T) {
 	w := databases.World(t, 1)
 	s := serve(t, configOf(w, orderserver.ModeGroup))
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 10})
@@ -161,7 +162,8 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func TestFA15AClosedServerRefuses(t *testing.T) {
+// FA15: after Close an open is refused with a time to try again.
+func TestClosedServerRefuses(t *testing.T) {
 	w := databases.World(t, 1)
 	s := serve(t, configOf(w, orderserver.ModeGroup))
 	e := w.Active(t, 0, envelope.Order{Total: 1000, Count: 10})

@@ -102,7 +102,7 @@ func TestTradeBillIsReadToTheFen(t *testing.T) {
 	}
 }
 
-func TestFundFlowBillTellsWhatEachMovementIs(t *testing.T) {
+func TestFundFlowBillSortsMovements(t *testing.T) {
 	c := providerBilling(t, fundTarget, goldenBill(t, "fundflow.csv"), wrap{})
 	got, err := c.FundFlowBill(context.Background(), billDay)
 	no := string(orderNo())
@@ -121,9 +121,9 @@ func TestFundFlowBillTellsWhatEachMovementIs(t *testing.T) {
 	}
 }
 
-// TestBillsThatAreNotWholeAreRefused: half a bill would show differences that
-// are none.
-func TestBillsThatAreNotWholeAreRefused(t *testing.T) {
+// TestIncompleteBillsAreRefused: half a bill would show differences that are
+// none.
+func TestIncompleteBillsAreRefused(t *testing.T) {
 	whole := goldenBill(t, "fundflow.csv")
 	replace := func(from, to string) func(string) string {
 		return func(s string) string {

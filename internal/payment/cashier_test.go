@@ -314,7 +314,7 @@ func TestCodesOfTransfers(t *testing.T) {
 	}
 }
 
-func TestRefusalThatCannotBeLookedUpIsUnknown(t *testing.T) {
+func TestUnverifiableRefusalIsUnknown(t *testing.T) {
 	c := provider(t, func(r *http.Request, _ []byte) reply {
 		if r.Method == http.MethodPost {
 			return reply{status: 400, body: `{"code":"PAYEE_ACCOUNT_ABNORMAL"}`}

@@ -44,7 +44,7 @@ func endedRefund(status string) map[string]any {
 	}
 }
 
-func TestTransferNotificationsAreReadAsStatuses(t *testing.T) {
+func TestTransferNoticesAreStatuses(t *testing.T) {
 	payout, refund := payoutNo(), string(orderNo())+"R"
 	for _, row := range []struct {
 		event, kind string
@@ -244,9 +244,9 @@ func TestRoundsHaveTheirOwnNumbers(t *testing.T) {
 	}
 }
 
-// TestAHundredThousandMutationsAreRefused changes one to three bytes anywhere
-// in what is signed, or in the signature (FF3).
-func TestAHundredThousandMutationsAreRefused(t *testing.T) {
+// TestMutatedNotificationsAreRefused changes one to three bytes anywhere in
+// what is signed, or in the signature (FF3).
+func TestMutatedNotificationsAreRefused(t *testing.T) {
 	const mutations = 100_000
 	c := newClient(t, nil)
 	body := eventOf(t, apiv3.EventPayoutFinished, apiv3.ResourceKindPayout, finishedPayout("SUCCESS"))

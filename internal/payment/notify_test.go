@@ -252,7 +252,7 @@ func TestABrokenResourceDoesNotPanic(t *testing.T) {
 	}
 }
 
-func TestOtherEventsAreAuthenticButNothingToDo(t *testing.T) {
+func TestOtherEventsAreIgnored(t *testing.T) {
 	c := newClient(t, nil)
 	for _, event := range []string{"", "COUPON.USE", "REFUND", "MCHTRANSFER.BATCH.", "MCHTRANSFER.BATCH.PROCESSING", "transaction.success"} {
 		n := notificationOf(t, []byte("{}"))

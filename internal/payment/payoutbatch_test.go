@@ -149,7 +149,7 @@ func askBatch(c *Client) map[string]func(context.Context, envelope.PayoutBatch) 
 	return map[string]func(context.Context, envelope.PayoutBatch) (envelope.PayoutBatchStatus, error){"place": c.PlaceBatch, "query": c.QueryBatch}
 }
 
-func TestPayoutBatchSaysWhatTheProviderExpects(t *testing.T) {
+func TestPayoutBatchRequestIsAsExpected(t *testing.T) {
 	d := desk{batch: testBatch(2), status: "ACCEPTED"}
 	var got map[string]any
 	c := provider(t, func(r *http.Request, body []byte) reply {
@@ -180,9 +180,9 @@ func TestPayoutBatchSaysWhatTheProviderExpects(t *testing.T) {
 	}
 }
 
-// TestPayoutBatchIsPlacedAgainWithTheSameBytes: a provider that has the batch
-// refuses other terms under its number (I7).
-func TestPayoutBatchIsPlacedAgainWithTheSameBytes(t *testing.T) {
+// TestBatchIsRepeatedWithTheSameBytes: a provider that has the batch refuses
+// other terms under its number (I7).
+func TestBatchIsRepeatedWithTheSameBytes(t *testing.T) {
 	d := desk{batch: testBatch(envelope.PayoutBatchMax), status: "PROCESSING"}
 	var bodies [][]byte
 	c := provider(t, func(_ *http.Request, body []byte) reply {
@@ -321,8 +321,8 @@ func TestSilenceAfterPlacingABatchIsUnknown(t *testing.T) {
 	}
 }
 
-// TestOnlyVerifiedAnswersAboutBatchesCount covers good news and bad news alike (FG5).
-func TestOnlyVerifiedAnswersAboutBatchesCount(t *testing.T) {
+// TestUnauthenticBatchAnswersAreUnknown covers good news and bad news alike (FG5).
+func TestUnauthenticBatchAnswersAreUnknown(t *testing.T) {
 	tamper := func(h http.Header) { h.Set(apiv3.HeaderSignature, apiv3.ProbePrefix+h.Get(apiv3.HeaderSignature)) }
 	d := desk{batch: testBatch(2), status: "FINISHED", failed: []int{0}}
 	for name, forges := range map[string]func(*http.Request) bool{

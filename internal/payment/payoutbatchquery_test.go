@@ -166,9 +166,9 @@ func TestBatchesClosedUnaccountedAreUnknown(t *testing.T) {
 	}
 }
 
-// TestBatchesAreDoneWhenEveryReasonIsKnown fails one of the questions that
-// follow the first.
-func TestBatchesAreDoneWhenEveryReasonIsKnown(t *testing.T) {
+// TestBatchIsNotDoneWithoutEveryReason fails one of the questions that follow
+// the first.
+func TestBatchIsNotDoneWithoutEveryReason(t *testing.T) {
 	for _, row := range []struct {
 		status int
 		code   string

@@ -34,7 +34,7 @@ func TestQueryTellsTheStatesApart(t *testing.T) {
 }
 
 // FG5.
-func TestQueryAnswersThatAreNotOursAreUnknown(t *testing.T) {
+func TestForeignQueryAnswersAreUnknown(t *testing.T) {
 	for name, change := range map[string]func(*transaction){
 		"another order":    func(p *transaction) { p.OrderNo = string(envelope.Body(1<<40 + 8).In(3)) },
 		"another merchant": func(p *transaction) { p.MerchantID = "1900000002" },

@@ -258,7 +258,7 @@ func (w *world) carryOut(t envelope.Transfer) envelope.TransferStatus {
 	return envelope.TransferStatus{}
 }
 
-func TestMoneyGoesInAndOutAndStandsInTheBills(t *testing.T) {
+func TestMoneyInAndOutStandsInTheBills(t *testing.T) {
 	w, ctx := newWorld(t, nil), context.Background()
 	payment1 := w.paid(1)
 	if s, err := w.client.QueryCharge(ctx, orderNo(1)); err != nil || s.State != envelope.ChargePaid || s.Payment != payment1 {
@@ -314,7 +314,7 @@ func (w *world) checkBills(want int) {
 
 // FS31: payouts are found in the bill of the account they leave from, which the
 // client asks for, and charges and refunds in the trade bill wherever that is.
-func TestPayoutsAreBilledInTheAccountTheyLeave(t *testing.T) {
+func TestPayoutsAreFoundInTheirAccountsBill(t *testing.T) {
 	for account, inFlow := range map[string][]string{"": {"charge", "refund", "payout"}, "BASIC": {"charge", "refund", "payout"}, "OPERATION": {"payout"}} {
 		w, ctx := newWorld(t, func(c *simulator.Config) { c.PayoutAccount = account }), context.Background()
 		w.client.Close()

@@ -89,7 +89,7 @@ func TestOnePlaygroundADirectory(t *testing.T) {
 	}
 }
 
-func TestProcessesMayBeKeptFromTheEnvironment(t *testing.T) {
+func TestProcessesMayInheritNoSettings(t *testing.T) {
 	got := WithoutSettings([]string{"PATH=/bin", "HONGBAO_OPEN_MODE=plain", "HONGBAO_LISTEN_PUBLIC=:1", "HOME=/"})
 	if want := []string{"PATH=/bin", "HOME=/"}; !slices.Equal(got, want) {
 		t.Errorf("the environment is %v, want %v", got, want)

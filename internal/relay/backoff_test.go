@@ -30,7 +30,7 @@ func TestAWaitGrowsByHalfUpToItsBound(t *testing.T) {
 	}
 }
 
-func TestWhatFailedTogetherDoesNotComeBackTogether(t *testing.T) {
+func TestRetriesAreSpreadOut(t *testing.T) {
 	seen := map[time.Duration]bool{}
 	for range 100 {
 		seen[afterFailure().after(10)] = true
@@ -76,7 +76,7 @@ func TestPoisonedItemsFailAlone(t *testing.T) {
 	})
 }
 
-func TestABatchIsNotHalvedWhenItsReceiverIsOut(t *testing.T) {
+func TestBatchIsNotHalvedDuringAnOutage(t *testing.T) {
 	for _, out := range []error{&envelope.BusyError{}, envelope.ErrUnknownOutcome, context.DeadlineExceeded} {
 		tries := 0
 		err := alone(make([]int, 512), func([]int) error { tries++; return fmt.Errorf("post: %w", out) }, func(int, error) { t.Error("one of them is blamed") })
@@ -86,7 +86,7 @@ func TestABatchIsNotHalvedWhenItsReceiverIsOut(t *testing.T) {
 	}
 }
 
-func TestWhenAllOfABatchFailTheReceiverIsBlamed(t *testing.T) {
+func TestWholeBatchFailureIsTheReceivers(t *testing.T) {
 	tries, blamed := 0, 0
 	err := alone(make([]int, 512), func([]int) error { tries++; return errors.New("no") }, func(int, error) { blamed++ })
 	if err == nil || tries > halvingsMax+1 || blamed > halvingsMax {

@@ -81,7 +81,7 @@ func TestTheProvidersStatusDecidesABatch(t *testing.T) {
 	}
 }
 
-func TestAnAnswerAboutAnotherBatchIsNoAnswer(t *testing.T) {
+func TestAnswerAboutAnotherBatchIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		a, b := s.batch(0, 2), s.batch(1, 2)
@@ -97,7 +97,7 @@ func TestAnAnswerAboutAnotherBatchIsNoAnswer(t *testing.T) {
 }
 
 // FG1.
-func TestABatchWithoutAnswerIsPlacedUnchanged(t *testing.T) {
+func TestUnansweredBatchIsPlacedUnchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 5)
@@ -120,7 +120,7 @@ func TestABatchWithoutAnswerIsPlacedUnchanged(t *testing.T) {
 	})
 }
 
-func TestABatchUnderWayIsLookedAtLessAndLess(t *testing.T) {
+func TestBatchUnderWayIsPolledLessAndLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 2)
@@ -206,7 +206,7 @@ func TestBatchCallbacksAreAnsweredAtOnce(t *testing.T) {
 	})
 }
 
-func TestAnInterimCallbackHasTheBatchQueried(t *testing.T) {
+func TestInterimCallbackQueriesItsBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		b := s.batch(0, 3)
@@ -306,7 +306,7 @@ func (f *flights) take(d time.Duration) {
 	f.mu.Unlock()
 }
 
-func TestNoMoreBatchesAreInFlightThanAllowed(t *testing.T) {
+func TestBatchesInFlightAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		slow := s.batch(0, 1)
@@ -336,7 +336,7 @@ func TestNoMoreBatchesAreInFlightThanAllowed(t *testing.T) {
 
 // One provider, one brake: an outage that batches find stops the bills as well,
 // and whichever of them probes, it probes alone.
-func TestAnOutageIsFoundOnceForBillsAndBatches(t *testing.T) {
+func TestOneBreakerForBillsAndBatches(t *testing.T) {
 	for name, out := range map[string]error{"busy": &envelope.BusyError{RetryAfter: 2 * time.Second}, "silent": envelope.ErrUnknownOutcome} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ func near(got, want []time.Duration) bool {
 }
 
 // FF7.
-func TestAnUnpaidEnvelopeIsQueriedThenClosed(t *testing.T) {
+func TestUnpaidEnvelopeIsQueriedThenClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		p := s.owe(envelope.TopicCharge, unpaid(0))
@@ -35,7 +35,7 @@ func TestAnUnpaidEnvelopeIsQueriedThenClosed(t *testing.T) {
 	})
 }
 
-func TestAPaidEnvelopeCostsTheProviderNothing(t *testing.T) {
+func TestPaidEnvelopeCostsNoProviderCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 1000 {
@@ -53,7 +53,7 @@ func TestAPaidEnvelopeCostsTheProviderNothing(t *testing.T) {
 	})
 }
 
-func TestWhatBecameOfAChargeDecidesTheEnvelope(t *testing.T) {
+func TestChargeDecidesTheEnvelope(t *testing.T) {
 	charged := func(state envelope.ChargeState) func(envelope.ID) (envelope.ChargeStatus, error) {
 		return func(id envelope.ID) (envelope.ChargeStatus, error) {
 			return envelope.ChargeStatus{State: state, Payment: envelope.Payment{OrderNo: id, TransactionID: "tx", Amount: 100}}, nil

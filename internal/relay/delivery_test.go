@@ -247,7 +247,7 @@ func TestAcknowledgedEventsAreNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestAParkedEventKeepsWhatWasAcknowledged(t *testing.T) {
+func TestParkedEventKeepsItsCursor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		e := active(0)
@@ -371,7 +371,7 @@ func TestAPausedTopicClaimsNothing(t *testing.T) {
 	}
 }
 
-func TestAConfigurationIsRefusedWithTheInequality(t *testing.T) {
+func TestConfigIsRefusedWithItsInequality(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"store":                   func(c *Config) { c.Store = nil },
 		"bookkeeper":              func(c *Config) { c.Bookkeeper = nil },

@@ -14,7 +14,7 @@ func (s *script) touch() {
 	}
 }
 
-func TestABusySetGathersAndALoneOpenDoesNotWait(t *testing.T) {
+func TestBusySetGathersLoneOpenDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		const lone = 10*time.Second + 500*time.Millisecond
@@ -35,7 +35,7 @@ func TestABusySetGathersAndALoneOpenDoesNotWait(t *testing.T) {
 
 // When all payouts are in batches the drain of bills finds nothing, spread after
 // spread.
-func TestADrainThatIsWokenInVainGoesByItsPolls(t *testing.T) {
+func TestDrainWokenInVainFallsBackToPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		const seconds = 60

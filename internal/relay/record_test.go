@@ -38,7 +38,7 @@ func recording(t *testing.T, r *Relay, do func()) {
 	running.Wait()
 }
 
-func TestWordsAreCommittedTogether(t *testing.T) {
+func TestStatusesAreCommittedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 1000 {
@@ -59,7 +59,7 @@ func TestWordsAreCommittedTogether(t *testing.T) {
 	})
 }
 
-func TestAPoisonedWordFailsAlone(t *testing.T) {
+func TestPoisonedStatusFailsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		for n := range 200 {
@@ -135,7 +135,7 @@ func TestACallerMayLeaveARecorderThatHangs(t *testing.T) {
 	})
 }
 
-func TestACallbackWithoutWaitIsNotQueriedAtOnce(t *testing.T) {
+func TestInterimCallbackIsNotQueriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)

@@ -290,7 +290,7 @@ func TestAnUnreportedPaymentIsFound(t *testing.T) {
 	})
 }
 
-func TestACallbackAndALookMeetAtTheSameTransfer(t *testing.T) {
+func TestCallbackMeetsAPollOfTheTransfer(t *testing.T) {
 	b := newBench(t)
 	b.cashier.set(func(envelope.Transfer) lie { return mute })
 	r, _ := b.start(t, b.set().Owed(), b.set())

@@ -249,7 +249,7 @@ func TestRefusedPayoutsOfABatchAreHeld(t *testing.T) {
 }
 
 // FG2.
-func TestACallbackAndALookMeetAtTheSameBatch(t *testing.T) {
+func TestCallbackMeetsAPollOfTheBatch(t *testing.T) {
 	b := newBench(t)
 	all := b.active(t, 10, 5)
 	b.cashier.set(func(envelope.Transfer) lie { return mute })

@@ -16,7 +16,7 @@ func status(t envelope.Transfer, p envelope.Progress) (envelope.TransferStatus, 
 	return envelope.TransferStatus{No: t.No(), Progress: p}, nil
 }
 
-func TestATransferIsPlacedAsSoonAsItIsCommitted(t *testing.T) {
+func TestTransferIsPlacedOnceCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)
@@ -40,7 +40,7 @@ func unknownWith(code string, final bool) error {
 	return fmt.Errorf("%w: %w", envelope.ErrUnknownOutcome, refusedWith(code, final))
 }
 
-func TestWhatTheProviderSaysDecidesWhatIsRecorded(t *testing.T) {
+func TestProviderStatusDecidesTheRecord(t *testing.T) {
 	busy := &envelope.BusyError{RetryAfter: 3 * time.Second}
 	funds := &envelope.BusyError{Reason: envelope.ReasonFunds, RetryAfter: time.Minute}
 	for name, c := range map[string]struct {
@@ -102,7 +102,7 @@ func TestWhatTheProviderSaysDecidesWhatIsRecorded(t *testing.T) {
 	}
 }
 
-func TestAnAnswerAboutAnotherTransferIsNoAnswer(t *testing.T) {
+func TestAnswerAboutAnotherTransferIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		a, b := s.debt(0), s.debt(1)
@@ -118,7 +118,7 @@ func TestAnAnswerAboutAnotherTransferIsNoAnswer(t *testing.T) {
 }
 
 // FG1.
-func TestUnknownOutcomesAreRetriedUnderOneNumber(t *testing.T) {
+func TestUnknownOutcomeKeepsItsNumber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)
@@ -139,7 +139,7 @@ func TestUnknownOutcomesAreRetriedUnderOneNumber(t *testing.T) {
 	})
 }
 
-func TestATransferUnderWayIsLookedAtLessAndLess(t *testing.T) {
+func TestTransferIsPolledLessAndLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)
@@ -155,7 +155,7 @@ func TestATransferUnderWayIsLookedAtLessAndLess(t *testing.T) {
 	})
 }
 
-func TestOneSlowAnswerHoldsUpNoOtherTransfer(t *testing.T) {
+func TestSlowAnswerHoldsUpNoOtherTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		slow := s.debt(0)
@@ -274,7 +274,7 @@ func TestAStopFinishesWhatIsInFlight(t *testing.T) {
 	})
 }
 
-func TestAStopWaitsForNobodyForEver(t *testing.T) {
+func TestStopHasABound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)
@@ -291,7 +291,7 @@ func TestAStopWaitsForNobodyForEver(t *testing.T) {
 
 // A code that says nothing may be trouble that passes; when it comes again and
 // again it is a case for people, and it stays one until an answer says more (FS9).
-func TestAnUnknownCodeIsStuckOnlyWhenItStays(t *testing.T) {
+func TestUnlistedCodeIsStuckOnlyWhenItStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		m := s.debt(0)

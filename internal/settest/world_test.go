@@ -25,7 +25,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-func TestAWorldThatDoesNotBalanceFailsItsTest(t *testing.T) {
+func TestUnbalancedWorldFailsItsTest(t *testing.T) {
 	w := servers.World(t, 2)
 	e := w.Active(t, 1, envelope.Order{Total: 1000, Count: 10})
 	if _, err := w.Router.Sets()[1].Open(t.Context(), []envelope.OpenRequest{{ID: e.ID, User: "ann"}}); err != nil {

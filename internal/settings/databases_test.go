@@ -165,9 +165,8 @@ func opens(ctx context.Context, router *settest.Router, key envelope.DrawKey) er
 	return nil
 }
 
-// TestDatabasesAreReachedEncryptedUnderEveryAccount holds FS37, on a server that takes
-// nothing else.
-func TestDatabasesAreReachedEncryptedUnderEveryAccount(t *testing.T) {
+// TestEveryAccountUsesTLS holds FS37, on a server that takes nothing else.
+func TestEveryAccountUsesTLS(t *testing.T) {
 	ours, other := settest.NewAuthority(t), settest.NewAuthority(t)
 	d := secured(t, ours, "127.0.0.1")
 	for _, c := range []struct {
@@ -246,7 +245,7 @@ func TestADSNIsAsEncryptedAsTheSettings(t *testing.T) {
 	}
 }
 
-func TestNonsenseAboutDatabasesIsRefusedByName(t *testing.T) {
+func TestInvalidDatabasesAreRefusedByName(t *testing.T) {
 	for want, databases := range map[string]settings.Databases{
 		"databases.tls":     {TLS: "yes"},
 		"databases.ca_file": {TLS: settings.TLSRequired, CAFile: "ca.pem"},

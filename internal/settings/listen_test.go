@@ -141,7 +141,7 @@ func TestTheOperatorsListenerSpeaksTLS(t *testing.T) {
 	}
 }
 
-func TestLocalProgramsReachTheOperatorsListener(t *testing.T) {
+func TestLocalProgramsReachOperatorListener(t *testing.T) {
 	for addr, want := range map[string]string{
 		"127.0.0.1:8081": "http://127.0.0.1:8081", "0.0.0.0:8081": "http://127.0.0.1:8081", ":8081": "http://127.0.0.1:8081",
 		"[::]:8081": "http://127.0.0.1:8081", "ops.internal:8081": "http://ops.internal:8081", "[::1]:8081": "http://[::1]:8081",

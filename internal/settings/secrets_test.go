@@ -30,7 +30,7 @@ var readers = map[string]struct {
 	"payment.platform_keys[0].file":   {"platform.pem", func(s *settings.Settings) error { _, err := s.PaymentConfig(time.Now); return err }},
 }
 
-func TestASecretThatIsMissingOrEmptyIsNamedWithItsFile(t *testing.T) {
+func TestMissingSecretIsNamedWithItsFile(t *testing.T) {
 	for key, secret := range readers {
 		d := newDeployment(t)
 		s := d.mustLoad(t)
@@ -46,7 +46,7 @@ func TestASecretThatIsMissingOrEmptyIsNamedWithItsFile(t *testing.T) {
 	}
 }
 
-func TestASecretOfAPlaygroundIsRefusedEverywhereElse(t *testing.T) {
+func TestPlaygroundSecretIsRefusedElsewhere(t *testing.T) {
 	for key, secret := range readers {
 		if strings.HasPrefix(key, "payment.") || strings.HasSuffix(secret.file, ".pem") {
 			continue // made by the provider and the IM backend
@@ -72,7 +72,7 @@ func TestASecretOfAPlaygroundIsRefusedEverywhereElse(t *testing.T) {
 	}
 }
 
-func TestAPlaygroundSecretIsMadeOnceAndIsSecret(t *testing.T) {
+func TestPlaygroundSecretIsMadeOnce(t *testing.T) {
 	dir := t.TempDir()
 	made := func(name string) []byte {
 		file := filepath.Join(dir, name)
@@ -181,7 +181,7 @@ func TestTokenKeysAreReadByTheirAlgorithm(t *testing.T) {
 	}
 }
 
-func TestATokenIsMintedWithTheFirstSharedKeyOnly(t *testing.T) {
+func TestTokenIsMintedWithTheFirstSharedKey(t *testing.T) {
 	d := newDeployment(t)
 	s := d.mustLoad(t)
 	token, err := s.MintToken("ann", "", time.Hour, time.Now())
@@ -206,7 +206,7 @@ func TestThePaymentAccountIsRead(t *testing.T) {
 	}
 }
 
-func TestAPlaygroundsEventSecretIsRefusedElsewhere(t *testing.T) {
+func TestPlaygroundEventSecretIsRefused(t *testing.T) {
 	d := newDeployment(t)
 	secrets, err := d.mustLoad(t).EventSecrets()
 	if err != nil || len(secrets) != 2 || !strings.HasPrefix(secrets[0], "whsec_") {
@@ -230,7 +230,7 @@ func TestAPlaygroundsEventSecretIsRefusedElsewhere(t *testing.T) {
 	}
 }
 
-func TestTokensThatOperateAreSignedWithTheOperatorsKey(t *testing.T) {
+func TestOperateTokensUseTheOperatorsKey(t *testing.T) {
 	d := newDeployment(t)
 	if _, err := d.mustLoad(t).MintToken("ann", "operate", time.Hour, time.Now()); err == nil || !strings.Contains(err.Error(), "keys.operators") {
 		t.Errorf("without an operators' key: %v", err)

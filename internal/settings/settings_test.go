@@ -84,7 +84,7 @@ func TestEveryRequiredKeyIsAskedForByName(t *testing.T) {
 	}
 }
 
-func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
+func TestContradictorySettingsAreRefused(t *testing.T) {
 	block := 64
 	for what, c := range map[string]struct {
 		change func(*settings.Settings)
@@ -182,7 +182,7 @@ func TestTheTopologyIsTheFiles(t *testing.T) {
 }
 
 // FS11: the provider's least amount is hearsay, so a setting below it is no mistake.
-func TestALeastShareThatIsNotPaidOutIsAWarning(t *testing.T) {
+func TestTooSmallLeastShareIsAWarning(t *testing.T) {
 	for _, payouts := range []string{"", settings.PayoutBills, settings.PayoutBatches} {
 		for least, warned := range map[int64]bool{0: true, 1: true, 9: true, 10: false, 100: false} {
 			d := newDeployment(t)

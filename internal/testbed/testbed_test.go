@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestAnAddressThatIsListenedOnCanBeCalled(t *testing.T) {
+func TestListeningAddressCanBeCalled(t *testing.T) {
 	for listen, want := range map[string]string{
 		":8080": "127.0.0.1:8080", "0.0.0.0:8080": "127.0.0.1:8080", "[::]:8080": "127.0.0.1:8080",
 		"127.0.0.1:8080": "127.0.0.1:8080", "hongbao.example:8080": "hongbao.example:8080",
@@ -56,7 +56,7 @@ func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
-func TestAMeasurementLeavesNothingWhereItCannotStart(t *testing.T) {
+func TestFailedMeasurementLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "hongbao.yaml")
 	never := func(*Testbed) (bool, error) { t.Error("measured"); return true, nil }

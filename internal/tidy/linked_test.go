@@ -20,7 +20,7 @@ var unlinked = []struct{ dir, why string }{
 	{"internal/webhook/receiver", "the sender of notifications must not be able to play their receiver"},
 }
 
-func TestHongbaodLinksNothingThatBreaksOrPretends(t *testing.T) {
+func TestHongbaodLinksNoTestTooling(t *testing.T) {
 	const root = "../.."
 	if _, err := os.Stat(filepath.Join(root, "cmd/hongbaod")); err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func TestHongbaodLinksNothingThatBreaksOrPretends(t *testing.T) {
 	}
 }
 
-func TestAPackageLinkedThroughAnotherIsCaught(t *testing.T) {
+func TestIndirectlyLinkedPackageIsCaught(t *testing.T) {
 	root := t.TempDir()
 	content := files{
 		"go.mod":                      "module hongbao\n\ngo 1.26\n",
@@ -61,7 +61,7 @@ func TestAPackageLinkedThroughAnotherIsCaught(t *testing.T) {
 	}
 }
 
-func TestAPackageWithASimilarNameIsNotCaught(t *testing.T) {
+func TestSimilarPackageNameIsNotCaught(t *testing.T) {
 	if found := badlyLinked([]string{"hongbao/internal/drills", "hongbao/internal/payment", "example.com/internal/drill"}); found != nil {
 		t.Errorf("found %q, want nothing", found)
 	}

@@ -77,7 +77,7 @@ func TestALateEventHasTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestAnotherStretchOfSharesIsAnotherEvent(t *testing.T) {
+func TestOtherSharesAreAnotherEvent(t *testing.T) {
 	s := life(envelope.Active, 2)
 	seen := map[string]bool{}
 	for _, at := range []envelope.Cursor{{Stage: envelope.StageActive}, {Stage: envelope.StageActive, Seq: 1}} {

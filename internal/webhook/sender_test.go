@@ -216,7 +216,7 @@ func TestSilenceEndsAtTheTimeout(t *testing.T) {
 	}
 }
 
-func TestCallerWhoLeavesIsNotKept(t *testing.T) {
+func TestCanceledDeliveryReturnsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	e := newEndpoint(t, func(_ http.ResponseWriter, r *http.Request) {

@@ -32,7 +32,7 @@ func hasty(t *testing.T) (CompareConfig, *[]string) {
 	}, &steps
 }
 
-func TestAComparisonMeasuresEverythingItPromises(t *testing.T) {
+func TestComparisonMeasuresAllItPromises(t *testing.T) {
 	t.Parallel() // with the festival, which mostly waits
 	cfg, steps := hasty(t)
 	c, err := Compare(t.Context(), cfg)

@@ -39,7 +39,7 @@ func drawKey(t *testing.T) envelope.DrawKey {
 	return key
 }
 
-func TestFullTablesAreMeasuredBeforeAndAfter(t *testing.T) {
+func TestFullTablesAreComparedWithEmpty(t *testing.T) {
 	t.Parallel() // with the comparison, which mostly waits
 	r, err := RunFull(t.Context(), hastyFull(t))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"hongbao/loadtest"
 )
 
-func TestOnlyTheMeasuredTimeOfAClosedLoopCounts(t *testing.T) {
+func TestClosedLoopCountsMeasuredTimeOnly(t *testing.T) {
 	at := func(got time.Duration, told loadtest.Outcome, class loadtest.Class) loadtest.Record {
 		return loadtest.Record{Due: int64(got - 10*time.Millisecond), First: int64(got - 30*time.Millisecond), Got: int64(got), Outcome: told, Class: class}
 	}

@@ -34,7 +34,7 @@ func TestALyingServiceHasNoThroughput(t *testing.T) {
 	}
 }
 
-func TestBooksThatDoNotBalanceHideTheThroughput(t *testing.T) {
+func TestUnbalancedBooksHideTheThroughput(t *testing.T) {
 	r := NewRuns()
 	r.Add(&Result{Verdict: &loadtest.Verdict{}, Measured: &Measured{}})
 	if !r.Passed || r.Runs[0].Measured == nil {

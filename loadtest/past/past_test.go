@@ -18,7 +18,7 @@ func testPast(t *testing.T, change func(*Config)) (*Past, error) {
 	return New(cfg)
 }
 
-func TestAPastIsEnvelopesThatCouldHaveHappened(t *testing.T) {
+func TestPastIsPossibleEnvelopes(t *testing.T) {
 	p, err := testPast(t, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ func quiet() *Reckoning {
 	}
 }
 
-func TestAReckoningIsJudgedByTheLiesThatWereTold(t *testing.T) {
+func TestReckoningIsJudgedByItsLies(t *testing.T) {
 	wrong := Dispute{Number: "a", What: "a fen too much", Known: true, Over: 1}
 	contrary := Dispute{Number: "b", What: "posted, and now refused", Known: true, Posted: true}
 	twice := reconcile.Difference{Rule: "moved once", Key: "c"}

@@ -58,7 +58,7 @@ func TestAnswersAreReadAsHTTPSaysThem(t *testing.T) {
 }
 
 // What we accept, net/http accepts too, and reads the same.
-func FuzzParseAnswerAgreesWithTheStandardLibrary(f *testing.F) {
+func FuzzParseAnswerAgreesWithNetHTTP(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 503 x\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 1\r\n\r\nx",

@@ -98,7 +98,7 @@ func TestAWireLeavesAConnectionThatCloses(t *testing.T) {
 	}
 }
 
-func TestAWireLooksWhetherAnIdleConnectionIsStillThere(t *testing.T) {
+func TestWireChecksIdleConnections(t *testing.T) {
 	var conns sync.Map
 	addr, seen := peer(t, func(conn net.Conn, _ int) {
 		say(t, conn, okAnswer)
@@ -133,7 +133,7 @@ func TestAWireReadsAnswersInPieces(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotThereIsUnreached(t *testing.T) {
+func TestRefusedConnectionIsUnreached(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestWhoIsNotThereIsUnreached(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatNeverComesLeavesTheOutcomeUnknown(t *testing.T) {
+func TestMissingAnswerIsUnknown(t *testing.T) {
 	for name, script := range map[string]func(net.Conn, int){
 		"silence":      func(net.Conn, int) {},
 		"hanging up":   func(conn net.Conn, _ int) { conn.Close() },

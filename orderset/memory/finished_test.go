@@ -8,7 +8,7 @@ import (
 	"hongbao/envelope"
 )
 
-func TestWhatIsKeptWhileOrAfterTheCacheIsClosedIsDropped(t *testing.T) {
+func TestClosedCacheDropsWrites(t *testing.T) {
 	key, err := envelope.NewDrawKey([]byte("a draw key of 32 bytes, at least"))
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,8 @@ func dialed(t *testing.T, l net.Listener) net.Conn {
 	return conn
 }
 
-func TestFC2ASilentDatabaseIsGivenUpAfterTheSocketsTime(t *testing.T) {
+// FC2: a silent database is given up at the timeout of the socket.
+func TestSilentDatabaseEndsAtSocketTimeout(t *testing.T) {
 	t.Parallel()
 	conn := dialed(t, silent(t))
 	start := time.Now()
@@ -45,7 +46,8 @@ func TestFC2ASilentDatabaseIsGivenUpAfterTheSocketsTime(t *testing.T) {
 	}
 }
 
-func TestFA10ClosingEndsAReadThatBlocks(t *testing.T) {
+// FA10: closing the connection ends a read that blocks.
+func TestClosingEndsAReadThatBlocks(t *testing.T) {
 	t.Parallel()
 	conn := dialed(t, silent(t))
 	ended := make(chan error, 1)

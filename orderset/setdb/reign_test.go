@@ -119,7 +119,7 @@ func awaitBar(t *testing.T, write func() error) {
 	t.Errorf("a write that began meanwhile: %v, want it fenced", err)
 }
 
-func TestAPromotionWaitsForACommitThatWasSent(t *testing.T) {
+func TestPromotionWaitsForASentCommit(t *testing.T) {
 	b := newBench(t)
 	sent := b.old.Stall(t, "COMMIT")
 	written, promoted := make(chan error, 1), make(chan struct{})
@@ -140,7 +140,7 @@ func TestAPromotionWaitsForACommitThatWasSent(t *testing.T) {
 	b.wantRow(t, "book", true)
 }
 
-func TestATransactionIsRunAgainInTheNextReign(t *testing.T) {
+func TestTransactionRetriesInTheNextReign(t *testing.T) {
 	b := newBench(t)
 	runs := 0
 	err := b.TxAgain(t.Context(), func(ctx context.Context, c *sql.Conn) error {

@@ -97,7 +97,8 @@ func TestTheTablesOfTodayAndTomorrowAreMade(t *testing.T) {
 	}
 }
 
-func TestFD2TheDayChangesAtMidnightInChina(t *testing.T) {
+// FD2: the calendar makes the next day at midnight in China, whatever the machine's zone.
+func TestDayChangesAtMidnightInChina(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	m := migratorOf(t, w.Specs[0])
@@ -121,7 +122,8 @@ func TestFD2TheDayChangesAtMidnightInChina(t *testing.T) {
 	}
 }
 
-func TestFD3AMonthThatEndsIsFollowedByTheFirst(t *testing.T) {
+// FD3: after the last day of a month the calendar makes the first of the next.
+func TestMonthEndIsFollowedByTheFirst(t *testing.T) {
 	w := servers.World(t, 1)
 	admin := w.Admin(t, 0)
 	for _, c := range []struct {
@@ -159,8 +161,8 @@ func TestASETThatIsDownHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-// Its rows are kept, too.
-func TestFC19MakingDaysWaitsForNoTransaction(t *testing.T) {
+// FC19: its rows are kept, too.
+func TestMakingDaysWaitsForNoTransaction(t *testing.T) {
 	w := servers.World(t, 1)
 	e := w.Active(t, 0, envelope.Order{Total: 100, Count: 3})
 	tx, err := w.Admin(t, 0).BeginTx(t.Context(), nil)

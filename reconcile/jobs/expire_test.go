@@ -39,8 +39,9 @@ func expiryOf(t *testing.T, sets ...jobs.Expirer) jobs.Job {
 	return s
 }
 
-// What fell due while no process ran is found by its state, and refunded once.
-func TestFG14FG15TwoSweepsAtOnceRefundOnce(t *testing.T) {
+// FG14, FG15: what fell due while no process ran is found by its state, and
+// refunded once.
+func TestConcurrentSweepsRefundOnce(t *testing.T) {
 	w := servers.World(t, 2)
 	var ids []envelope.ID
 	for set := range 2 {

@@ -56,7 +56,7 @@ func scheduled(t *testing.T, at func(run int), test func(stop context.CancelFunc
 	return text.String()
 }
 
-func TestTheCalendarRunsEveryHourOffTheFullHour(t *testing.T) {
+func TestCalendarRunsOffTheFullHour(t *testing.T) {
 	var minutes []int
 	log := scheduled(t, func(int) { minutes = append(minutes, time.Now().Minute()) }, func(context.CancelFunc, <-chan struct{}) {
 		time.Sleep(4 * time.Hour)
@@ -98,7 +98,7 @@ func TestAJobThatTakesLongIsNotStartedTwice(t *testing.T) {
 	}
 }
 
-func TestRunReturnsOnceTheRunningJobHasEnded(t *testing.T) {
+func TestRunReturnsAfterTheRunningJob(t *testing.T) {
 	ended := false
 	scheduled(t, func(int) {
 		time.Sleep(30 * time.Minute)
@@ -118,7 +118,7 @@ func TestRunReturnsOnceTheRunningJobHasEnded(t *testing.T) {
 	})
 }
 
-func TestWhatAJobDidIsLoggedAndItsEndOfFailures(t *testing.T) {
+func TestJobResultAndRecoveryAreLogged(t *testing.T) {
 	var text bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&text, nil))
 	synctest.Test(t, func(t *testing.T) {

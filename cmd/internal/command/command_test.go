@@ -94,7 +94,7 @@ func TestTheVersionNamesTheToolchain(t *testing.T) {
 	}
 }
 
-func TestAQuotedWordIsReadBackByAShell(t *testing.T) {
+func TestQuotedArgumentIsReadBackByAShell(t *testing.T) {
 	for _, word := range []string{"plain", "/a/b-c_d.yaml", "", "a b", "it's", "$HOME", "`id`", "a\"b", "*", "~", "红包", "a\nb", "-x", "a\\b", "#", "a;b"} {
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+Quote(word)).Output()
 		if err != nil || string(out) != word {

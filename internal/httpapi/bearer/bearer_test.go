@@ -219,7 +219,7 @@ func TestATokenIssuedByAFastClockIsAccepted(t *testing.T) {
 	}
 }
 
-func TestTheAuthorizationHeaderIsOneBearerToken(t *testing.T) {
+func TestAuthorizationIsOneBearerToken(t *testing.T) {
 	a := newAuth(t, noon, hsKey())
 	good := "Bearer " + tokenFor(t, "alice", "")
 	for _, ok := range []string{good, "bearer" + good[6:], "BEARER" + good[6:]} {
@@ -325,7 +325,7 @@ func TestKeysPrintWithoutTheirSecrets(t *testing.T) {
 	}
 }
 
-func TestTheCacheKeepsItsBoundsAndTheTokensInUse(t *testing.T) {
+func TestCacheKeepsItsBoundsAndUsedTokens(t *testing.T) {
 	const entriesMax, bytesMax = 64 * 8, 1 << 20
 	c, err := newTokenCache(entriesMax, bytesMax)
 	if err != nil {
@@ -412,7 +412,7 @@ func FuzzClaims(f *testing.F) {
 }
 
 // FS27: the claims of a token are what the standard says, exactly.
-func TestClaimsAreOfTheStandardsTypesAndExact(t *testing.T) {
+func TestClaimsHaveTheStandardsTypes(t *testing.T) {
 	a := newAuth(t, noon, hsKey())
 	now := noon().Unix()
 	with := func(claims string) error { _, err := authorize(a, claimed(`"sub":"alice",`+claims)); return err }

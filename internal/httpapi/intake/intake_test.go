@@ -187,7 +187,7 @@ type endless struct{ net.Listener }
 func (endless) Accept() (net.Conn, error) { return new(net.TCPConn), nil }
 func (endless) Close() error              { return nil }
 
-func TestOneClientIsAnAddressOrANetworkOfIPv6(t *testing.T) {
+func TestClientIsAnAddressOrAnIPv6Network(t *testing.T) {
 	for _, tt := range []struct{ addr, want string }{
 		{"192.0.2.7", "192.0.2.7/32"}, {"::ffff:192.0.2.7", "192.0.2.7/32"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
 		{"2001:db8:1:2::9", "2001:db8:1:2::/64"}, {"2001:db8:1:3::9", "2001:db8:1:3::/64"}, {"::1", "::/64"},

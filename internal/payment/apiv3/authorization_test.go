@@ -49,7 +49,7 @@ func TestAuthorizationRefusesWhatIsNotOne(t *testing.T) {
 	}
 }
 
-func TestAuthorizationHoldsForOneRequestOnly(t *testing.T) {
+func TestAuthorizationIsForOneRequestOnly(t *testing.T) {
 	key := merchantKey(t)
 	a, err := Authorize(key, "1900000001", "S", noon, "POST", "/pay?a=1", []byte("body"))
 	if err != nil {

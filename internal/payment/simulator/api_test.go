@@ -66,7 +66,7 @@ func nativeBody(change func(*wire.NativeRequest)) string {
 	return string(body)
 }
 
-func TestBadlySignedRequestsGet401SignedByUs(t *testing.T) {
+func TestBadlySignedRequestsGetASigned401(t *testing.T) {
 	s := running(t)
 	body := nativeBody(nil)
 	for name, change := range map[string]func(*http.Request){
@@ -98,7 +98,7 @@ func replaceIn(header, from, to string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(header, strings.Replace(r.Header.Get(header), from, to, 1)) }
 }
 
-func TestRequestsAreCheckedAsTheRealProviderDoes(t *testing.T) {
+func TestRequestsAreCheckedAsInProduction(t *testing.T) {
 	s := running(t)
 	for _, row := range []struct {
 		name   string

@@ -40,7 +40,7 @@ func (d *desk) detail(no string, i int) object {
 	return d.get(fmt.Sprintf("%s/details/out-detail-no/%sx%d", batchTarget(no), no, i)).said
 }
 
-func TestBatchesAreRefusedAsTheRealProviderDoes(t *testing.T) {
+func TestBatchRefusalsAreAsInProduction(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	first := func(field string, value any) func(object) {
 		return func(batch object) { batch["transfer_detail_list"].([]object)[0][field] = value }
@@ -87,7 +87,7 @@ func TestBatchesAreRefusedAsTheRealProviderDoes(t *testing.T) {
 }
 
 // FS11: one payout that is too small is the whole batch's refusal.
-func TestBatchWithAPayoutBelowTheLeastIsRefused(t *testing.T) {
+func TestBatchWithATooSmallPayoutIsRefused(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.TransferMinFen = 2
 	d := openDesk(t, cfg)
@@ -102,7 +102,7 @@ func TestBatchWithAPayoutBelowTheLeastIsRefused(t *testing.T) {
 	}
 }
 
-func TestBatchIsARepeatUnderTheSameTermsOnly(t *testing.T) {
+func TestBatchRepeatsUnderTheSameTermsOnly(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	first := d.post(batchesTarget, d.batchOf("batch1", 3))
 	if c := d.hear(); c.event != wire.EventBatchFinished || c.said["success_num"] != 3.0 || c.said["success_amount"] != 6.0 || c.said["fail_num"] != 0.0 {

@@ -61,7 +61,7 @@ func TestTwiceMovesOneDetailTwice(t *testing.T) {
 }
 
 // FG3.
-func TestBatchSuccessThenFailIsACallbackAlone(t *testing.T) {
+func TestBatchSuccessThenFailIsOnlySaid(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"success_then_fail": 1}, "later_ms": 20}`)
 	d.payOutBatch("batch1", 2)
@@ -84,7 +84,7 @@ func TestBatchSuccessThenFailIsACallbackAlone(t *testing.T) {
 	}
 }
 
-func TestLiesAboutBatchCallbacksGoByItsNumber(t *testing.T) {
+func TestBatchCallbackFaultsFollowItsNumber(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rules": [{"lie": "duplicate_callback", "no": "batch1", "times": 1, "copies": 3},
 		{"lie": "reordered_callback", "no": "batch2", "times": 1, "late_ms": 86400000}, {"lie": "drop_callback", "no": "batch4", "times": 1}]}`)

@@ -11,7 +11,7 @@ import (
 	"hongbao/internal/payment/simulator/ledger"
 )
 
-func TestPayerWaitsForTheFirstAttemptUpToABound(t *testing.T) {
+func TestPayerWaitsABoundForFirstAttempt(t *testing.T) {
 	cfg := testConfig(t)
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(cfg)
@@ -47,9 +47,9 @@ func TestPayerWaitsForTheFirstAttemptUpToABound(t *testing.T) {
 	})
 }
 
-// TestAPaymentIsNotifiedThoughThePayerLeft: the payment and its notification
-// are not parted by a broken connection.
-func TestAPaymentIsNotifiedThoughThePayerLeft(t *testing.T) {
+// TestPaymentIsNotifiedWithoutItsPayer: the payment and its notification are
+// not parted by a broken connection.
+func TestPaymentIsNotifiedWithoutItsPayer(t *testing.T) {
 	m := newMerchant(t)
 	s, _ := m.start(testConfig(t))
 	charge := m.charge(0)

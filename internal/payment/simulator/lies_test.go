@@ -182,7 +182,7 @@ func TestDuplicateCallbacksAreCopies(t *testing.T) {
 }
 
 // FF7.
-func TestDroppedCallbacksAreNotSentInThisLife(t *testing.T) {
+func TestDroppedCallbacksWaitForARestart(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rules": [{"lie": "drop_callback", "no": "payout1", "times": 1}]}`)
 	d.payout("payout1")
@@ -227,7 +227,7 @@ func TestLateCallbacksComeAfterLaterOnes(t *testing.T) {
 }
 
 // FF3, FF5.
-func TestForgedCallbacksComeBeforeTheTrueOne(t *testing.T) {
+func TestWrongCallbacksPrecedeTheTrueOne(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.lie(`{"rates": {"forged_callback": 1, "probe_callback": 1, "wrong_amount": 1}}`)
 	r := d.post(nativeTarget, d.chargeOf("order-1", 1000))

@@ -61,7 +61,7 @@ func TestRefusedPayeesAndPayersHaveReasons(t *testing.T) {
 
 // What is abnormal ends once more, when the merchant acts: by its button, or by
 // itself when the lie says so (FS8).
-func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
+func TestAbnormalRefundsEndByTheMerchant(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	press := func(no, end string) int {
@@ -111,7 +111,7 @@ func TestAbnormalRefundsEndWhenTheMerchantActs(t *testing.T) {
 	}
 }
 
-func TestSlowAcceptanceShowsEveryStateOfAPayout(t *testing.T) {
+func TestSlowAcceptanceShowsEveryState(t *testing.T) {
 	var clock clock
 	cfg := testConfig(t)
 	cfg.ConfirmAfter, cfg.TransferAfter, cfg.Now = Never, time.Hour, clock.now

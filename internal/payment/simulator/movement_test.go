@@ -53,10 +53,9 @@ func TestToolsAreForLoopbackOnly(t *testing.T) {
 	}
 }
 
-// TestATruncatedLedgerHasAPrefixOfMovements cuts a file with every kind
-// of record at many places: no cut is unreadable, and none moves money that the
-// whole does not.
-func TestATruncatedLedgerHasAPrefixOfMovements(t *testing.T) {
+// TestTruncatedLedgerGivesAPrefix cuts a file with every kind of record at many
+// places: no cut is unreadable, and none moves money that the whole does not.
+func TestTruncatedLedgerGivesAPrefix(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.ConfirmAfter = Never
 	d := openDesk(t, cfg)
@@ -81,7 +80,7 @@ func TestATruncatedLedgerHasAPrefixOfMovements(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "ledger.jsonl")
-	const stride = 53 // every byte has its turn in TestEveryTruncationOfTheLedgerIsReadBack
+	const stride = 53 // every byte has its turn in TestEveryTruncatedLedgerIsReadBack
 	for n := len(whole); n >= 0; n -= stride {
 		if err := os.WriteFile(name, whole[:n], 0o600); err != nil {
 			t.Fatal(err)

@@ -9,9 +9,9 @@ import (
 	"hongbao/internal/payment/bill"
 )
 
-// TestOurClientRefundsPaysOutAndReadsBothBills has our own client on the other
-// side; independent_test.go has a stranger's.
-func TestOurClientRefundsPaysOutAndReadsBothBills(t *testing.T) {
+// TestOurClientDoesAllCalls has our own client on the other side;
+// independent_test.go has a stranger's.
+func TestOurClientDoesAllCalls(t *testing.T) {
 	m := newMerchant(t)
 	cfg := testConfig(t)
 	cfg.BillsAtOnce = true

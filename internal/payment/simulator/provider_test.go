@@ -24,7 +24,7 @@ import (
 
 // FS31: what has a number of the provider's is found by it, as by the merchant's,
 // in this life and the next.
-func TestEverythingIsFoundByTheProvidersNumber(t *testing.T) {
+func TestProviderNumbersAreFound(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	bill := d.post(transfersTarget, d.transferOf("payout1", 500)).said["transfer_bill_no"].(string)
@@ -148,7 +148,7 @@ func (d *desk) verifies(cert *x509.Certificate, h http.Header, body []byte) {
 
 // FS31: an SDK that verifies with certificates gets one and is answered under it;
 // one that knows the public key is answered under that.
-func TestCertificatesAreServedAndAnsweredUnder(t *testing.T) {
+func TestCertificatesSignAnswers(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	target := chargeTarget("order-1")
@@ -178,7 +178,7 @@ func TestCertificatesAreServedAndAnsweredUnder(t *testing.T) {
 }
 
 // FS31: without a public key ID, everything is signed under the certificate.
-func TestTheCertificateSignsWithoutAPublicKeyID(t *testing.T) {
+func TestCertificateSignsNotificationsToo(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.PlatformSerial = ""
 	d := openDesk(t, cfg)

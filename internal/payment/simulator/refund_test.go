@@ -10,7 +10,7 @@ import (
 	"hongbao/internal/payment/simulator/states"
 )
 
-func TestRefundsAreRefusedAsTheRealProviderDoes(t *testing.T) {
+func TestRefundRefusalsAreAsInProduction(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	d.paid("order-1", 1000)
 	if r := d.post(nativeTarget, d.chargeOf("unpaid-1", 1000)); r.status != 200 {

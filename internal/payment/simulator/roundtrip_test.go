@@ -167,7 +167,7 @@ func TestNotificationsAreSentUntilTaken(t *testing.T) {
 	}
 }
 
-func TestNotificationsAreTakenUpByTheNextLife(t *testing.T) {
+func TestNotificationsSurviveARestart(t *testing.T) {
 	m := newMerchant(t)
 	cfg := testConfig(t)
 	cfg.Schedule = []time.Duration{time.Hour}

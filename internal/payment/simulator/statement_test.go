@@ -55,7 +55,7 @@ func (d *desk) raw(target string) (int, string) {
 	return res.StatusCode, string(text)
 }
 
-func TestStatementsAreThereFromTenTheNextMorning(t *testing.T) {
+func TestBillsAreThereFromTenTheNextMorning(t *testing.T) {
 	var clock clock
 	cfg := testConfig(t)
 	cfg.Now = clock.now

@@ -15,7 +15,7 @@ import (
 	"hongbao/internal/payment/simulator/wire"
 )
 
-func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
+func TestTransferRefusalsAreAsInProduction(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.TransferMinFen = 10 // FS11
 	d := openDesk(t, cfg)
@@ -67,7 +67,7 @@ func TestTransfersAreRefusedAsTheRealProviderDoes(t *testing.T) {
 	}
 }
 
-func TestTransferIsARepeatUnderTheSameTermsOnly(t *testing.T) {
+func TestTransferRepeatsUnderTheSameTerms(t *testing.T) {
 	d := openDesk(t, testConfig(t))
 	first := d.post(transfersTarget, d.transferOf("payout1", 500))
 	d.hear()
@@ -144,9 +144,9 @@ func TestPayeesTimeEnds(t *testing.T) {
 	}
 }
 
-// TestWhatWasUnderWayIsTakenUpByTheNextLife stops with a refund processing, a
-// payout up to its payee, and one canceling.
-func TestWhatWasUnderWayIsTakenUpByTheNextLife(t *testing.T) {
+// TestWorkInFlightSurvivesARestart stops with a refund processing, a payout up
+// to its payee, and one canceling.
+func TestWorkInFlightSurvivesARestart(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.RefundAfter, cfg.ConfirmAfter, cfg.TransferAfter = time.Hour, time.Hour, time.Hour
 	d := openDesk(t, cfg)

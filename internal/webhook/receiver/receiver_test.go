@@ -194,9 +194,9 @@ func TestPageReadsForPeople(t *testing.T) {
 	}
 }
 
-// TestThePageKeepsWhatIsOpenAndSaysItsZone holds FS35: the page comes again by itself,
+// TestPageKeepsItsSelectionAndZone holds FS35: the page comes again by itself,
 // at the address that says what is open.
-func TestThePageKeepsWhatIsOpenAndSaysItsZone(t *testing.T) {
+func TestPageKeepsItsSelectionAndZone(t *testing.T) {
 	b := newBackend(t, 0)
 	for _, id := range []string{"e&1", "e2"} {
 		if got := b.post(id, `{"type":"a","data":{"greeting":"`+id+`"}}`, nil); got != 204 {
@@ -261,7 +261,7 @@ func TestOnlyWhatVerifiesIsKept(t *testing.T) {
 	}
 }
 
-func TestRepeatIsAnsweredTheSameAndListedOnce(t *testing.T) {
+func TestRepeatIsListedOnce(t *testing.T) {
 	b := newBackend(t, 0)
 	for range 3 {
 		if got := b.post("one", `{"type":"something.else"}`, nil); got != 204 {

@@ -44,9 +44,9 @@ func payOrder(j *Journal, no string) error {
 	return j.Commit(context.Background(), func(b *Book) (*Record, error) { return b.Pay("token-"+no, time.Now()) })
 }
 
-// TestEveryTruncationOfTheLedgerIsReadBack cuts the file at every byte, as a
-// killed writer may: whole lines count, the rest is dropped and written over.
-func TestEveryTruncationOfTheLedgerIsReadBack(t *testing.T) {
+// TestEveryTruncatedLedgerIsReadBack cuts the file at every byte, as a killed
+// writer may: whole lines count, the rest is dropped and written over.
+func TestEveryTruncatedLedgerIsReadBack(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ledger.jsonl")
 	j, stop := writing(t, name)
 	for _, err := range []error{placeOrder(j, "order-1"), payOrder(j, "order-1"), placeOrder(j, "order-2")} {
