@@ -65,9 +65,9 @@ type PayoutBatchStatus struct {
 	Refused    []TransferStatus // by number, each with its code
 }
 
-// PayoutBatchWord is what is to be recorded of a batch that has not ended, and
+// PayoutBatchUpdate is what is to be recorded of a batch that has not ended, and
 // when to ask again.
-type PayoutBatchWord struct {
+type PayoutBatchUpdate struct {
 	PayoutBatchStatus
 	Wait    time.Duration
 	Attempt int // the claim that the status answers, as its Attempts
@@ -76,7 +76,7 @@ type PayoutBatchWord struct {
 // Hear is what a status that is done says of each payout of the batch, in their
 // order: not the provider's own numbers of them, which it tells one by one only.
 // It is ErrTransferConflict when that does not add up to the batch.
-func (b *PayoutBatch) Hear(s *PayoutBatchStatus) ([]TransferStatus, error) {
+func (b *PayoutBatch) Statuses(s *PayoutBatchStatus) ([]TransferStatus, error) {
 	if s.No != b.No || s.Progress != ProgressDone {
 		return nil, fmt.Errorf("batch %s: the provider speaks of %s, %s: %w", b.No, s.No, s.Progress, ErrTransferConflict)
 	}

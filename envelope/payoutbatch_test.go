@@ -44,7 +44,7 @@ func TestBatchNumbersLeadToTheirOrder(t *testing.T) {
 func TestBatchSaysWhatBecameOfEachPayout(t *testing.T) {
 	b := payoutBatch(5, 7, 11)
 	refused := b.Payouts[1].No()
-	heard, err := b.Hear(&envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: "1030", Paid: 2, PaidAmount: 16,
+	heard, err := b.Statuses(&envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: "1030", Paid: 2, PaidAmount: 16,
 		Refused: []envelope.TransferStatus{{No: refused, Code: "ACCOUNT_FROZEN"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestBatchSaysWhatBecameOfEachPayout(t *testing.T) {
 func TestBatchThatDoesNotAddUpSaysNothing(t *testing.T) {
 	b := payoutBatch(5, 7)
 	done := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, Paid: 2, PaidAmount: 12}
-	if _, err := b.Hear(&done); err != nil {
+	if _, err := b.Statuses(&done); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*envelope.PayoutBatchStatus){
@@ -76,7 +76,7 @@ func TestBatchThatDoesNotAddUpSaysNothing(t *testing.T) {
 		s := done
 		s.Refused = slices.Clone(done.Refused)
 		spoil(&s)
-		if _, err := b.Hear(&s); !errors.Is(err, envelope.ErrTransferConflict) {
+		if _, err := b.Statuses(&s); !errors.Is(err, envelope.ErrTransferConflict) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

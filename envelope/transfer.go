@@ -126,9 +126,9 @@ type TransferStatus struct {
 	Code       string // refused, stuck or rejected: why
 }
 
-// TransferWord is a status to be recorded, and when to ask again if the transfer
+// TransferUpdate is a status to be recorded, and when to ask again if the transfer
 // is still pending afterwards.
-type TransferWord struct {
+type TransferUpdate struct {
 	TransferStatus
 	Wait time.Duration
 	// Attempt is the claim that the status answers, as its Attempts; 0 when it answers
@@ -143,7 +143,7 @@ var ErrTransferConflict = errors.New("the provider contradicts what is recorded"
 // Hear is the transfer after the provider's word. A repeat changes nothing, and
 // what is posted or held stays so (I8). What is stuck goes on as soon as the
 // provider says anything else of it.
-func (t Transfer) Hear(s TransferStatus) (Transfer, error) {
+func (t Transfer) Apply(s TransferStatus) (Transfer, error) {
 	if s.No != t.No() || s.Amount != 0 && s.Amount != t.Amount {
 		return t, fmt.Errorf("transfer %s of %d fen: the provider speaks of %s, %d fen: %w", t.No(), t.Amount, s.No, s.Amount, ErrTransferConflict)
 	}

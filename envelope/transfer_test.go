@@ -102,7 +102,7 @@ func TestTransferFollowsTheProvidersStatus(t *testing.T) {
 			want := payout()
 			c.want(&want)
 			c.word.No = no
-			if got, err := from.Hear(c.word); err != nil || got != want {
+			if got, err := from.Apply(c.word); err != nil || got != want {
 				t.Errorf("%+v\nwant %+v, %v", got, want, err)
 			}
 		})
@@ -127,7 +127,7 @@ func TestContradictingStatusChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			from := payout()
 			from.State = c.state
-			if got, err := from.Hear(c.word); !errors.Is(err, ErrTransferConflict) || got != from {
+			if got, err := from.Apply(c.word); !errors.Is(err, ErrTransferConflict) || got != from {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})
@@ -142,7 +142,7 @@ func TestATransferIsDecidedAtMostOnce(t *testing.T) {
 		tr := payout()
 		for range rapid.IntRange(1, 12).Draw(t, "words") {
 			s := TransferStatus{No: tr.No(), Progress: rapid.SampledFrom(words).Draw(t, "word"), Amount: rapid.SampledFrom([]Fen{0, 250, 251}).Draw(t, "amount")}
-			next, err := tr.Hear(s)
+			next, err := tr.Apply(s)
 			if tr.State != Pending && next != tr {
 				t.Fatalf("%s, and after %s %+v", tr.State, s.Progress, next)
 			}

@@ -50,7 +50,7 @@ func newLedger(t *testing.T) *ledger {
 	l.gone = expired(t, l.w, envelope.Order{Total: 1000, Count: 10}, crowd(3)...).ID
 	late := l.w.Unpaid(t, 0, envelope.Order{Total: 300, Count: 3})
 	l.late = late.ID
-	if _, err := set.Close(t.Context(), late.ID); err != nil {
+	if _, err := set.CloseUnpaid(t.Context(), late.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := set.Pay(t.Context(), payment(late, "tx-late")); err != nil {

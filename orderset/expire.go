@@ -32,9 +32,9 @@ func (s *Set) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, er
 	})
 }
 
-// Close ends an envelope that nobody paid for. The charge must have been closed
+// CloseUnpaid ends an envelope that nobody paid for. The charge must have been closed
 // at the provider before. One that is not unpaid comes back as it is.
-func (s *Set) Close(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
+func (s *Set) CloseUnpaid(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
 	return s.end(ctx, "close", id, func(ctx context.Context, c *sql.Conn, e *envelope.Envelope, _ time.Time) error {
 		next, ends := envelope.Close(*e)
 		if !ends {

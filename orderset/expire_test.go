@@ -239,7 +239,7 @@ func TestEndWithALostStatementComesOnce(t *testing.T) {
 		}, func(id envelope.ID) (envelope.Envelope, error) { return s.Expire(t.Context(), id) }, envelope.Expired},
 		"close": {[]string{"SELECT order_id", "UPDATE envelope", "INSERT INTO outbox", "COMMIT"}, func(t *testing.T) envelope.Envelope {
 			return w.Unpaid(t, 0, envelope.Order{Total: 1000, Count: 10})
-		}, func(id envelope.ID) (envelope.Envelope, error) { return s.Close(t.Context(), id) }, envelope.Closed},
+		}, func(id envelope.ID) (envelope.Envelope, error) { return s.CloseUnpaid(t.Context(), id) }, envelope.Closed},
 	}
 	for name, c := range ends {
 		for half, fault := range bothFaults {
@@ -276,12 +276,12 @@ func TestUnresolvableEndIsUnknown(t *testing.T) {
 		for range 3 {
 			w.Proxies[0].Lose(fault, "COMMIT")
 		}
-		_, err := s.Close(t.Context(), e.ID)
+		_, err := s.CloseUnpaid(t.Context(), e.ID)
 		if fault == settest.LostBefore && !errors.Is(err, envelope.ErrUnknownOutcome) {
 			t.Errorf("got %v, want ErrUnknownOutcome", err)
 		}
 		for closed := false; !closed; { // what is planned still is used up
-			now, err := s.Close(t.Context(), e.ID)
+			now, err := s.CloseUnpaid(t.Context(), e.ID)
 			closed = err == nil && now.State == envelope.Closed
 		}
 		wantState(t, w, e.ID, envelope.Closed, 2)

@@ -107,12 +107,12 @@ func TestStatusOfAnUnknownTransferIsKept(t *testing.T) {
 	s, ts := owing(t, w, 2)
 	stranger := w.Sending(t, 0, envelope.Order{Total: 100, Count: 1}).Envelope.ID
 	elsewhere := stranger[:19] + "999" + stranger[22:]
-	var words []envelope.TransferWord
+	var words []envelope.TransferUpdate
 	for _, no := range []string{
 		envelope.TransferNo(stranger, 1, 1), envelope.TransferNo(ts[0].OrderNo, 3, 1), envelope.TransferNo(ts[0].OrderNo, 0, 1),
 		envelope.TransferNo(ts[0].OrderNo, 1, 2), envelope.TransferNo(elsewhere, 1, 1), "", "nonsense", strings.Repeat("9", 200), "\x00' OR 1 --\xff紅包",
 	} {
-		words = append(words, envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: no, Progress: envelope.ProgressDone, Amount: 1}})
+		words = append(words, envelope.TransferUpdate{TransferStatus: envelope.TransferStatus{No: no, Progress: envelope.ProgressDone, Amount: 1}})
 	}
 	unknown := len(words)
 	words = append(words, say(envelope.ProgressDone, ts...)...) // what is sound is recorded beside it
@@ -129,7 +129,7 @@ func TestStatusOfAnUnknownTransferIsKept(t *testing.T) {
 		t.Errorf("%d disputes, want %d: %v", len(ds), unknown, ds)
 	}
 	wantState(t, w, ts[0].OrderNo, envelope.Settled, 4)
-	if _, err := s.Owed().RecordTransfers(t.Context(), make([]envelope.TransferWord, 1025)); err == nil {
+	if _, err := s.Owed().RecordTransfers(t.Context(), make([]envelope.TransferUpdate, 1025)); err == nil {
 		t.Error("1025 words were heard at once")
 	}
 }
@@ -287,7 +287,7 @@ func TestUnrecordedStatusesAreRecordedAgain(t *testing.T) {
 		open(t, s, requests(e.ID, "ann", "bob"))
 		spread(t, s)
 		words := say(envelope.ProgressDone, claim(t, s, 10)...)
-		words = append(words, envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: "nobody's"}})
+		words = append(words, envelope.TransferUpdate{TransferStatus: envelope.TransferStatus{No: "nobody's"}})
 		if lost {
 			w.Proxies[set].Lose(settest.LostBefore, "START")
 		}

@@ -89,10 +89,10 @@ func claim(t testing.TB, s *orderset.Set, max int) []envelope.Transfer {
 }
 
 // say is the same word about some transfers.
-func say(p envelope.Progress, ts ...envelope.Transfer) []envelope.TransferWord {
-	words := make([]envelope.TransferWord, len(ts))
+func say(p envelope.Progress, ts ...envelope.Transfer) []envelope.TransferUpdate {
+	words := make([]envelope.TransferUpdate, len(ts))
 	for i, t := range ts {
-		words[i] = envelope.TransferWord{TransferStatus: envelope.TransferStatus{
+		words[i] = envelope.TransferUpdate{TransferStatus: envelope.TransferStatus{
 			No: t.No(), Progress: p, Amount: t.Amount, ProviderNo: "wx" + t.No()[10:], Code: "ACCOUNT_CLOSED",
 		}}
 	}
@@ -100,7 +100,7 @@ func say(p envelope.Progress, ts ...envelope.Transfer) []envelope.TransferWord {
 }
 
 // hear records words that contradict nothing.
-func hear(t testing.TB, s *orderset.Set, words []envelope.TransferWord) {
+func hear(t testing.TB, s *orderset.Set, words []envelope.TransferUpdate) {
 	t.Helper()
 	errs, err := s.Owed().RecordTransfers(t.Context(), words)
 	if err != nil {

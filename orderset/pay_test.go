@@ -72,7 +72,7 @@ func TestPaidAtIsTheProvidersTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			if close {
-				if _, err := set.Close(t.Context(), s.Envelope.ID); err != nil {
+				if _, err := set.CloseUnpaid(t.Context(), s.Envelope.ID); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -157,7 +157,7 @@ func TestPaymentAfterCloseMakesItsRefund(t *testing.T) {
 	w := servers.World(t, 1)
 	s := w.Router.Sets()[0]
 	e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
-	if closed, err := s.Close(t.Context(), e.ID); err != nil || closed.State != envelope.Closed || closed.Ver != 2 {
+	if closed, err := s.CloseUnpaid(t.Context(), e.ID); err != nil || closed.State != envelope.Closed || closed.Ver != 2 {
 		t.Fatalf("closed as %+v, %v", closed, err)
 	}
 	for range 3 {
@@ -190,7 +190,7 @@ func TestLatePaymentWithALossIsRefundedOnce(t *testing.T) {
 	for half, fault := range bothFaults {
 		for i, statement := range []string{"UPDATE envelope", "SELECT order_id", "INSERT INTO transfer", "INSERT INTO payment", "INSERT INTO outbox", "COMMIT"} {
 			e := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 2})
-			if _, err := s.Close(t.Context(), e.ID); err != nil {
+			if _, err := s.CloseUnpaid(t.Context(), e.ID); err != nil {
 				t.Fatal(err)
 			}
 			p := payment(e, fmt.Sprint("tx-", i, fault))
@@ -256,7 +256,7 @@ func TestTransactionPaysOneEnvelopeOfASET(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed := other(false)
-	if _, err := s.Close(t.Context(), closed.ID); err != nil {
+	if _, err := s.CloseUnpaid(t.Context(), closed.ID); err != nil {
 		t.Fatal(err)
 	}
 	for name, e := range map[string]envelope.Envelope{

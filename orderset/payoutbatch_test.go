@@ -415,8 +415,8 @@ func TestBatchSpreadWithALostCommitIsOnce(t *testing.T) {
 	wantHealthyPool(t, w, 0)
 }
 
-func putOff(no string, p envelope.Progress, wait time.Duration) envelope.PayoutBatchWord {
-	return envelope.PayoutBatchWord{PayoutBatchStatus: envelope.PayoutBatchStatus{No: no, Progress: p}, Wait: wait}
+func putOff(no string, p envelope.Progress, wait time.Duration) envelope.PayoutBatchUpdate {
+	return envelope.PayoutBatchUpdate{PayoutBatchStatus: envelope.PayoutBatchStatus{No: no, Progress: p}, Wait: wait}
 }
 
 func TestPutOffBatchComesBackUnlessEnded(t *testing.T) {

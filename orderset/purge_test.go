@@ -17,7 +17,7 @@ func TestPurgeDeletesOnlyWhatIsOver(t *testing.T) {
 	opened := w.Active(t, 0, envelope.Order{Total: 100, Count: 1})
 	open(t, s, requests(opened.ID, "ann"))
 	closed := w.Unpaid(t, 0, envelope.Order{Total: 100, Count: 1})
-	if _, err := s.Close(t.Context(), closed.ID); err != nil {
+	if _, err := s.CloseUnpaid(t.Context(), closed.ID); err != nil {
 		t.Fatal(err)
 	}
 	alive := w.Active(t, 0, envelope.Order{Total: 100, Count: 2})

@@ -88,7 +88,7 @@ func NewRouter(cfg Config) (*Router, error) {
 func (r *Router) Close() error {
 	var errs []error
 	for _, s := range r.sets.All() {
-		errs = append(errs, s.disconnect())
+		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -210,13 +210,13 @@ func (r *Router) Join(ctx context.Context, spec SetSpec, publish func(*Set) erro
 		err = publish(s)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("SET %v does not join: %w", spec.Number, err), s.disconnect())
+		return nil, errors.Join(fmt.Errorf("SET %v does not join: %w", spec.Number, err), s.Close())
 	}
 	old, replaced := r.sets.Put(spec.Number, s)
 	r.topology.Store(&next)
 	r.absent.Store(r.absent.Load().without(spec.Number))
 	if replaced {
-		closeOld = old.disconnect
+		closeOld = old.Close
 	}
 	if err := r.beKnown(ctx); err != nil { // the next start has them remember it
 		r.cfg.Log.Warn("databases do not remember all SETs yet", "error", err)
@@ -237,5 +237,5 @@ func (r *Router) Leave(n envelope.SetNumber) (closeSet func() error, err error) 
 	r.absent.Store(r.absent.Load().with(n))
 	r.topology.Store(&next)
 	s, _ := r.sets.Remove(n)
-	return s.disconnect, nil
+	return s.Close, nil
 }

@@ -97,8 +97,8 @@ func (s *Set) forget(ids []envelope.ID) {
 // [setdb.DB.Promote]. What was remembered of rows is dropped.
 func (s *Set) Promote(ctx context.Context, p setdb.Primary) error { return s.db.Promote(ctx, p) }
 
-// disconnect closes its connections.
-func (s *Set) disconnect() error {
+// Close closes its connections.
+func (s *Set) Close() error {
 	s.reporting.Close()
 	return errors.Join(s.db.Close(), s.finished.Close())
 }

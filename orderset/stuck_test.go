@@ -11,8 +11,8 @@ import (
 )
 
 // sayOf is one word about a transfer, in answer to the claim that returned it.
-func sayOf(p envelope.Progress, code string, wait time.Duration, t envelope.Transfer) []envelope.TransferWord {
-	return []envelope.TransferWord{{
+func sayOf(p envelope.Progress, code string, wait time.Duration, t envelope.Transfer) []envelope.TransferUpdate {
+	return []envelope.TransferUpdate{{
 		TransferStatus: envelope.TransferStatus{No: t.No(), Progress: p, Amount: t.Amount, ProviderNo: "wx" + t.No()[10:], Code: code},
 		Wait:           wait, Attempt: t.Attempts,
 	}}

@@ -26,8 +26,8 @@ func (c checkCmd) Run(ctx context.Context) error {
 	found := []error{err}
 	if conf != nil {
 		keys, err := keyring.Read(conf)
-		defer keys.Close()
 		found = append(found, err, keys.Examine(ctx, conf))
+		keys.Close()
 	}
 	err = errors.Join(found...)
 	if c.JSON {

@@ -179,7 +179,7 @@ func TestStatesOfTransfersAreDistinct(t *testing.T) {
 			if row.want == envelope.ProgressRefused && queried.Code != state {
 				t.Errorf("%s: code %q", state, queried.Code)
 			}
-			if _, err := row.t.Hear(queried); err != nil {
+			if _, err := row.t.Apply(queried); err != nil {
 				t.Errorf("%s: %v", state, err)
 			}
 		}

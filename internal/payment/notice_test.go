@@ -239,7 +239,7 @@ func TestRoundsHaveTheirOwnNumbers(t *testing.T) {
 	if err != nil || n.Transfer == nil || n.Transfer.No != envelope.TransferNo(orderNo(), 7, 2) {
 		t.Fatalf("%+v, %v", n, err)
 	}
-	if _, err := testPayout().Hear(*n.Transfer); !errors.Is(err, envelope.ErrTransferConflict) {
+	if _, err := testPayout().Apply(*n.Transfer); !errors.Is(err, envelope.ErrTransferConflict) {
 		t.Errorf("the first round takes the second's word: %v", err)
 	}
 }

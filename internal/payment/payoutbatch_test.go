@@ -221,7 +221,7 @@ func TestStatesOfBatchesAreDistinct(t *testing.T) {
 				if diff := cmp.Diff(wanted, s); diff != "" || err != nil {
 					t.Errorf("%s, %s: %v %s", name, state, err, diff)
 				}
-				if _, err := d.batch.Hear(&s); (err == nil) != (want == envelope.ProgressDone) {
+				if _, err := d.batch.Statuses(&s); (err == nil) != (want == envelope.ProgressDone) {
 					t.Errorf("%s, %s: heard as %v", name, state, err)
 				}
 			}

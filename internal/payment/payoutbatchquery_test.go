@@ -40,7 +40,7 @@ func TestBatchFailuresAreListedPageByPage(t *testing.T) {
 	if diff := cmp.Diff(want, s); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	if _, err := d.batch.Hear(&s); err != nil {
+	if _, err := d.batch.Statuses(&s); err != nil {
 		t.Error(err)
 	}
 	list := "need_query_detail=true&offset=%&limit=100&detail_status=FAIL"
@@ -70,7 +70,7 @@ func TestFailuresHaveTheBestReasonThereIs(t *testing.T) {
 				t.Errorf("%s: %s was refused for %q, want %q", status, r.No, r.Code, want[i])
 			}
 		}
-		if _, err := d.batch.Hear(&s); err != nil {
+		if _, err := d.batch.Statuses(&s); err != nil {
 			t.Error(err)
 		}
 	}

@@ -558,7 +558,7 @@ func TestLyingCallbacksChangeNothing(t *testing.T) {
 		heard, conflicts := transfer, 0
 		for heard.State == envelope.Pending {
 			said := next(t, w.transfers)
-			after, err := heard.Hear(said)
+			after, err := heard.Apply(said)
 			if err != nil {
 				conflicts++
 			}
@@ -568,7 +568,7 @@ func TestLyingCallbacksChangeNothing(t *testing.T) {
 			heard = after
 		}
 		if lie == "duplicate_callback" {
-			if after, err := heard.Hear(next(t, w.transfers)); err != nil || after != heard {
+			if after, err := heard.Apply(next(t, w.transfers)); err != nil || after != heard {
 				t.Errorf("a duplicate makes it %+v, %v", after, err)
 			}
 		}

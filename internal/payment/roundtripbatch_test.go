@@ -43,7 +43,7 @@ func (w *world) carryOutBatch(b envelope.PayoutBatch) envelope.PayoutBatchStatus
 // by its own number, and no other did.
 func (w *world) movedOnce(b envelope.PayoutBatch, s envelope.PayoutBatchStatus) {
 	w.t.Helper()
-	heard, err := b.Hear(&s)
+	heard, err := b.Statuses(&s)
 	if err != nil {
 		w.t.Error(err)
 	}
@@ -165,7 +165,7 @@ func TestLyingBatchCallbacksChangeNothing(t *testing.T) {
 		}
 		said := next(t, w.batches)
 		if lie == "wrong_amount" {
-			if _, err := b.Hear(&said); !errors.Is(err, envelope.ErrTransferConflict) || said.Total != b.Total()+1 {
+			if _, err := b.Statuses(&said); !errors.Is(err, envelope.ErrTransferConflict) || said.Total != b.Total()+1 {
 				t.Errorf("of a fen too much: %+v, %v", said, err)
 			}
 			said, refused = next(t, w.batches), refused-1

@@ -60,19 +60,19 @@ func (r *Relay) recorded(no string, progress envelope.Progress, err error) {
 
 // judgeBatch is the status of a batch to be recorded, and how long to wait before
 // the next look unless that is its end. It goes by the rules of bills.
-func (r *Relay) judgeBatch(b *envelope.PayoutBatch, s envelope.PayoutBatchStatus, err error) envelope.PayoutBatchWord {
+func (r *Relay) judgeBatch(b *envelope.PayoutBatch, s envelope.PayoutBatchStatus, err error) envelope.PayoutBatchUpdate {
 	if err == nil && s.No != b.No {
 		err = fmt.Errorf("asked about %s, answered about %q: %w", b.No, s.No, envelope.ErrUnknownOutcome)
 	}
 	if err == nil {
 		r.reportStuck("batch", s.No, s.Progress, s.Code, b.Attempts)
-		return envelope.PayoutBatchWord{PayoutBatchStatus: s, Wait: waitFor(s.Progress, b.Attempts), Attempt: b.Attempts}
+		return envelope.PayoutBatchUpdate{PayoutBatchStatus: s, Wait: waitFor(s.Progress, b.Attempts), Attempt: b.Attempts}
 	}
 	unknown := envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressUnknown}
 	if unknown.Code = causeOf(err, b.Attempts); unknown.Code != "" {
 		unknown.Progress = envelope.ProgressStuck
 	}
-	return envelope.PayoutBatchWord{PayoutBatchStatus: unknown, Wait: r.waitAfter(err, "batch", b.No, b.Attempts), Attempt: b.Attempts}
+	return envelope.PayoutBatchUpdate{PayoutBatchStatus: unknown, Wait: r.waitAfter(err, "batch", b.No, b.Attempts), Attempt: b.Attempts}
 }
 
 // askBatch places a batch that was never placed; about any other it asks first,

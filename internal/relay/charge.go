@@ -162,7 +162,7 @@ func (r *Relay) pay(ctx context.Context, p envelope.Payment) error {
 // close ends an envelope whose charge can not be paid any more. A payment that
 // was on its way here all the same is refunded (FF11).
 func (r *Relay) close(ctx context.Context, id envelope.ID) error {
-	if _, err := r.cfg.Orders.Close(ctx, id); err != nil {
+	if _, err := r.cfg.Orders.CloseUnpaid(ctx, id); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
 	return nil

@@ -34,7 +34,7 @@ type Store interface {
 	ClaimTransfers(ctx context.Context, max int, lease time.Duration) ([]envelope.Transfer, error)
 	// RecordTransfers records statuses in one transaction. The first result has an
 	// error, or nil, for each of them; when the second is set nothing is recorded.
-	RecordTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error)
+	RecordTransfers(ctx context.Context, words []envelope.TransferUpdate) ([]error, error)
 
 	// Transfer reads one.
 	Transfer(ctx context.Context, id envelope.ID, seq int) (envelope.Transfer, error)
@@ -51,7 +51,7 @@ type Store interface {
 	RecordBatch(ctx context.Context, status envelope.PayoutBatchStatus) error
 	// PutOffBatch has a batch that is still pending looked at after its Wait,
 	// and records why it does not go on. One that has ended stays so.
-	PutOffBatch(ctx context.Context, word envelope.PayoutBatchWord) error
+	PutOffBatch(ctx context.Context, word envelope.PayoutBatchUpdate) error
 
 	// Paused maps the topics that people have paused to their reasons.
 	Paused(ctx context.Context) (map[string]string, error)
@@ -61,7 +61,7 @@ type Store interface {
 // Orders pays and closes envelopes of the SET. Both are repeatable.
 type Orders interface {
 	Pay(ctx context.Context, p envelope.Payment) (envelope.Envelope, error)
-	Close(ctx context.Context, id envelope.ID) (envelope.Envelope, error)
+	CloseUnpaid(ctx context.Context, id envelope.ID) (envelope.Envelope, error)
 }
 
 // Events tells the IM backend. A repeat of a fact must be recognisable there.

@@ -29,7 +29,7 @@ type script struct {
 	touched    chan struct{}
 
 	// What the parts do; nil is what is expected of them.
-	hear  func(words []envelope.TransferWord) error
+	hear  func(words []envelope.TransferUpdate) error
 	read  func(id envelope.ID) error
 	query func(id envelope.ID) (envelope.ChargeStatus, error)
 	end   func(id envelope.ID) error
@@ -266,7 +266,7 @@ func (s *script) ClaimTransfers(_ context.Context, most int, lease time.Duration
 	return ts, nil
 }
 
-func (s *script) RecordTransfers(_ context.Context, words []envelope.TransferWord) ([]error, error) {
+func (s *script) RecordTransfers(_ context.Context, words []envelope.TransferUpdate) ([]error, error) {
 	if s.hear != nil {
 		if err := s.hear(words); err != nil {
 			return nil, err
@@ -282,7 +282,7 @@ func (s *script) RecordTransfers(_ context.Context, words []envelope.TransferWor
 			errs[i] = envelope.ErrNotFound
 			continue
 		}
-		m.Transfer, errs[i] = m.Hear(w.TransferStatus)
+		m.Transfer, errs[i] = m.Apply(w.TransferStatus)
 		m.DueAt = time.Now().Add(w.Wait)
 	}
 	return errs, nil
@@ -315,14 +315,14 @@ func (s *script) RecordBatch(_ context.Context, status envelope.PayoutBatchStatu
 			return
 		}
 		var heard []envelope.TransferStatus
-		if heard, err = b.Hear(&status); err == nil && !b.ended {
+		if heard, err = b.Statuses(&status); err == nil && !b.ended {
 			b.ended, b.heard = true, heard
 		}
 	})
 	return err
 }
 
-func (s *script) PutOffBatch(_ context.Context, word envelope.PayoutBatchWord) error {
+func (s *script) PutOffBatch(_ context.Context, word envelope.PayoutBatchUpdate) error {
 	s.bundle(word.No, func(b *bundle) {
 		b.due = time.Now().Add(word.Wait)
 		if word.Progress != envelope.ProgressUnknown {
@@ -395,7 +395,7 @@ func (s *script) Pay(_ context.Context, p envelope.Payment) (envelope.Envelope, 
 	return s.become(p.OrderNo, envelope.Active)
 }
 
-func (s *script) Close(_ context.Context, id envelope.ID) (envelope.Envelope, error) {
+func (s *script) CloseUnpaid(_ context.Context, id envelope.ID) (envelope.Envelope, error) {
 	s.note("close", string(id))
 	return s.become(id, envelope.Closed)
 }

@@ -17,17 +17,17 @@ const (
 // recorder records statuses of transfers, many in one commit: while
 // one is under way, the next batch gathers by itself.
 type recorder struct {
-	commitAll func(context.Context, []envelope.TransferWord) ([]error, error)
+	commitAll func(context.Context, []envelope.TransferUpdate) ([]error, error)
 	queue     chan pendingRecord // unbuffered: a status is in a batch or still its caller's
 	done      chan struct{}      // closed: nothing is recorded any more
 }
 
 type pendingRecord struct {
-	envelope.TransferWord
+	envelope.TransferUpdate
 	answer chan error // buffered 1
 }
 
-func newRecorder(commitAll func(context.Context, []envelope.TransferWord) ([]error, error)) *recorder {
+func newRecorder(commitAll func(context.Context, []envelope.TransferUpdate) ([]error, error)) *recorder {
 	return &recorder{commitAll: commitAll, queue: make(chan pendingRecord), done: make(chan struct{})}
 }
 
@@ -37,7 +37,7 @@ func newRecorder(commitAll func(context.Context, []envelope.TransferWord) ([]err
 // there is no such transfer; both are kept for people to look at, so neither
 // needs to be said again. After any other error it does. A status without a wait
 // gets an ordinary one.
-func (r *Relay) RecordTransfer(ctx context.Context, status envelope.TransferWord) error {
+func (r *Relay) RecordTransfer(ctx context.Context, status envelope.TransferUpdate) error {
 	if status.Progress == envelope.ProgressStuck {
 		if over, err := r.isOver(ctx, &status.TransferStatus); over || err != nil {
 			return err
@@ -75,8 +75,8 @@ func (r *Relay) isOver(ctx context.Context, s *envelope.TransferStatus) (bool, e
 	return now.Progress == envelope.ProgressDone, nil
 }
 
-func (c *recorder) record(ctx context.Context, status envelope.TransferWord) error {
-	w := pendingRecord{TransferWord: status, answer: make(chan error, 1)}
+func (c *recorder) record(ctx context.Context, status envelope.TransferUpdate) error {
+	w := pendingRecord{TransferUpdate: status, answer: make(chan error, 1)}
 	select {
 	case c.queue <- w:
 	case <-c.done:
@@ -124,9 +124,9 @@ func (c *recorder) commit(ctx context.Context, batch []pendingRecord) {
 	defer cancel()
 	left := batch
 	err := alone(batch, func(part []pendingRecord) error {
-		statuses := make([]envelope.TransferWord, len(part))
+		statuses := make([]envelope.TransferUpdate, len(part))
 		for i, w := range part {
-			statuses[i] = w.TransferWord
+			statuses[i] = w.TransferUpdate
 		}
 		errs, err := c.commitAll(ctx, statuses)
 		if err != nil {

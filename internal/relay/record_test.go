@@ -13,8 +13,8 @@ import (
 	"hongbao/envelope"
 )
 
-func doneWord(n int) envelope.TransferWord {
-	return envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: envelope.TransferNo(id(n), 1, 1), Progress: envelope.ProgressDone}}
+func doneWord(n int) envelope.TransferUpdate {
+	return envelope.TransferUpdate{TransferStatus: envelope.TransferStatus{No: envelope.TransferNo(id(n), 1, 1), Progress: envelope.ProgressDone}}
 }
 
 // hearAll says n words at once and returns their answers.
@@ -44,7 +44,7 @@ func TestStatusesAreCommittedTogether(t *testing.T) {
 		for n := range 1000 {
 			s.debt(n).DueAt = time.Now().Add(time.Hour)
 		}
-		s.hear = func([]envelope.TransferWord) error { time.Sleep(10 * time.Millisecond); return nil }
+		s.hear = func([]envelope.TransferUpdate) error { time.Sleep(10 * time.Millisecond); return nil }
 		r := s.relay(t)
 		recording(t, r, func() {
 			for i, err := range hearAll(t.Context(), r, 1000) {
@@ -67,9 +67,9 @@ func TestPoisonedStatusFailsAlone(t *testing.T) {
 		}
 		poison := errors.New("poison")
 		bad := doneWord(77).No
-		s.hear = func(words []envelope.TransferWord) error {
+		s.hear = func(words []envelope.TransferUpdate) error {
 			time.Sleep(time.Millisecond)
-			if slices.ContainsFunc(words, func(w envelope.TransferWord) bool { return w.No == bad }) {
+			if slices.ContainsFunc(words, func(w envelope.TransferUpdate) bool { return w.No == bad }) {
 				return poison
 			}
 			return nil
@@ -90,7 +90,7 @@ func TestAnUnrecordedStatusIsAnError(t *testing.T) {
 		s := newScript()
 		s.debt(0).DueAt = time.Now().Add(time.Hour)
 		busy := &envelope.BusyError{Reason: "database"}
-		s.hear = func([]envelope.TransferWord) error { return fmt.Errorf("commit: %w", busy) }
+		s.hear = func([]envelope.TransferUpdate) error { return fmt.Errorf("commit: %w", busy) }
 		r := s.relay(t)
 		recording(t, r, func() {
 			for _, err := range hearAll(t.Context(), r, 100) {
@@ -121,7 +121,7 @@ func TestACallerMayLeaveARecorderThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.debt(0).DueAt = time.Now().Add(time.Hour)
-		s.hear = func([]envelope.TransferWord) error { time.Sleep(recordMax); return nil }
+		s.hear = func([]envelope.TransferUpdate) error { time.Sleep(recordMax); return nil }
 		r := s.relay(t)
 		recording(t, r, func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)

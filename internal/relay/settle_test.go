@@ -79,7 +79,7 @@ func (d *dying) ClaimTransfers(ctx context.Context, _ int, lease time.Duration) 
 	return d.Store.ClaimTransfers(ctx, 1, lease)
 }
 
-func (d *dying) RecordTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error) {
+func (d *dying) RecordTransfers(ctx context.Context, words []envelope.TransferUpdate) ([]error, error) {
 	died := true
 	d.once.Do(func() { died = false })
 	if !died && d.record {
@@ -302,7 +302,7 @@ func TestCallbackMeetsAPollOfTheTransfer(t *testing.T) {
 		for seq := 1; seq <= 5; seq++ {
 			for range 3 { // FF1, FG2: callbacks come more than once
 				callers.Go(func() {
-					word := envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: envelope.TransferNo(e.ID, seq, 1), Progress: envelope.ProgressDone}}
+					word := envelope.TransferUpdate{TransferStatus: envelope.TransferStatus{No: envelope.TransferNo(e.ID, seq, 1), Progress: envelope.ProgressDone}}
 					if err := r.RecordTransfer(t.Context(), word); err != nil {
 						t.Error(err)
 					}

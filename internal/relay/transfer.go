@@ -94,19 +94,19 @@ func (r *Relay) firstCallAbout(ts ...envelope.Transfer) {
 // judge turns the provider's answer, or the lack of one, into the status to be
 // recorded. An error says nothing about the money: whatever it is, the outcome is
 // unknown (FG1, FG5). But one that will come again makes the transfer stuck.
-func (r *Relay) judge(t envelope.Transfer, s envelope.TransferStatus, err error) envelope.TransferWord {
+func (r *Relay) judge(t envelope.Transfer, s envelope.TransferStatus, err error) envelope.TransferUpdate {
 	if err == nil && s.No != t.No() {
 		err = fmt.Errorf("asked about %s, answered about %q: %w", t.No(), s.No, envelope.ErrUnknownOutcome)
 	}
 	if err == nil {
 		r.reportStuck("transfer", s.No, s.Progress, s.Code, t.Attempts)
-		return envelope.TransferWord{TransferStatus: s, Wait: waitFor(s.Progress, t.Attempts), Attempt: t.Attempts}
+		return envelope.TransferUpdate{TransferStatus: s, Wait: waitFor(s.Progress, t.Attempts), Attempt: t.Attempts}
 	}
 	unknown := envelope.TransferStatus{No: t.No(), Progress: envelope.ProgressUnknown}
 	if unknown.Code = causeOf(err, t.Attempts); unknown.Code != "" {
 		unknown.Progress = envelope.ProgressStuck
 	}
-	return envelope.TransferWord{TransferStatus: unknown, Wait: r.waitAfter(err, "transfer", t.No(), t.Attempts), Attempt: t.Attempts}
+	return envelope.TransferUpdate{TransferStatus: unknown, Wait: r.waitAfter(err, "transfer", t.No(), t.Attempts), Attempt: t.Attempts}
 }
 
 // reportStuck raises an alarm about what does not go on by itself.

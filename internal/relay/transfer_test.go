@@ -308,9 +308,9 @@ func TestUnlistedCodeIsStuckOnlyWhenItStays(t *testing.T) {
 			return status(t, envelope.ProgressUnderWay)
 		}
 		var seen []string
-		s.hear = func(words []envelope.TransferWord) error {
+		s.hear = func(words []envelope.TransferUpdate) error {
 			for _, w := range words {
-				next, _ := m.Hear(w.TransferStatus)
+				next, _ := m.Apply(w.TransferStatus)
 				seen = append(seen, string(next.State)+next.Reason)
 			}
 			return nil
@@ -349,7 +349,7 @@ func TestALateStuckRefundIsLookedUp(t *testing.T) {
 				heard := make(chan error, 1)
 				s.after(time.Second, func() {
 					go func() {
-						heard <- r.RecordTransfer(context.Background(), envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
+						heard <- r.RecordTransfer(context.Background(), envelope.TransferUpdate{TransferStatus: envelope.TransferStatus{No: m.No(), Progress: envelope.ProgressStuck, Code: "ABNORMAL"}})
 					}()
 				})
 				run(t, r, 2*time.Second)

@@ -79,7 +79,7 @@ func (r *Router) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope,
 }
 
 func (r *Router) CloseUnpaid(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
-	return onSet(r.Set, id, func(s *orderset.Set) (envelope.Envelope, error) { return s.Close(ctx, id) })
+	return onSet(r.Set, id, func(s *orderset.Set) (envelope.Envelope, error) { return s.CloseUnpaid(ctx, id) })
 }
 
 func (r *Router) Sent(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {

@@ -57,5 +57,5 @@ func (n *NoticeRouter) transfer(ctx context.Context, status envelope.TransferSta
 	if err != nil {
 		return err
 	}
-	return w.relay.RecordTransfer(ctx, envelope.TransferWord{TransferStatus: status})
+	return w.relay.RecordTransfer(ctx, envelope.TransferUpdate{TransferStatus: status})
 }

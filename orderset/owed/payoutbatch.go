@@ -92,7 +92,7 @@ func ReadPayouts(ctx context.Context, q mariadb.Queryer, batches []envelope.Payo
 // most, and records why it does not go on: the code of a status that is stuck or
 // rejected, nothing once it does. An unknown status says neither. A batch that has
 // ended stays so. A number that no batch can have is ErrNotFound.
-func (s *Store) PutOffBatch(ctx context.Context, word envelope.PayoutBatchWord) error {
+func (s *Store) PutOffBatch(ctx context.Context, word envelope.PayoutBatchUpdate) error {
 	if _, err := envelope.ParsePayoutBatchNo(word.No); err != nil {
 		return ErrNoBatch(word.No)
 	}

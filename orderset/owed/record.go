@@ -21,42 +21,42 @@ const (
 	unknownRefusal = "refused"
 )
 
-// RecordTransfers records the provider's words about transfers of this SET, up to
+// RecordTransfers records the provider's statuses of transfers of this SET, up to
 // 1024 in one transaction, and settles the envelopes whose last transfer it
 // posts. A repeat changes nothing.
 //
-// The first result has an error or nil for each word: wrapping
-// [envelope.ErrTransferConflict] when the word contradicts what is recorded,
+// The first result has an error or nil for each status: wrapping
+// [envelope.ErrTransferConflict] when the status contradicts what is recorded,
 // [envelope.ErrNotFound] when there is no such transfer. Both are kept as
 // disputes. When the second result is an error nothing is recorded, or nobody
 // knows.
-func (s *Store) RecordTransfers(ctx context.Context, words []envelope.TransferWord) ([]error, error) {
-	if len(words) > RecordMax {
-		return nil, fmt.Errorf("SET %v: hear %d words: want at most %d", s.db.Number(), len(words), RecordMax)
+func (s *Store) RecordTransfers(ctx context.Context, updates []envelope.TransferUpdate) ([]error, error) {
+	if len(updates) > RecordMax {
+		return nil, fmt.Errorf("SET %v: record %d updates: want at most %d", s.db.Number(), len(updates), RecordMax)
 	}
-	var h *hearing
+	var r *recording
 	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
-		h = newHearing(s.db.Number(), words)
-		return h.run(ctx, c)
+		r = newRecording(s.db.Number(), updates)
+		return r.run(ctx, c)
 	})
 	if err != nil {
-		return nil, s.db.Answer(fmt.Sprintf("hear %d words", len(words)), err)
+		return nil, s.db.Answer(fmt.Sprintf("record %d updates", len(updates)), err)
 	}
-	if len(h.refunded) > 0 {
+	if len(r.refunded) > 0 {
 		s.Touch()
 	}
-	s.flows.recorded(h.changed, len(h.settled))
-	s.Settled(h.settled)
-	return h.errs, nil
+	s.flows.recorded(r.changed, len(r.settled))
+	s.Settled(r.settled)
+	return r.errs, nil
 }
 
-// hearing is one run of the transaction.
-type hearing struct {
-	words    []envelope.TransferWord
+// recording is one run of the transaction.
+type recording struct {
+	updates  []envelope.TransferUpdate
 	errs     []error
-	at       map[layout.TransferKey][]int // positions in words
+	at       map[layout.TransferKey][]int // positions in updates
 	keys     []layout.TransferKey         // in their order
-	rounds   []int                        // as words
+	rounds   []int                        // as updates
 	disputes []dispute
 	changed  []Stored
 	posted   []envelope.ID // have a transfer that was posted just now
@@ -82,23 +82,23 @@ func LockStored(ctx context.Context, c *sql.Conn, keys []layout.TransferKey) (st
 	return stored, err
 }
 
-func newHearing(set envelope.SetNumber, words []envelope.TransferWord) *hearing {
-	h := &hearing{words: words, errs: make([]error, len(words)), rounds: make([]int, len(words)), at: map[layout.TransferKey][]int{}}
-	for i := range words {
-		id, seq, round, err := envelope.ParseTransferNo(words[i].No)
+func newRecording(set envelope.SetNumber, updates []envelope.TransferUpdate) *recording {
+	r := &recording{updates: updates, errs: make([]error, len(updates)), rounds: make([]int, len(updates)), at: map[layout.TransferKey][]int{}}
+	for i := range updates {
+		id, seq, round, err := envelope.ParseTransferNo(updates[i].No)
 		if err != nil || id.Set() != set {
-			h.dispute(i, "", ErrNoTransfer(words[i].No))
+			r.dispute(i, "", ErrNoTransfer(updates[i].No))
 			continue
 		}
 		k := layout.TransferKey{ID: id, Seq: seq}
-		if h.at[k] == nil {
-			h.keys = append(h.keys, k)
+		if r.at[k] == nil {
+			r.keys = append(r.keys, k)
 		}
-		h.rounds[i] = round
-		h.at[k] = append(h.at[k], i)
+		r.rounds[i] = round
+		r.at[k] = append(r.at[k], i)
 	}
-	slices.SortFunc(h.keys, layout.CompareKeys)
-	return h
+	slices.SortFunc(r.keys, layout.CompareKeys)
+	return r
 }
 
 func ErrNoTransfer(no string) error {
@@ -107,28 +107,28 @@ func ErrNoTransfer(no string) error {
 
 // run is the body of the transaction. Headers are locked before transfers, and
 // only those of finished envelopes, which nobody opens any more.
-func (h *hearing) run(ctx context.Context, c *sql.Conn) error {
-	finished, err := LockFinished(ctx, c, h.moved())
+func (r *recording) run(ctx context.Context, c *sql.Conn) error {
+	finished, err := LockFinished(ctx, c, r.moved())
 	if err != nil {
 		return err
 	}
-	if err := h.hear(ctx, c); err != nil {
+	if err := r.apply(ctx, c); err != nil {
 		return err
 	}
-	if len(h.changed) > 0 {
+	if len(r.changed) > 0 {
 		var update layout.Text
-		args := updateHeard(&update, h.changed)
+		args := updateRecorded(&update, r.changed)
 		if _, err := c.ExecContext(ctx, update.String(), args...); err != nil {
 			return err
 		}
 	}
-	if h.settled, err = Settle(ctx, c, finished, h.posted); err != nil {
+	if r.settled, err = Settle(ctx, c, finished, r.posted); err != nil {
 		return err
 	}
-	if err := Enqueue(ctx, c, h.refunded...); err != nil {
+	if err := Enqueue(ctx, c, r.refunded...); err != nil {
 		return err
 	}
-	for _, d := range h.disputes {
+	for _, d := range r.disputes {
 		if err := d.insert(ctx, c); err != nil {
 			return err
 		}
@@ -136,78 +136,78 @@ func (h *hearing) run(ctx context.Context, c *sql.Conn) error {
 	return nil
 }
 
-// hear applies the words to their transfers, in the order in which they came.
-func (h *hearing) hear(ctx context.Context, c *sql.Conn) error {
-	if len(h.keys) == 0 {
+// apply applies the updates to their transfers, in the order in which they came.
+func (r *recording) apply(ctx context.Context, c *sql.Conn) error {
+	if len(r.keys) == 0 {
 		return nil
 	}
-	stored, err := LockStored(ctx, c, h.keys)
+	stored, err := LockStored(ctx, c, r.keys)
 	if err != nil {
 		return err
 	}
 	for _, next := range stored { // rows come in the order of their keys
 		k, before := layout.KeyOf(&next.Transfer), next.State
-		for _, i := range h.at[k] {
-			h.hearOne(i, &next)
+		for _, i := range r.at[k] {
+			r.applyOne(i, &next)
 		}
-		delete(h.at, k)
+		delete(r.at, k)
 		if before != envelope.Pending && before != envelope.Stuck || next.Batch != "" {
 			continue
 		}
-		h.changed = append(h.changed, next)
+		r.changed = append(r.changed, next)
 		if next.State == envelope.Posted {
-			h.posted = append(h.posted, k.ID)
+			r.posted = append(r.posted, k.ID)
 			if next.IsRefund() {
-				h.refunded = append(h.refunded, k.ID)
+				r.refunded = append(r.refunded, k.ID)
 			}
 		}
 	}
-	for _, k := range h.keys {
-		for _, i := range h.at[k] {
-			h.dispute(i, k.ID, ErrNoTransfer(h.words[i].No))
+	for _, k := range r.keys {
+		for _, i := range r.at[k] {
+			r.dispute(i, k.ID, ErrNoTransfer(r.updates[i].No))
 		}
 	}
-	h.posted = slices.Compact(h.posted)
+	r.posted = slices.Compact(r.posted)
 	return nil
 }
 
-// hearOne applies the word at i to its transfer. Of a round that people have
-// closed, only that it moved money after all is news.
-func (h *hearing) hearOne(i int, t *Stored) {
-	word := h.words[i].TransferStatus
-	switch round := h.rounds[i]; {
+// applyOne applies the status at i to its transfer. Of a round that people have
+// closed, only that it moved money after all is recorded.
+func (r *recording) applyOne(i int, t *Stored) {
+	status := r.updates[i].TransferStatus
+	switch round := r.rounds[i]; {
 	case round > t.Round:
-		h.dispute(i, t.OrderNo, ErrNoTransfer(word.No))
+		r.dispute(i, t.OrderNo, ErrNoTransfer(status.No))
 		return
 	case round < t.Round:
-		if word.Progress == envelope.ProgressDone {
-			h.dispute(i, t.OrderNo, fmt.Errorf("transfer %s is done, but people have begun round %d: %w", word.No, t.Round, envelope.ErrTransferConflict))
+		if status.Progress == envelope.ProgressDone {
+			r.dispute(i, t.OrderNo, fmt.Errorf("transfer %s is done, but people have begun round %d: %w", status.No, t.Round, envelope.ErrTransferConflict))
 		}
 		return
 	case t.Batch != "":
-		h.dispute(i, t.OrderNo, fmt.Errorf("transfer %s is asked for in batch %s, never by itself: %w", word.No, t.Batch, envelope.ErrTransferConflict))
+		r.dispute(i, t.OrderNo, fmt.Errorf("transfer %s is asked for in batch %s, never by itself: %w", status.No, t.Batch, envelope.ErrTransferConflict))
 		return
 	}
-	if word.Progress == envelope.ProgressRejected && h.words[i].Attempt != t.Attempts {
-		word.Progress = envelope.ProgressStuck // it may be on its way there again
+	if status.Progress == envelope.ProgressRejected && r.updates[i].Attempt != t.Attempts {
+		status.Progress = envelope.ProgressStuck // it may be on its way there again
 	}
-	next, err := t.Hear(fitWord(word))
+	next, err := t.Apply(fitStatus(status))
 	if err != nil {
-		h.dispute(i, t.OrderNo, err)
+		r.dispute(i, t.OrderNo, err)
 		return
 	}
-	if t.Transfer, t.Wait = next, layout.Wait(h.words[i].Wait); next.State != envelope.Pending && next.State != envelope.Stuck {
+	if t.Transfer, t.Wait = next, layout.Wait(r.updates[i].Wait); next.State != envelope.Pending && next.State != envelope.Stuck {
 		t.Wait = 0 // due_at says since when
 	}
 }
 
-// fitWord makes what the provider wrote fit its columns.
-func fitWord(word envelope.TransferStatus) envelope.TransferStatus {
-	word.ProviderNo, word.Hint = fit(word.ProviderNo, providerNoMax), fit(word.Hint, hintMax)
-	if word.Code = layout.FitReason(word.Code); word.Code == "" {
-		word.Code = unknownRefusal
+// fitStatus makes what the provider wrote fit its columns.
+func fitStatus(status envelope.TransferStatus) envelope.TransferStatus {
+	status.ProviderNo, status.Hint = fit(status.ProviderNo, providerNoMax), fit(status.Hint, hintMax)
+	if status.Code = layout.FitReason(status.Code); status.Code == "" {
+		status.Code = unknownRefusal
 	}
-	return word
+	return status
 }
 
 // fit is s if its column takes it, else nothing: half a number is none.
@@ -218,16 +218,16 @@ func fit(s string, max int) string {
 	return s
 }
 
-// dispute answers the word at i with err and keeps it for people.
-func (h *hearing) dispute(i int, id envelope.ID, err error) {
-	h.errs[i] = err
-	h.disputes = append(h.disputes, dispute{kind: disputeTransfer, number: h.words[i].No, id: id, what: err.Error(), amount: h.words[i].Amount})
+// dispute answers the status at i with err and keeps it for people.
+func (r *recording) dispute(i int, id envelope.ID, err error) {
+	r.errs[i] = err
+	r.disputes = append(r.disputes, dispute{kind: disputeTransfer, number: r.updates[i].No, id: id, what: err.Error(), amount: r.updates[i].Amount})
 }
 
-// moved are the envelopes whose transfers these words may post, in their order.
-func (h *hearing) moved() (ids []envelope.ID) {
-	for _, k := range h.keys {
-		if slices.ContainsFunc(h.at[k], func(i int) bool { return h.words[i].Progress == envelope.ProgressDone }) {
+// moved are the envelopes whose transfers these updates may post, in their order.
+func (r *recording) moved() (ids []envelope.ID) {
+	for _, k := range r.keys {
+		if slices.ContainsFunc(r.at[k], func(i int) bool { return r.updates[i].Progress == envelope.ProgressDone }) {
 			ids = append(ids, k.ID)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"hongbao/orderset/layout"
 )
 
-// disputedWait is how long a batch rests when the provider's word about it does
+// disputedWait is how long a batch rests when the provider's status about it does
 // not add up: people look at it meanwhile.
 const disputedWait = time.Minute
 
@@ -22,33 +22,33 @@ const disputedWait = time.Minute
 // changes nothing. A status that is unknown makes a pending batch due at once; one
 // that is neither that nor done is an error.
 //
-// The error wraps [envelope.ErrTransferConflict] when the word does not add up to
+// The error wraps [envelope.ErrTransferConflict] when the status does not add up to
 // the batch, which then rests for a minute, or contradicts what is recorded;
 // [envelope.ErrNotFound] when there is no such batch. Both are kept as disputes.
 // After any other error nothing is recorded, or nobody knows.
 func (s *Store) RecordBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
 	if status.Progress != envelope.ProgressDone && status.Progress != envelope.ProgressUnknown {
-		return fmt.Errorf("SET %v: hear batch %.40q: it is %q, want done or unknown", s.db.Number(), status.No, status.Progress)
+		return fmt.Errorf("SET %v: record batch %.40q: it is %q, want done or unknown", s.db.Number(), status.No, status.Progress)
 	}
-	var h *batchHearing
+	var r *batchRecording
 	err := s.db.TxRepeat(ctx, func(ctx context.Context, c *sql.Conn) error {
-		h = &batchHearing{set: s.db.Number(), status: status}
-		return h.run(ctx, c)
+		r = &batchRecording{set: s.db.Number(), status: status}
+		return r.run(ctx, c)
 	})
 	if err != nil {
-		return s.db.Answer(fmt.Sprintf("hear batch %.40q", status.No), err)
+		return s.db.Answer(fmt.Sprintf("record batch %.40q", status.No), err)
 	}
-	s.flows.paidOut.Add(int64(h.posted))
-	s.flows.settled.Add(int64(len(h.settled)))
-	s.Settled(h.settled)
-	return h.answer
+	s.flows.paidOut.Add(int64(r.posted))
+	s.flows.settled.Add(int64(len(r.settled)))
+	s.Settled(r.settled)
+	return r.answer
 }
 
-// batchHearing is one run of the transaction.
-type batchHearing struct {
+// batchRecording is one run of the transaction.
+type batchRecording struct {
 	set     envelope.SetNumber
 	status  envelope.PayoutBatchStatus
-	answer  error // to the word, once the transaction is committed
+	answer  error // to the status, once the transaction is committed
 	settled []envelope.ID
 	posted  envelope.Fen // the sum of its payouts that were posted just now
 }
@@ -61,42 +61,42 @@ type storedBatch struct {
 }
 
 // run is the body of the transaction. The batch is locked first; then headers
-// before transfers, as by whoever hears of transfers one by one.
-func (h *batchHearing) run(ctx context.Context, c *sql.Conn) error {
-	if id, err := envelope.ParsePayoutBatchNo(h.status.No); err != nil || id.Set() != h.set {
-		return h.dispute(ctx, c, ErrNoBatch(h.status.No))
+// before transfers, as where transfers are recorded one by one.
+func (r *batchRecording) run(ctx context.Context, c *sql.Conn) error {
+	if id, err := envelope.ParsePayoutBatchNo(r.status.No); err != nil || id.Set() != r.set {
+		return r.dispute(ctx, c, ErrNoBatch(r.status.No))
 	}
 	var b storedBatch
-	err := c.QueryRowContext(ctx, lockBatch, h.status.No).Scan(&b.ended, &b.count, &b.total, &b.refused)
+	err := c.QueryRowContext(ctx, lockBatch, r.status.No).Scan(&b.ended, &b.count, &b.total, &b.refused)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return h.dispute(ctx, c, ErrNoBatch(h.status.No))
+		return r.dispute(ctx, c, ErrNoBatch(r.status.No))
 	case err != nil:
 		return err
-	case b.contradicts(&h.status):
-		return h.dispute(ctx, c, fmt.Errorf("batch %s of %d payouts, %d fen, of which %d were refused: the provider speaks of %d, %d fen, and has paid %d, %d fen: %w",
-			h.status.No, b.count, b.total, b.refused, h.status.Count, h.status.Total, h.status.Paid, h.status.PaidAmount, envelope.ErrTransferConflict))
+	case b.contradicts(&r.status):
+		return r.dispute(ctx, c, fmt.Errorf("batch %s of %d payouts, %d fen, of which %d were refused: the provider speaks of %d, %d fen, and has paid %d, %d fen: %w",
+			r.status.No, b.count, b.total, b.refused, r.status.Count, r.status.Total, r.status.Paid, r.status.PaidAmount, envelope.ErrTransferConflict))
 	case b.ended:
 		return nil
-	case h.status.Progress == envelope.ProgressUnknown:
-		return h.putOff(ctx, c, 0)
+	case r.status.Progress == envelope.ProgressUnknown:
+		return r.putOff(ctx, c, 0)
 	}
-	held, err := h.refused(ctx, c, &b)
+	held, err := r.refused(ctx, c, &b)
 	if errors.Is(err, envelope.ErrTransferConflict) {
-		return errors.Join(h.putOff(ctx, c, disputedWait), h.dispute(ctx, c, err))
+		return errors.Join(r.putOff(ctx, c, disputedWait), r.dispute(ctx, c, err))
 	}
 	if err != nil {
 		return err
 	}
-	return h.end(ctx, c, &b, held)
+	return r.end(ctx, c, &b, held)
 }
 
-func (h *batchHearing) putOff(ctx context.Context, c *sql.Conn, wait time.Duration) error {
-	_, err := c.ExecContext(ctx, putOffBatch, layout.Wait(wait), h.status.No)
+func (r *batchRecording) putOff(ctx context.Context, c *sql.Conn, wait time.Duration) error {
+	_, err := c.ExecContext(ctx, putOffBatch, layout.Wait(wait), r.status.No)
 	return err
 }
 
-// contradicts reports whether a word can not be about this batch, or is another
+// contradicts reports whether a status can not be about this batch, or is another
 // one than that in which it ended.
 func (b *storedBatch) contradicts(s *envelope.PayoutBatchStatus) bool {
 	if s.Count != 0 && (s.Count != b.count || s.Total != b.total) {
@@ -107,23 +107,23 @@ func (b *storedBatch) contradicts(s *envelope.PayoutBatchStatus) bool {
 
 // refused are the payouts that will be held. When all are paid, which is usual,
 // the sums say so and no payout is read.
-func (h *batchHearing) refused(ctx context.Context, c *sql.Conn, b *storedBatch) (held []Stored, err error) {
-	if len(h.status.Refused) == 0 && h.status.Paid == b.count && h.status.PaidAmount == b.total {
+func (r *batchRecording) refused(ctx context.Context, c *sql.Conn, b *storedBatch) (held []Stored, err error) {
+	if len(r.status.Refused) == 0 && r.status.Paid == b.count && r.status.PaidAmount == b.total {
 		return nil, nil
 	}
-	batch := []envelope.PayoutBatch{{No: h.status.No}}
-	if err := ReadPayouts(ctx, c, batch, []string{h.status.No}); err != nil {
+	batch := []envelope.PayoutBatch{{No: r.status.No}}
+	if err := ReadPayouts(ctx, c, batch, []string{r.status.No}); err != nil {
 		return nil, err
 	}
-	words, err := batch[0].Hear(&h.status)
+	statuses, err := batch[0].Statuses(&r.status)
 	if err != nil {
 		return nil, err
 	}
-	for i, word := range words {
-		if word.Progress != envelope.ProgressRefused {
+	for i, status := range statuses {
+		if status.Progress != envelope.ProgressRefused {
 			continue
 		}
-		next, err := batch[0].Payouts[i].Hear(fitWord(word))
+		next, err := batch[0].Payouts[i].Apply(fitStatus(status))
 		if err != nil {
 			return nil, err
 		}
@@ -133,8 +133,8 @@ func (h *batchHearing) refused(ctx context.Context, c *sql.Conn, b *storedBatch)
 }
 
 // end holds the payouts that were refused, posts all others, and ends the batch.
-func (h *batchHearing) end(ctx context.Context, c *sql.Conn, b *storedBatch, held []Stored) error {
-	orders, err := mariadb.Column[envelope.ID](ctx, c, selectOrdersIn, h.status.No)
+func (r *batchRecording) end(ctx context.Context, c *sql.Conn, b *storedBatch, held []Stored) error {
+	orders, err := mariadb.Column[envelope.ID](ctx, c, selectOrdersIn, r.status.No)
 	if err != nil {
 		return err
 	}
@@ -144,37 +144,33 @@ func (h *batchHearing) end(ctx context.Context, c *sql.Conn, b *storedBatch, hel
 	}
 	if len(held) > 0 {
 		var update layout.Text
-		args := updateHeard(&update, held)
+		args := updateRecorded(&update, held)
 		if _, err := c.ExecContext(ctx, update.String(), args...); err != nil {
 			return err
 		}
 	}
-	res, err := c.ExecContext(ctx, postBatch, h.status.No)
+	res, err := c.ExecContext(ctx, postBatch, r.status.No)
 	if err != nil {
 		return err
 	}
 	if posted, err := res.RowsAffected(); err != nil || int(posted) != b.count-len(held) {
 		return errors.Join(fmt.Errorf("%d of its payouts were pending, want %d", int(posted)+len(held), b.count), err)
 	}
-	if h.settled, err = Settle(ctx, c, finished, orders); err != nil {
+	if r.settled, err = Settle(ctx, c, finished, orders); err != nil {
 		return err
 	}
-	h.posted = b.total
+	r.posted = b.total
 	for i := range held {
-		h.posted -= held[i].Amount
+		r.posted -= held[i].Amount
 	}
-	_, err = c.ExecContext(ctx, endBatch, len(held), fit(h.status.ProviderNo, providerNoMax), h.status.No)
+	_, err = c.ExecContext(ctx, endBatch, len(held), fit(r.status.ProviderNo, providerNoMax), r.status.No)
 	return err
 }
 
-// dispute answers the word with why and keeps it for people.
-func (h *batchHearing) dispute(ctx context.Context, c *sql.Conn, why error) error {
-	h.answer = why
-	id, _ := envelope.ParsePayoutBatchNo(h.status.No) // "" of a number that is none of ours
-	d := dispute{kind: disputeTransfer, number: h.status.No, id: id, what: why.Error(), amount: cmp.Or(h.status.Total, h.status.PaidAmount)}
+// dispute answers the status with why and keeps it for people.
+func (r *batchRecording) dispute(ctx context.Context, c *sql.Conn, why error) error {
+	r.answer = why
+	id, _ := envelope.ParsePayoutBatchNo(r.status.No) // "" of a number that is none of ours
+	d := dispute{kind: disputeTransfer, number: r.status.No, id: id, what: why.Error(), amount: cmp.Or(r.status.Total, r.status.PaidAmount)}
 	return d.insert(ctx, c)
-}
-
-func queryIDs(ctx context.Context, q mariadb.Queryer, query string, args ...any) ([]envelope.ID, error) {
-	return mariadb.Column[envelope.ID](ctx, q, query, args...)
 }

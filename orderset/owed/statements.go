@@ -241,9 +241,9 @@ func claimTransfers(keys []layout.TransferKey) string {
 	return b.String()
 }
 
-// updateHeard stores what was heard. Strings that the provider made are
+// updateRecorded stores what was heard. Strings that the provider made are
 // placeholders; the arguments are for them.
-func updateHeard(b *layout.Text, ts []Stored) (args []any) {
+func updateRecorded(b *layout.Text, ts []Stored) (args []any) {
 	b.Add("UPDATE (")
 	for i := range ts {
 		t := &ts[i]

@@ -29,8 +29,8 @@ func unconfirmed(t *testing.T, w *settest.World, set int) (sender envelope.UserI
 	if err != nil || len(ts) != 1 {
 		t.Fatalf("claimed %+v, %v", ts, err)
 	}
-	word := envelope.TransferWord{TransferStatus: envelope.TransferStatus{No: ts[0].No(), Progress: envelope.ProgressRefused, Amount: 100, Code: envelope.CodeOverdue}}
-	if errs, err := s.Owed().RecordTransfers(t.Context(), []envelope.TransferWord{word}); err != nil || errs[0] != nil {
+	word := envelope.TransferUpdate{TransferStatus: envelope.TransferStatus{No: ts[0].No(), Progress: envelope.ProgressRefused, Amount: 100, Code: envelope.CodeOverdue}}
+	if errs, err := s.Owed().RecordTransfers(t.Context(), []envelope.TransferUpdate{word}); err != nil || errs[0] != nil {
 		t.Fatal(errs, err)
 	}
 	if _, err := w.Admin(t, set).ExecContext(t.Context(), "UPDATE transfer SET due_at = due_at - INTERVAL 8 DAY"); err != nil {
