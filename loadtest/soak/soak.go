@@ -45,7 +45,10 @@ const (
 	quietMax    = 15 * time.Minute // for what is pending at the end, some of it after many faults and their backoff
 	quietEvery  = 500 * time.Millisecond
 	callbackMax = 20 * time.Second // for callbacks that nothing here waits for
-	sweptMax    = 30 * time.Second // from the end of a life to the sweep that ends it
+	// sweepEvery is above the time between two sweeps, before which an envelope is
+	// shown as expired and without its seed: its end is not committed yet.
+	sweepEvery = 7 * time.Second
+	sweptMax   = 30 * time.Second // from the end of a life to the sweep that ends it
 )
 
 // Result is a soak and what became of its money.
@@ -220,6 +223,9 @@ func (s *soaking) awaitEnds(ctx context.Context) error {
 		if life <= loadtest.LifetimeSeenMax {
 			longest = max(longest, life)
 		}
+	}
+	if longest > 0 {
+		longest += sweepEvery
 	}
 	s.say(fmt.Sprintf("wait %v for lives to end", longest))
 	if err := loadtest.Sleep(ctx, longest); err != nil {
