@@ -14,19 +14,9 @@
 //     lock, and only if that is impossible too the caller gets
 //     [envelope.ErrUnknownOutcome].
 //   - C3, FG9: every transaction that moves an envelope commits an outbox row
-//     that names it. What is owed for the move follows from the envelope's rows:
-//     [Set.Spread] makes the transfers of new shares and the deliveries to those
-//     who follow, each once, however many spread at a time. Rows are found by
-//     their state, so none is skipped.
+//     that names it; package owed makes from it what is to be carried out.
 //   - I6: the end of an envelope's life, its refund's transfer and its outbox row
 //     are one transaction under the row lock, by the database's clock.
-//   - I7, I8: a transfer is a row with one key and one number. What is posted stays
-//     so; what is held goes on when two people decide it, under a new number. A
-//     word of the provider that contradicts either is kept and changes nothing.
-//   - I7: what is in a batch of payouts is decided by the transaction that makes its
-//     transfers, and stays so until the provider has said what became of each. Of
-//     two spreaders that name a batch alike, the second decides anew.
-//   - An envelope is settled in the transaction that posts its last transfer.
 //   - After any error inside a transaction the transaction is rolled back and its
 //     connection is closed, never reused.
 //   - A body is minted only inside the lease of its machine number, so no two
@@ -34,9 +24,12 @@
 //     back stops minting, not the process.
 //   - An ID with an unknown SET or an impossible day is refused without a query.
 //
-// Not guaranteed: that what is claimed is carried out by one relay alone (a lease
-// ends while its holder is slow; numbers and cursors make a second time harmless),
-// fairness between order servers (FIFO is the lane's, within one server), freshness
-// of anything read outside a lock, and a send while two homes of its key are down: it
-// is refused until one is back.
+// Not guaranteed: fairness between order servers (FIFO is the lane's, within one
+// server), freshness of anything read outside a lock, and a send while two homes of
+// its key are down: it is refused until one is back.
+//
+// The rooms beside it: setdb is one SET's database under one reign, layout where rows
+// are in it, memory what a server remembers of envelopes, owed what follows from a
+// commit, decision what people decide about it, audit the check of the books, upkeep
+// day tables and purges.
 package orderset

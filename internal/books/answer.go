@@ -16,7 +16,7 @@ const (
 )
 
 // contended reports whether the same rows are worth another try: the transaction
-// lost a lock or a race, or took for news what was there.
+// lost a lock or a race, or inserted as fresh a row that exists.
 func contended(err error) bool { return mariadb.LostRace(err) || mariadb.Duplicate(err) }
 
 // answer turns what the shard's database ended with into one of the classes of

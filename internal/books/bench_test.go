@@ -15,7 +15,7 @@ import (
 // shares each, opened by 2,000 people. It reports what of the machine a share
 // costs, in µs of CPU of this process and of the database.
 func BenchmarkPost(b *testing.B) {
-	for again, name := range []string{"news", "news and a repeat"} {
+	for again, name := range []string{"fresh", "fresh and a repeat"} {
 		b.Run(name, func(b *testing.B) {
 			newLibrary(b, 1)
 			shelf := open(b, books.Config{Shards: []books.Shard{{Addr: server.Addr()}}, App: books.Account{User: "app", Password: "app-test"}})
@@ -79,9 +79,9 @@ func (p *party) goesOn() (facts []envelope.Fact) {
 		if g.Envelope.OpenedCount == partyCount {
 			g.Envelope.State = envelope.Empty
 		}
-		var news []envelope.Fact
-		news, g.told = envelope.Owed(&g.Statement, g.told)
-		facts = append(facts, news...)
+		var fresh []envelope.Fact
+		fresh, g.told = envelope.Owed(&g.Statement, g.told)
+		facts = append(facts, fresh...)
 	}
 	return facts
 }

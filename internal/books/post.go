@@ -21,7 +21,7 @@ const (
 
 // Post writes what happened. It may be repeated at any time and from anywhere:
 // what is there already is not written again, but found, at up to twice the cost
-// of news. The facts may be of any number of envelopes; they are cut into
+// of fresh facts. The facts may be of any number of envelopes; they are cut into
 // transactions of at most 2,000 rows of a kind.
 //
 // An error says that some of it may not be written. It is a [envelope.BusyError]
@@ -75,14 +75,14 @@ func (s *shard) writeAgain(ctx context.Context, part *entries) error {
 // write is one transaction, trusting that new rows were not posted before, or looking
 // for every row.
 func (s *shard) write(ctx context.Context, part *entries, trusting bool) error {
-	news, others := entries{}, *part
+	fresh, others := entries{}, *part
 	if trusting {
-		news, others = part.split()
+		fresh, others = part.split()
 	}
 	written := 0
 	err := mariadb.Tx{Max: txMax}.Run(ctx, s.db, func(ctx context.Context, c *sql.Conn) error {
 		w := &writing{conn: c}
-		err := w.run(ctx, part.years(), &news, &others)
+		err := w.run(ctx, part.years(), &fresh, &others)
 		written = w.written
 		return err
 	})

@@ -81,7 +81,7 @@ func TestNewsIsWrittenWithoutALook(t *testing.T) {
 	e := gift(1, "alice", users(30)...)
 	l.post(t, told(e)...)
 	if hits := l.proxies[0].Hits(); hits != 0 {
-		t.Errorf("%d queries looked for news", hits)
+		t.Errorf("%d queries looked for fresh", hits)
 	}
 	wantBusy(t, l.Post(t.Context(), told(e)), envelope.ReasonBooksUnavailable)
 	if hits := l.proxies[0].Hits(); hits != 1 {

@@ -14,20 +14,20 @@ type writing struct {
 	written int                               // rows, new or changed
 }
 
-// run locks the sums of everyone the rows are about; a writer of rows of the
-// same user and year comes before or after. Under the lock it writes rows that
-// are taken for news without a look, and what the lock has added to the sums is
-// theirs: if one is there already, the primary key refuses it, and nothing of the
-// transaction is kept. Of the others it sees which are missing or know less,
-// writes these, and adds exactly these.
-func (w *writing) run(ctx context.Context, years []yearKey, news, others *entries) error {
-	if err := w.lockYears(ctx, years, news.sums()); err != nil {
+// run writes rows under the locks of their users' yearly sums, which serialize
+// writers of one user and year. It is optimistic about fresh rows: the statement that
+// locks has added them to the sums already, and they are inserted without a read; if
+// one exists, the primary key refuses it and the transaction is rolled back. The
+// other rows are read; those that are missing, or know less than the new ones, are
+// written, and only these are added to the sums.
+func (w *writing) run(ctx context.Context, years []yearKey, fresh, others *entries) error {
+	if err := w.lockYears(ctx, years, fresh.sums()); err != nil {
 		return err
 	}
-	if err := w.insertReceived(ctx, news.received); err != nil {
+	if err := w.insertReceived(ctx, fresh.received); err != nil {
 		return err
 	}
-	if err := w.insertSent(ctx, news.sent); err != nil {
+	if err := w.insertSent(ctx, fresh.sent); err != nil {
 		return err
 	}
 	return w.look(ctx, others)
@@ -39,11 +39,11 @@ func (w *writing) exec(ctx context.Context, query string, args ...any) error {
 }
 
 // lockYears makes the sums that are missing, locks all of them in the order of
-// the years, and adds the news of those that have any.
-func (w *writing) lockYears(ctx context.Context, years []yearKey, news map[yearKey]*envelope.BookSummary) error {
+// the years, and adds the fresh rows to them.
+func (w *writing) lockYears(ctx context.Context, years []yearKey, fresh map[yearKey]*envelope.BookSummary) error {
 	args := make([]any, 0, 6*len(years))
 	for _, y := range years {
-		sum := news[y]
+		sum := fresh[y]
 		if sum == nil {
 			sum = &envelope.BookSummary{}
 		}

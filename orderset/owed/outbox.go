@@ -77,8 +77,9 @@ func (s *Store) spread(ctx context.Context, c *sql.Conn, max int) (envelopes int
 	return len(ids), err
 }
 
-// deliver owes some envelopes' news to their receivers. An envelope that has begun
-// to be paid out was spread before, and has its deliveries.
+// deliver makes the deliveries of some envelopes due, one for each receiver. An
+// envelope with earlier transfers was spread before: its deliveries exist and are
+// updated. Those of others are inserted.
 func deliver(ctx context.Context, c *sql.Conn, ids []envelope.ID, begun map[envelope.ID]bool) error {
 	var there, others []envelope.ID
 	for _, id := range ids {
@@ -94,7 +95,7 @@ func deliver(ctx context.Context, c *sql.Conn, ids []envelope.ID, begun map[enve
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || int(n) < deliveriesEach*len(there) {
-			others = ids // some are not there after all; to owe something twice is to owe it
+			others = ids // some are missing after all; making a delivery due is idempotent
 		}
 	}
 	if len(others) == 0 {

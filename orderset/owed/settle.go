@@ -20,11 +20,12 @@ func LockFinished(ctx context.Context, c *sql.Conn, ids []envelope.ID) (finished
 	return lockHeadersOf(ctx, c, unsettled)
 }
 
-// lockFinishedSince locks those that have been finished since the locked ones were
-// read. It runs once the transfers are locked. Whatever it does not see finished has
-// a transfer yet to come, and posting that one waits for the locks of these (I8).
-// Headers behind transfers are the wrong order of locks: a deadlock runs the
-// transaction again, and then they are locked first.
+// lockFinishedSince locks the envelopes that finished after LockFinished had read
+// them. It runs once their transfers are locked. An envelope that is not finished
+// even now gets another transfer later; the transaction that posts that one waits for
+// the locks held here, and settles the envelope (I8). Headers are locked after
+// transfers here, against the order of locks: on a deadlock the transaction is
+// retried, and LockFinished locks them first.
 func lockFinishedSince(ctx context.Context, c *sql.Conn, ids []envelope.ID, locked []layout.HeaderState) ([]layout.HeaderState, error) {
 	unsettled, err := readUnsettled(ctx, c, ids)
 	if err != nil {

@@ -2,28 +2,28 @@ package books
 
 import "hongbao/envelope"
 
-// split parts the rows that are not written yet, unless the same was posted
-// before, from those that may add to a row.
-func (all *entries) split() (news, others entries) {
-	news.received = make([]ReceivedRow, 0, len(all.received))
+// split parts fresh rows, which exist only if the same facts were posted before, from
+// those that may add to an existing row.
+func (all *entries) split() (fresh, others entries) {
+	fresh.received = make([]ReceivedRow, 0, len(all.received))
 	for _, r := range all.received {
 		if r.BestLuck {
 			others.received = append(others.received, r)
 		} else {
-			news.received = append(news.received, r)
+			fresh.received = append(fresh.received, r)
 		}
 	}
 	for _, r := range all.sent {
 		if r.Refunded > 0 {
 			others.sent = append(others.sent, r)
 		} else {
-			news.sent = append(news.sent, r)
+			fresh.sent = append(fresh.sent, r)
 		}
 	}
-	return news, others
+	return fresh, others
 }
 
-// sums are what rows that split took for news add up to, a year each.
+// sums are what fresh rows add up to, a year each.
 func (all *entries) sums() map[yearKey]*envelope.BookSummary {
 	sums := make(map[yearKey]*envelope.BookSummary, len(all.received)+len(all.sent))
 	of := func(y yearKey) *envelope.BookSummary {
