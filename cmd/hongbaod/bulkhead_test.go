@@ -58,7 +58,8 @@ func TestFrozenDatabaseSlowsNoOtherSet(t *testing.T) {
 		}
 		slowest = max(slowest, time.Since(start))
 	}
-	const bound = time.Second // a frozen database answers after 4 s at the earliest
+	const bound = 3 * time.Second // an open that waits for a frozen database takes 4 s at least; a busy machine may take 2
+	t.Logf("slowest of %d opens in the other SET: %v", count, slowest)
 	if slowest > bound {
 		t.Errorf("an open in the other SET took %v while one was frozen", slowest)
 	}
