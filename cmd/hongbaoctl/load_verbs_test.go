@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,23 @@ func load(t *testing.T, p *settest.Live, into any, args ...string) {
 	}
 	if err := json.Unmarshal(out, into); err != nil {
 		t.Fatalf("load %v: %v\n%s", args, err, out)
+	}
+}
+
+// A newcomer measures before a playground was ever started.
+func TestLoadNeedsNoPlaygroundBesideIt(t *testing.T) {
+	p := settest.Playground(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(p.Bin, "hongbaoctl"), "--json", "load", "cell", "--callers", "8", "--duration", "200ms", "--hurry", "20")
+	cmd.Dir, cmd.Stderr = t.TempDir(), os.Stderr
+	out, err := cmd.Output()
+	var cell measure.CellRun
+	if err := errors.Join(err, json.Unmarshal(out, &cell)); err != nil || !cell.Passed {
+		t.Errorf("in an empty directory: %v\n%s", err, out)
+	}
+	if left, err := os.ReadDir(cmd.Dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 

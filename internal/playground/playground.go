@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"hongbao/internal/cluster"
@@ -46,6 +47,10 @@ func (e *PortError) Unwrap() error { return e.Err }
 func Start(ctx context.Context, cfg Config) (*Playground, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("playground: %w", err)
+	}
+	var err error
+	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil { // the settings file names others from it
+		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, err

@@ -60,6 +60,9 @@ func OnOwn(ctx context.Context, cfg OwnConfig, do func(*Testbed) (passed bool, e
 	if err != nil {
 		return err
 	}
+	if dir, err = filepath.Abs(dir); err != nil { // the settings take their paths from it
+		return err
+	}
 	passed, err := cfg.measureIn(ctx, dir, shape, do)
 	if err == nil && !passed {
 		cfg.Progress.Say("what was measured is kept in %s", dir)
@@ -125,8 +128,8 @@ func (c *OwnConfig) measureIn(ctx context.Context, dir string, shape playground.
 // it answers.
 func (c *OwnConfig) start(ctx context.Context, dir string, shape playground.Shape) (p *playground.Playground, err error) {
 	for range ownTries {
-		ports, err := cluster.FreePorts(7)
-		if err != nil {
+		var ports []int
+		if ports, err = cluster.FreePorts(7); err != nil {
 			return nil, err
 		}
 		for i, port := range []*int{&shape.APIPort, &shape.OperatorPort, &shape.SimulatorPort, &shape.MemcachedPort, &shape.EventsPort, &shape.BooksPort, &shape.DatabasePort} {

@@ -56,6 +56,15 @@ func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
+func TestPlaygroundThatDoesNotStartIsAnError(t *testing.T) {
+	t.Chdir(t.TempDir()) // without a playground beside it
+	cfg := OwnConfig{Beside: filepath.Join(".hongbao", "hongbao.yaml"), Program: "/none", Daemon: "/none", Progress: quiet{}}
+	err := OnOwn(t.Context(), cfg, func(*Testbed) (bool, error) { t.Error("measured"); return true, nil })
+	if err == nil || !strings.Contains(err.Error(), "/none") || !strings.Contains(err.Error(), "kept in") {
+		t.Errorf("a program that is not there: %v", err)
+	}
+}
+
 func TestFailedMeasurementLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "hongbao.yaml")
