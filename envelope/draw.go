@@ -54,7 +54,7 @@ func (k DrawKey) Seed(id ID) Seed {
 }
 
 // Seed decides every share of one lucky envelope. It stays secret until the
-// envelope is finished, then everyone may have it.
+// envelope is finished, then it is public.
 type Seed [sha256.Size]byte
 
 // Commitment is what the sender is told at send.
@@ -103,7 +103,7 @@ func (b Bounds) fit(rest Fen, left int) bool {
 //	lo = max(Min, rest − (left−1)·Max)
 //	hi = min(Max, ⌊2·rest/left⌋, rest − (left−1)·Min)
 //
-// so that everyone after keeps at least Min and at most Max (I5). No bound passes
+// so that every later opener gets at least Min and at most Max (I5). No bound passes
 // another: twice the mean is no less than Min, nor than what the others can not
 // take. Want left·Min <= rest <= left·Max; anything else is a programming error
 // and panics rather than paying.

@@ -22,7 +22,7 @@ const (
 	festivalImpatienceMax = 900 * time.Millisecond
 )
 
-// The festival's load: an ordinary evening, and at midnight everyone at once.
+// The festival's load: an ordinary evening, and at midnight all users at once.
 const (
 	midnightFactor = 5.0
 	midnightFrom   = 0.45 // of the evening

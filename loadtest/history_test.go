@@ -143,7 +143,7 @@ func TestAnHonestHistoryPasses(t *testing.T) {
 	}
 }
 
-// Rows changed behind everybody's back: each change must be found.
+// Rows changed unseen by the service: each change must be found.
 func TestAThousandChangedRowsAreFound(t *testing.T) {
 	found := 0
 	for seed := uint64(0); found < 1000; seed++ {

@@ -79,7 +79,7 @@ func (b *batch) answer(g *group, openings []envelope.Opening) {
 	}
 }
 
-// refuse answers everyone of a group alike.
+// refuse answers all openers of a group alike.
 func (b *batch) refuse(g *group, err error) {
 	for _, at := range g.at {
 		b.openings[at] = envelope.Opening{Err: err}

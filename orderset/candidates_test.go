@@ -12,7 +12,7 @@ import (
 	"hongbao/orderset"
 )
 
-// unused is a router of SETs nobody talks to.
+// unused is a router of SETs that are never called.
 func unused(t *testing.T, specs ...orderset.SetSpec) *settest.Router {
 	t.Helper()
 	topology, err := orderset.NewTopology(specs)

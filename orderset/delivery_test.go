@@ -12,7 +12,7 @@ import (
 	"hongbao/orderset"
 )
 
-// owedBook has one envelope whose payment nobody has been told of.
+// owedBook has one envelope whose payment has not been delivered.
 func owedBook(t testing.TB, w *settest.World) (*orderset.Set, envelope.Envelope) {
 	t.Helper()
 	s := w.Router.Sets()[0]
@@ -238,7 +238,7 @@ func TestFourRelaysDeliverSerially(t *testing.T) {
 	var openers, relays sync.WaitGroup
 	stop := make(chan struct{})
 	admin := w.Admin(t, 0)
-	relays.Go(func() { // nobody rests: they are to meet often
+	relays.Go(func() { // no pauses: they are to meet often
 		for tick := time.NewTicker(10 * time.Millisecond); ; {
 			_, _ = admin.ExecContext(t.Context(), letRest) // may be the victim of a deadlock
 			select {

@@ -15,7 +15,7 @@ import (
 )
 
 // Expire ends an envelope whose life is over by the database's clock: what
-// nobody took is owed back to the sender, in the same transaction (I6). Too
+// no opener took is owed back to the sender, in the same transaction (I6). Too
 // early and too late are results: the envelope comes back as it is.
 func (s *Set) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
 	return s.end(ctx, "expire", id, func(ctx context.Context, c *sql.Conn, e *envelope.Envelope, now time.Time) error {
@@ -32,7 +32,7 @@ func (s *Set) Expire(ctx context.Context, id envelope.ID) (envelope.Envelope, er
 	})
 }
 
-// CloseUnpaid ends an envelope that nobody paid for. The charge must have been closed
+// CloseUnpaid ends an envelope that was not paid. The charge must have been closed
 // at the provider before. One that is not unpaid comes back as it is.
 func (s *Set) CloseUnpaid(ctx context.Context, id envelope.ID) (envelope.Envelope, error) {
 	return s.end(ctx, "close", id, func(ctx context.Context, c *sql.Conn, e *envelope.Envelope, _ time.Time) error {

@@ -12,7 +12,7 @@ import (
 	"hongbao/orderset/decision"
 )
 
-// allPaid is the word that a batch is done and nobody was refused.
+// allPaid is the status of a batch that is done, with no payout refused.
 func allPaid(b *envelope.PayoutBatch) envelope.PayoutBatchStatus {
 	return envelope.PayoutBatchStatus{No: b.No, Progress: envelope.ProgressDone, ProviderNo: "wx" + b.No[20:], Paid: len(b.Payouts), PaidAmount: b.Total()}
 }

@@ -25,7 +25,7 @@ const (
 
 // lease is a machine number owned for a span of milliseconds. until is the
 // high-water mark of the row: its owner never mints a later millisecond, and
-// nobody takes the row over before that one has passed on its own clock. since
+// no process takes the row over before that one has passed on its own clock. since
 // is where the owner before had it: should the clock step back after all, no
 // millisecond up to there is minted again.
 type lease struct {

@@ -16,12 +16,12 @@ import (
 
 // Open lets a batch of openers take their shares in one transaction. With a
 // memory it writes what memory lets it decide, guarded by ver; when that loses,
-// or without a memory, it locks the headers, sees who holds a share already,
+// or without a memory, it locks the headers, reads the shares of these openers,
 // lets the domain decide and writes that. The answers stand in the order of the
 // requests.
 //
 // An error means that none of the requests has an answer: nothing took effect,
-// or, wrapping [envelope.ErrUnknownOutcome], nobody knows.
+// or, wrapping [envelope.ErrUnknownOutcome], the outcome is unknown.
 func (s *Set) Open(ctx context.Context, reqs []envelope.OpenRequest) ([]envelope.Opening, error) {
 	b := newBatch(reqs)
 	s.counts.batches.Add(1)
@@ -175,7 +175,7 @@ func holdings(ctx context.Context, c *sql.Conn, t layout.DayTable, groups []grou
 
 // resolve answers a batch whose COMMIT was lost. It runs the batch again, under
 // the headers' locks: the lock waits for the lost transaction to end one way or
-// the other, and whoever holds a share by then has it from there. Those who hold
+// the other, and a share that is there by then is its outcome. Openers who hold
 // exactly what was decided for them opened it with this request.
 func (s *Set) resolve(ctx context.Context, b *batch, unknown error) error {
 	s.db.CountUnknown()

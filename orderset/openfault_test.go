@@ -193,7 +193,7 @@ func TestAnyFaultsLeaveEveryShareOnce(t *testing.T) {
 	}
 }
 
-// wantSameAnswers fails unless everybody was told one thing only.
+// wantSameAnswers fails unless every opener has one answer only.
 func wantSameAnswers(t testing.TB, reqs []envelope.OpenRequest, answers []envelope.Opening) {
 	t.Helper()
 	told := map[envelope.UserID]string{}
@@ -369,7 +369,7 @@ func TestABatchLocksNoEnvelopeButItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer tx.Rollback()
-		for i := 0; i < len(es); i += 2 { // every other one is somebody else's
+		for i := 0; i < len(es); i += 2 { // every other one is another writer's
 			if _, err := tx.ExecContext(t.Context(), "SELECT ver FROM "+envelopes(es[i].ID)+" WHERE order_id = ? FOR UPDATE", es[i].ID); err != nil {
 				t.Fatal(err)
 			}

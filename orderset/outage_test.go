@@ -164,7 +164,7 @@ func wantShareCount(t testing.TB, w *settest.World, id envelope.ID, n int) {
 	}
 }
 
-// fence makes a server read-only, as whoever switches primaries does, and
+// fence makes a server read-only, as a failover does, and
 // returns what lifts the fence.
 func fence(t *testing.T, admin *sql.DB) (lift func()) {
 	t.Helper()

@@ -225,7 +225,7 @@ func TestLaterSpreaderAddsNothingToABatch(t *testing.T) {
 	}
 }
 
-// overtake has a set spread an envelope of four shares while somebody else makes a
+// overtake has a set spread an envelope of four shares while another spreader makes a
 // batch of the first ones. It returns how many payouts are in which batch.
 func (o *own) overtake(t *testing.T, s *orderset.Set, id envelope.ID, head, taken int) map[string]int {
 	t.Helper()

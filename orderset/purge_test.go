@@ -80,7 +80,7 @@ func TestPurgeGoesAThousandRowsAtATime(t *testing.T) {
 	if n, err := m.Purge(t.Context(), time.Hour); err != nil || n < 2503 {
 		t.Errorf("%d rows were purged, %v, want 2500 of the outbox and 3 of the one envelope at least", n, err)
 	}
-	if n := count(t, admin, "SELECT COUNT(*) FROM delivery"); n != 2500 { // of envelopes nobody knows
+	if n := count(t, admin, "SELECT COUNT(*) FROM delivery"); n != 2500 { // of envelopes that do not exist
 		t.Errorf("%d deliveries are left, want 2500", n)
 	}
 }

@@ -27,7 +27,7 @@ func (s *Set) Known(id envelope.ID, user envelope.UserID) (envelope.Opening, boo
 }
 
 // Peek answers a grab: from memory, else from memcached, else with one query
-// for everybody who asks at once.
+// for all concurrent callers.
 func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (envelope.Snapshot, error) {
 	known := s.memory.Load()
 	if known == nil {
@@ -36,7 +36,7 @@ func (s *Set) Peek(ctx context.Context, id envelope.ID, user envelope.UserID) (e
 	now := s.now()
 	r := known.Get(id)
 	if r == nil || !r.Fresh(now) {
-		// The flight belongs to everybody in it: one caller's hanging up must
+		// The flight is shared: one caller's hanging up must
 		// not fail the others.
 		// Nor may a caller join one that has been under way for longer than a record
 		// may be old, so each span of that length has a flight of its own.

@@ -83,7 +83,7 @@ func (c *ShedConfig) validate() error {
 
 // Shedder refuses what one SET cannot take, without waiting and without
 // touching what it protects. It has no goroutine: the first Admit after
-// SampleEvery looks at the slow gauges for everybody.
+// SampleEvery reads the slow gauges, for all admissions until the next sample.
 type Shedder struct {
 	cfg     ShedConfig
 	epoch   time.Time

@@ -92,7 +92,7 @@ func (l *Lane[K, Req, Res]) still(cells []*cell[K, Req, Res], items []Item[K, Re
 	return cells[:n], items[:n]
 }
 
-// settle serves a batch and answers everybody in it, halving it as often as
+// settle serves a batch and answers every item in it, halving it as often as
 // it fails. Left before right keeps admission order (F1).
 func (l *Lane[K, Req, Res]) settle(cells []*cell[K, Req, Res], items []Item[K, Req]) {
 	if len(cells) == 0 {

@@ -132,7 +132,7 @@ func (v *verification) otherDays(ctx context.Context) error {
 }
 
 // strangers looks for tables that nothing here makes, and for triggers, which
-// change rows behind everybody's back.
+// change rows unseen by the service.
 func (v *verification) strangers(ctx context.Context) error {
 	tables, err := v.column(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = ? ORDER BY 1", v.of.name)
 	if err != nil {

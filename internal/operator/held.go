@@ -39,7 +39,7 @@ type HeldRow struct {
 // Proposal is what one person would do about a transfer.
 type Proposal struct {
 	Action  string          `json:"action"`
-	PayeeID envelope.UserID `json:"payee_id,omitempty"` // redirect: who gets it instead
+	PayeeID envelope.UserID `json:"payee_id,omitempty"` // redirect: the new payee
 	By      string          `json:"by"`
 	At      time.Time       `json:"at"`
 }
@@ -156,7 +156,7 @@ func (a *API) withdraw(ctx context.Context, by Person, in NumberInput) (None, er
 type ApproveInput struct {
 	No         TransferNo `path:"no"`
 	Action     Action     `param:"action,required"`
-	Payee      Person     `param:"payee"` // redirect: who gets it instead
+	Payee      Person     `param:"payee"` // redirect: the new payee
 	ProposedAt Moment     `param:"proposed_at,required"`
 }
 

@@ -128,7 +128,7 @@ func (m Moment) time() time.Time {
 	return at
 }
 
-// Person is a user's name: of one who acts, or one who is paid.
+// Person is a user's name: of an operator, or of a payee.
 type Person string
 
 // Validate implements the rule.

@@ -219,7 +219,7 @@ func TestSavingOverAFileReplacesIt(t *testing.T) {
 	}
 }
 
-// TestAnOperatorsKeySignsForOnePerson: nobody decides as two people with the key of
+// TestAnOperatorsKeySignsForOnePerson: two people cannot be played with the key of
 // one, nor with a copy of it (FS14).
 func TestAnOperatorsKeySignsForOnePerson(t *testing.T) {
 	d := newDeployment(t)

@@ -24,7 +24,7 @@ const (
 )
 
 // batches holds pending batches to their payouts (I7), and pending payouts to
-// their batches: without one nobody carries them out.
+// their batches: without one they are never carried out.
 func (r *review) batches(ctx context.Context) error {
 	report := func(no, invariant, format string, args ...any) {
 		id, _ := envelope.ParsePayoutBatchNo(no) // "" of a number that is none of ours

@@ -39,7 +39,7 @@ const proposalLife = 24 * time.Hour
 // action, payee and time: it approves what was shown, or nothing.
 type Proposal struct {
 	Action string          // release, redirect, settle or dismiss
-	Payee  envelope.UserID // redirect: who gets it
+	Payee  envelope.UserID // redirect: the new payee
 	By     string
 	At     time.Time
 }
@@ -146,7 +146,7 @@ func (s *Desk) Decisions(ctx context.Context, no string, max int) (ds []Decision
 // refusal of an operator's request, by the name of a rule.
 func refusal(field, why string) error { return &envelope.InvalidError{Field: field, Why: why} }
 
-// CheckPerson refuses a name of one who decides that is not in the one form in which
+// CheckPerson refuses the name of an operator that is not in the one form in which
 // such names are written, so that no two of them are one person's: lower-case
 // letters, digits, '.', '_' and '-', 1 to 64 of them.
 func CheckPerson(field, name string) error {

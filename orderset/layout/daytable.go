@@ -39,7 +39,7 @@ func (t DayTable) Envelopes() string { return schema.EnvelopeTable(t.Digit, t.Da
 // Shares is the table of shares.
 func (t DayTable) Shares() string { return schema.ShareTable(t.Digit, t.Day) }
 
-// ByTable yields some IDs by the table they are in, in one order for everybody,
+// ByTable yields some IDs by the table they are in, in the one order of all transactions,
 // each table's in the order of the IDs given.
 func ByTable(ids []envelope.ID) func(yield func(DayTable, []envelope.ID) bool) {
 	tables := map[DayTable][]envelope.ID{}

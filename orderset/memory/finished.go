@@ -33,7 +33,7 @@ const (
 type Finished struct {
 	client   *memcache.Client // nil: none
 	key      envelope.DrawKey
-	mu       sync.RWMutex           // guards closed, and keeping against a close while somebody sends
+	mu       sync.RWMutex           // guards closed, and keeping against a close during a send
 	closed   bool                   // nothing is kept any more
 	keeping  chan envelope.Snapshot // off the callers' path; full, it drops
 	kept     sync.WaitGroup
@@ -63,7 +63,7 @@ func NewFinished(servers []string, key envelope.DrawKey, log *slog.Logger) (*Fin
 	return m, nil
 }
 
-// Close stores what is waiting. What a grab's load, which nobody waits for, keeps
+// Close stores what is waiting. What the load of an abandoned grab keeps
 // after it is dropped.
 func (m *Finished) Close() error {
 	m.mu.Lock()

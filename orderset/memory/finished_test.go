@@ -13,7 +13,7 @@ func TestClosedCacheDropsWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, servers := range [][]string{nil, {"127.0.0.1:1"}} { // none, and one where nobody listens
+	for _, servers := range [][]string{nil, {"127.0.0.1:1"}} { // none, and one without a listener
 		m, err := NewFinished(servers, key, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)

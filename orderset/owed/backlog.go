@@ -95,7 +95,7 @@ func (s *Store) Paused(ctx context.Context) (map[string]string, error) {
 	return paused, s.db.Answer("read pauses", err)
 }
 
-// Pause stops a topic in this SET until somebody resumes it, in every process.
+// Pause stops a topic in this SET until it is resumed, in every process.
 // Work under way goes on.
 func (s *Store) Pause(ctx context.Context, topic, reason string) error {
 	if err := checkTopic(topic); err != nil {

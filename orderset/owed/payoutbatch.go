@@ -26,7 +26,7 @@ type dueBatch struct {
 
 // ClaimBatches takes up to max pending batches of payouts that are due, 16 at
 // most, with their payouts, which have no DueAt of their own: larger amounts first,
-// but a quarter of them are those that are due longest. Nobody else gets them
+// but a quarter of them are those that are due longest. No other claim gets them
 // before the lease ends. They are marked as placed; what is returned says whether
 // they were before, and Attempts counts this claim.
 func (s *Store) ClaimBatches(ctx context.Context, max int, lease time.Duration) (claimed []envelope.PayoutBatch, err error) {

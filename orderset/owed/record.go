@@ -28,8 +28,8 @@ const (
 // The first result has an error or nil for each status: wrapping
 // [envelope.ErrTransferConflict] when the status contradicts what is recorded,
 // [envelope.ErrNotFound] when there is no such transfer. Both are kept as
-// disputes. When the second result is an error nothing is recorded, or nobody
-// knows.
+// disputes. When the second result is an error nothing is recorded, or the
+// outcome is unknown.
 func (s *Store) RecordTransfers(ctx context.Context, updates []envelope.TransferUpdate) ([]error, error) {
 	if len(updates) > RecordMax {
 		return nil, fmt.Errorf("SET %v: record %d updates: want at most %d", s.db.Number(), len(updates), RecordMax)
@@ -106,7 +106,7 @@ func ErrNoTransfer(no string) error {
 }
 
 // run is the body of the transaction. Headers are locked before transfers, and
-// only those of finished envelopes, which nobody opens any more.
+// only those of finished envelopes, which take no more opens.
 func (r *recording) run(ctx context.Context, c *sql.Conn) error {
 	finished, err := LockFinished(ctx, c, r.moved())
 	if err != nil {

@@ -25,7 +25,7 @@ const disputedWait = time.Minute
 // The error wraps [envelope.ErrTransferConflict] when the status does not add up to
 // the batch, which then rests for a minute, or contradicts what is recorded;
 // [envelope.ErrNotFound] when there is no such batch. Both are kept as disputes.
-// After any other error nothing is recorded, or nobody knows.
+// After any other error nothing is recorded, or the outcome is unknown.
 func (s *Store) RecordBatch(ctx context.Context, status envelope.PayoutBatchStatus) error {
 	if status.Progress != envelope.ProgressDone && status.Progress != envelope.ProgressUnknown {
 		return fmt.Errorf("SET %v: record batch %.40q: it is %q, want done or unknown", s.db.Number(), status.No, status.Progress)

@@ -149,8 +149,8 @@ func selectUnsettled(ids []envelope.ID) string {
 	})
 }
 
-// upsertDeliveries owes some envelopes' news to everybody who follows them. One
-// that was told a moment ago rests until its time. MySQL assigns from left to
+// upsertDeliveries makes the deliveries of some envelopes pending, one a topic. One
+// that was made a moment ago stays delayed until it is due. MySQL assigns from left to
 // right, so state comes last.
 func upsertDeliveries(ids []envelope.ID) string {
 	b := &layout.Text{}
@@ -265,7 +265,7 @@ func updateRecorded(b *layout.Text, ts []Stored) (args []any) {
 	return args
 }
 
-// countPosted waits for whoever is posting a transfer of these envelopes.
+// countPosted waits for transactions that are posting transfers of these envelopes.
 func countPosted(ids []envelope.ID) string {
 	b := &layout.Text{}
 	b.Add("SELECT order_id, COUNT(*) FROM transfer FORCE INDEX (PRIMARY) WHERE state = 'posted' AND order_id IN (")

@@ -20,7 +20,7 @@ import (
 // In a storm thousands of sockets are ready at once and the poller hands them
 // out by the hundred, ten milliseconds apart while every processor is busy; a
 // lane would wait behind all of them for each of the database's answers, and
-// everybody behind the lane. A thread in read(2) is woken by the kernel, in turn.
+// all openers behind the lane. A thread in read(2) is woken by the kernel, in turn.
 func dialBlocking(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := net.Dialer{Timeout: mariadb.ConnectMax}
 	conn, err := d.DialContext(ctx, network, addr)
@@ -92,7 +92,7 @@ func (c *blockingConn) SetWriteDeadline(time.Time) error { return nil }
 // the server has closed it meanwhile.
 func (c *blockingConn) SyscallConn() (syscall.RawConn, error) { return unblocked{c}, nil }
 
-// unblocked is the socket for looks that must not block. Nobody else uses the
+// unblocked is the socket for looks that must not block. Nothing else uses the
 // connection during one.
 type unblocked struct{ *blockingConn }
 

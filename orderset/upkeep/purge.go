@@ -27,7 +27,7 @@ const (
 		"ORDER BY due_at, order_id LIMIT ?"
 )
 
-// Purge deletes what nobody needs any more: outbox rows that were spread, and
+// Purge deletes what is of no more use: outbox rows that were spread, and
 // deliveries that have told all there is about envelopes whose life is over, each
 // older than the given age, a minute at least. It returns how many rows it has
 // deleted. It takes a thousand at a time and pauses between.
