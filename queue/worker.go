@@ -128,8 +128,8 @@ func isFinal(err error) bool {
 }
 
 // call runs Serve behind the worker's boundary: what comes out is answers to
-// all items or an error. After a panic, or an answer that does not fit, nobody
-// knows what took effect (FA14).
+// all items or an error. After a panic, or an answer that does not fit, it
+// is unknown what took effect (FA14).
 func (l *Lane[K, Req, Res]) call(items []Item[K, Req]) (answers []Answer[Res], err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -219,7 +219,7 @@ func TestSavingOverAFileReplacesIt(t *testing.T) {
 	}
 }
 
-// TestAnOperatorsKeySignsForOnePerson: two people cannot be played with the key of
+// TestAnOperatorsKeySignsForOnePerson: two persons cannot be claimed with the key of
 // one, nor with a copy of it (FS14).
 func TestAnOperatorsKeySignsForOnePerson(t *testing.T) {
 	d := newDeployment(t)
